@@ -1,0 +1,1 @@
+"""Measurements behind the speeds that verbalrl claims; each module is one, with a `main()`."""

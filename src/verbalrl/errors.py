@@ -1,0 +1,151 @@
+"""Every error that verbalrl raises or records.
+
+Two kinds, never mixed. *Raised*: the caller can mend it (left branch, before anything is paid for).
+*Recorded*: an episode, a critique or a curation broke; it is stored as a `Failure` and its siblings
+go on (`EpisodeError` branch). Limits and budgets are stop reasons, not errors.
+
+    VerbalRLError
+    ├── ConfigurationError (ValueError)    a setting that cannot work
+    │   ├── UnknownNameError               task, method, model, run: the message lists close matches
+    │   ├── PromptError                    a template is missing, or its variables are others
+    │   └── DataError                      a file of the user's that cannot be used
+    ├── StorageError (OSError)             the store cannot be opened, read or written
+    │   ├── SchemaVersionError             written by a newer version, or not a store
+    │   └── LeaseError                     another process may change these lessons now
+    ├── MethodError                        a plan broke its contract (stalled, unknown id)
+    ├── StuckThreadsError                  too many timed-out calls still occupy their threads
+    └── EpisodeError                       attributed by `boundary`; recorded, not propagated
+        ├── AgentError                     the agent raised or answered with something unusable
+        ├── TaskError                      the environment or a scorer raised
+        ├── HookError                      a hook raised
+        ├── CriticError                    the critic's output is unusable after its repairs
+        ├── CuratorError                   the curator's output is unusable after its repairs
+        └── ModelError                     a model call failed for good
+            └── ReplayMismatch             a journaled call was made from another request
+
+Extension code raises plain Python errors; `boundary` says whose they were.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+
+class VerbalRLError(Exception):
+    """The base of all errors of this package."""
+
+
+class ConfigurationError(VerbalRLError, ValueError):
+    """A setting that cannot work; raised before the first model call."""
+
+
+class UnknownNameError(ConfigurationError):
+    """A name that nothing answers to."""
+
+    @classmethod
+    def of(cls, kind: str, name: str, known: Iterable[str], hint: str = "") -> UnknownNameError:
+        """The one-line message for an unknown `name`, with close matches among `known`."""
+        options = sorted(known)
+        close = difflib.get_close_matches(name, options, n=3, cutoff=0.5)
+        listed = ", ".join(close or options[:12])
+        lead = "did you mean" if close else "known"
+        tail = f"; {lead}: {listed}" if listed else ""
+        return cls(f"unknown {kind} {name!r}{tail}{'; ' + hint if hint else ''}")
+
+
+class PromptError(ConfigurationError):
+    """A prompt file is missing, or its variables are not the declared ones."""
+
+
+class DataError(ConfigurationError):
+    """A data file that cannot be used."""
+
+
+class StorageError(VerbalRLError, OSError):
+    """The store cannot be opened, read or written."""
+
+
+class SchemaVersionError(StorageError):
+    """The file was written by a newer version, or is not a verbalrl store."""
+
+
+class LeaseError(StorageError):
+    """Another process holds the right to change these lessons."""
+
+
+class MethodError(VerbalRLError):
+    """A plan broke its contract."""
+
+
+class StuckThreadsError(VerbalRLError):
+    """Too many timed-out calls still occupy their threads."""
+
+
+class EpisodeError(VerbalRLError):
+    """Something broke inside one piece of work; it is recorded and the run goes on."""
+
+    kind = "episode_error"
+
+
+class AgentError(EpisodeError):
+    """The agent raised, or answered with something unusable."""
+
+    kind = "agent_error"
+
+
+class TaskError(EpisodeError):
+    """The environment or a scorer raised."""
+
+    kind = "task_error"
+
+
+class HookError(EpisodeError):
+    """A hook raised."""
+
+    kind = "hook_error"
+
+
+class CriticError(EpisodeError):
+    """The critic's output is unusable after its repairs."""
+
+    kind = "critic_error"
+
+
+class CuratorError(EpisodeError):
+    """The curator's output is unusable after its repairs."""
+
+    kind = "curator_error"
+
+
+class ModelError(EpisodeError):
+    """A model call failed for good."""
+
+    kind = "model_error"
+
+
+class ReplayMismatch(ModelError):
+    """A journaled call was made from another request than the one asked now."""
+
+    kind = "replay_mismatch"
+
+
+@contextmanager
+def boundary(kind: type[EpisodeError], whose: str) -> Iterator[None]:
+    """Attribute whatever foreign code raises: the one place with a blind `except`.
+
+    Our own errors pass unchanged; anything else becomes `kind`, with `whose` in the message.
+    """
+    try:
+        yield
+    except VerbalRLError:
+        raise
+    except Exception as error:
+        raise kind(f"{whose} raised {type(error).__name__}: {first_line(str(error))}") from error
+
+
+def first_line(text: str, limit: int = 300) -> str:
+    """The first line of `text`, cut to `limit` characters, for one-line messages."""
+    line = text.strip().splitlines()[0] if text.strip() else ""
+    return line if len(line) <= limit else line[: limit - 1] + "…"

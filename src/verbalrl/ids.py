@@ -1,0 +1,66 @@
+"""Deterministic keys, canonical JSON and coins (design section 7).
+
+Everything here is a pure function of its arguments: no clock, no process state, no `hash()`. Two
+runs that ask the same question get the same key on every machine.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+_ID_CHARS = 20
+
+
+def canonical_json(value: Any) -> str:
+    """`value` as JSON with sorted keys and no spare white space; equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def sha256_text(text: str) -> str:
+    """Hex sha256 of `text` in UTF-8."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def sha256_json(value: Any) -> str:
+    """Hex sha256 of the canonical JSON of `value`."""
+    return sha256_text(canonical_json(value))
+
+
+def key_id(prefix: str, *key: Any) -> str:
+    """`prefix_` + 20 characters of base32 sha256 over the canonical JSON of `key`."""
+    digest = hashlib.sha256(canonical_json(list(key)).encode("utf-8")).digest()
+    return f"{prefix}_{base64.b32encode(digest).decode('ascii').lower()[:_ID_CHARS]}"
+
+
+def coin(*key: Any) -> float:
+    """A number in [0, 1) that depends on `key` alone."""
+    digest = hashlib.sha256(canonical_json(list(key)).encode("utf-8")).digest()
+    return int.from_bytes(digest[:7], "big") / float(1 << 56)
+
+
+def seed_from(*key: Any) -> int:
+    """A 53-bit non-negative integer that depends on `key` alone (safe in JSON and in C longs)."""
+    digest = hashlib.sha256(canonical_json(list(key)).encode("utf-8")).digest()
+    return int.from_bytes(digest[:8], "big") >> 11
+
+
+def normalised(text: str) -> str:
+    """`text` as it is compared for equality: NFKC, case-folded, white space and ends folded."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return re.sub(r"\s+", " ", folded).strip(" .;,!")
+
+
+def content_hash(fields: Mapping[str, str]) -> str:
+    """The hash by which two lessons count as the same text; empty fields do not count."""
+    return sha256_json({k: normalised(v) for k, v in fields.items() if normalised(v)})[:32]
+
+
+def token_estimate(text: str) -> int:
+    """Tokens that `text` costs: ceil(UTF-8 bytes / 3.5) (design section 8)."""
+    return -(-len(text.encode("utf-8")) * 2 // 7)

@@ -1,0 +1,158 @@
+"""Lanes: what drives plans (design section 2). It reads as the loop it is.
+
+A lane asks its plan, lets the bench do the batch, lets its view grow by the whole batch, and asks
+again. Views therefore depend on model replies alone: not on timing, concurrency or other lanes. A
+resumed run drives the same lanes from empty views; the bench takes what is committed from its rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar
+
+from .methods import Method, growth
+from .records import (
+    Batch,
+    Done,
+    Instance,
+    InstanceView,
+    LaneKey,
+    Lesson,
+    OpenRound,
+    SharedView,
+    Work,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a piece of work stands: whose it is, what its plan saw, and its place in line."""
+
+    lane: LaneKey
+    order: int
+    """Among the instances of the arm and seed; decides who waits, never what is learned."""
+    view: InstanceView | SharedView
+
+
+class Bench(Protocol):
+    """Does the work that plans ask for; see `verbalrl.execution`."""
+
+    @property
+    def stopping(self) -> bool:
+        """True once no new batch may start."""
+
+    async def do(self, work: Work, place: Place, /) -> growth.Result:
+        """The result of `work`: from its row when it is committed, else by doing it."""
+
+    async def pin(self, lane: LaneKey, number: int, opened: OpenRound, view: SharedView, /) -> None:
+        """Record that the round `number` runs against the revision of `view`."""
+
+    def inherited(self, lane: LaneKey, scope: str, /) -> tuple[Lesson, ...]:
+        """The usable lessons with which `scope` starts: those of the branch started from."""
+
+
+class Stream:
+    """The shared stream of one arm and seed, with a lane for each of its instances."""
+
+    def __init__(
+        self,
+        lane: LaneKey,
+        method: Method,
+        bench: Bench,
+        scope: str,
+        instances: Mapping[str, Instance],
+    ) -> None:
+        self._lane, self._method, self._bench = lane, method, bench
+        self._order = {name: n for n, name in enumerate(instances)}
+        self._lanes = {
+            name: InstanceView(
+                instance=instance,
+                scope=scope,
+                instance_scope=instance_scope(scope, name),
+                reflections=bench.inherited(lane, instance_scope(scope, name)),
+            )
+            for name, instance in instances.items()
+        }
+        self._view = SharedView(
+            scope=scope,
+            train=tuple(i.id for i in instances.values() if i.split == "train"),
+            test=tuple(i.id for i in instances.values() if i.split == "test"),
+            lessons=bench.inherited(lane, scope),
+        )
+
+    async def run(self) -> SharedView:
+        """Drive the plan to its end, or until the bench is stopping."""
+        while not self._bench.stopping:
+            step = self._method.plan_shared(self._view)
+            match step:
+                case Done():
+                    break
+                case OpenRound():
+                    growth.check_round(step, self._view)
+                    await self._round(step)
+                case Batch():
+                    growth.check_shared_batch(step, self._view)
+                    place = Place(self._lane, -1, self._view)
+                    results = await together(self._bench.do(w, place) for w in step.work)
+                    self._view = growth.grow_shared(self._view, step, results)
+        return self._view
+
+    async def _round(self, opened: OpenRound) -> None:
+        """Run the lanes of a round side by side; close it when all of them are done."""
+        number = len(self._view.rounds) + 1
+        await self._bench.pin(self._lane, number, opened, self._view)
+        lessons = self._view.lessons
+        before = {
+            name: replace(self._lanes[name], round=opened, number=number, lessons=lessons)
+            for name in opened.instances
+        }
+        after = dict(
+            zip(before, await together(self._instance(v) for v in before.values()), strict=True)
+        )
+        if self._bench.stopping:
+            return
+        self._lanes.update(after)
+        self._view = growth.close_round(self._view, opened, before, after)
+
+    async def _instance(self, view: InstanceView) -> InstanceView:
+        """One lane: plan, do the batch, grow, until done."""
+        order = self._order[view.instance.id]
+        while not self._bench.stopping:
+            step = self._method.plan(view)
+            if isinstance(step, Done):
+                break
+            growth.check_batch(step, view)
+            place = Place(self._lane, order, view)
+            results = await together(self._bench.do(work, place) for work in step.work)
+            view = growth.grow(view, step, results)
+        return view
+
+
+def instance_scope(scope: str, instance: str) -> str:
+    """The scope of an instance's reflections."""
+    return f"{scope}/{instance}"
+
+
+async def together(work: Iterable[Coroutine[Any, Any, T]]) -> Sequence[T]:
+    """The results in order; the first failure cancels the rest and is raised as it is."""
+    coroutines = list(work)
+    if len(coroutines) == 1:
+        return [await coroutines[0]]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(c) for c in coroutines]
+    except BaseExceptionGroup as failures:
+        raise first_failure(failures) from failures
+    return [task.result() for task in tasks]
+
+
+def first_failure(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first leaf of a group: the failure that cancelled the others."""
+    leaf: BaseException = failures
+    while isinstance(leaf, BaseExceptionGroup):
+        leaf = leaf.exceptions[0]
+    return leaf

@@ -1,0 +1,45 @@
+"""The methods of the field as pure plans; `method(name)` finds one by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import JsonValue, ValidationError
+
+from ..errors import ConfigurationError, UnknownNameError
+from .arms import ARMS as ARMS
+from .arms import arm as arm
+from .attempts import Attempts as Attempts
+from .base import CommitCheck as CommitCheck
+from .base import Method as Method
+from .base import MethodSettings as MethodSettings
+from .base import Selector as Selector
+from .check import check_method as check_method
+from .handbook import Handbook as Handbook
+from .handbook import handbook as handbook
+from .reflexion import Reflexion as Reflexion
+from .reflexion import reflexion as reflexion
+
+METHODS: Mapping[str, type[MethodSettings]] = {"reflexion": Reflexion, "handbook": Handbook}
+"""The methods that commands offer."""
+
+
+def method(name: str, settings: Mapping[str, JsonValue] | None = None) -> Method:
+    """The method `name` with `settings` in place of its defaults."""
+    if name not in METHODS:
+        raise UnknownNameError.of("method", name, METHODS)
+    kind = METHODS[name]
+    given = dict(settings or {})
+    for key in given:
+        if key not in kind.model_fields or key in ("name", "learns"):
+            options = [f for f in kind.model_fields if f not in ("name", "learns")]
+            raise UnknownNameError.of(f"setting of {name}", key, options)
+    try:
+        built = kind.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"setting {where!r} of method {name!r}: {first['msg']}") from error
+    if not isinstance(built, Method):  # pragma: no cover - a programming error in METHODS
+        raise ConfigurationError(f"{name!r} is not a method")
+    return built

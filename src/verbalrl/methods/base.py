@@ -1,0 +1,84 @@
+"""What a method is: a frozen object whose pure functions turn views into plans (design section 10).
+
+A method never runs anything. `plan` speaks for one instance, `plan_shared` for the stream that all
+instances of one arm and seed share. Equal views must give equal plans; `check_method` tests that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal, Protocol, runtime_checkable
+
+from ..records import (
+    Batch,
+    Commit,
+    Done,
+    Episode,
+    InstanceView,
+    Lesson,
+    OpenRound,
+    Record,
+    SharedView,
+)
+
+Learns = Literal["instance", "shared", "both"]
+
+Selector = Callable[[tuple[Episode, ...]], str]
+"""Candidates in their order → the id of the chosen one. Rewards are blanked without supervision."""
+
+CommitCheck = Callable[[Commit, tuple[Lesson, ...]], str]
+"""A proposed commit and the lessons it was made against → why it is refused, or the empty text."""
+
+
+@runtime_checkable
+class Method(Protocol):
+    """A plan. Frozen; all settings are fields, so that a run can be described and resumed."""
+
+    @property
+    def name(self) -> str:
+        """The name by which commands and tables know it."""
+
+    @property
+    def learns(self) -> Learns:
+        """Whether it learns per instance over trials, or lessons shared over instances."""
+
+    @property
+    def trials(self) -> int:
+        """Attempts per instance; for shared methods, passes over the train split."""
+
+    @property
+    def learn(self) -> bool:
+        """False: memory is read but nothing is learned."""
+
+    @property
+    def selectors(self) -> Mapping[str, Selector]:
+        """Own selectors by name, beside `first` and `majority`."""
+
+    @property
+    def checks(self) -> Mapping[str, CommitCheck]:
+        """Own checks of commits by name."""
+
+    def plan(self, view: InstanceView, /) -> Batch | Done:
+        """What to do next on one instance."""
+
+    def plan_shared(self, view: SharedView, /) -> OpenRound | Batch | Done:
+        """What to do next on the shared stream."""
+
+
+class MethodSettings(Record):
+    """The base of the methods shipped here: settings as fields, no selectors, no checks."""
+
+    trials: int = 3
+    learn: bool = True
+    max_steps: int | None = None
+    """Overrides the step limit of the run."""
+
+    @property
+    def selectors(self) -> Mapping[str, Selector]:
+        """None of its own."""
+        return {}
+
+    @property
+    def checks(self) -> Mapping[str, CommitCheck]:
+        """None of its own."""
+        return {}

@@ -1,0 +1,178 @@
+"""How views grow: pure functions shared by the lanes that run work and by `check_method`.
+
+A view grows by one complete batch, in the batch's own order. Whether a result was made now or taken
+from its row after a restart makes no difference here; that is all there is to resuming a plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ..errors import MethodError
+from ..records import (
+    Batch,
+    ClosedRound,
+    Commit,
+    Critique,
+    CurateLessons,
+    Decision,
+    Episode,
+    InstanceView,
+    Lesson,
+    OpenRound,
+    RunEpisode,
+    SelectCandidate,
+    SharedView,
+    Trajectory,
+    WriteCritique,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Curated:
+    """A commit that is done, and the usable lessons of its scope at the revision it led to."""
+
+    commit: Commit
+    revision: int
+    lessons: tuple[Lesson, ...]
+
+
+Result = Episode | Critique | Curated | Decision
+
+
+def grow(view: InstanceView, batch: Batch, results: Sequence[Result]) -> InstanceView:
+    """`view` after `batch` has led to `results` (same order)."""
+    for _, result in zip(batch.work, results, strict=True):
+        match result:
+            case Episode():
+                view = replace(view, episodes=(*view.episodes, result))
+            case Critique():
+                view = replace(view, critiques=(*view.critiques, result))
+            case Decision():
+                view = replace(view, decisions=(*view.decisions, result))
+            case Curated():
+                curated = (*view.curated, *result.commit.critiques)
+                view = replace(view, reflections=result.lessons, curated=curated)
+    return view
+
+
+def grow_shared(view: SharedView, batch: Batch, results: Sequence[Result]) -> SharedView:
+    """The shared `view` after `batch` has led to `results`."""
+    for _, result in zip(batch.work, results, strict=True):
+        match result:
+            case Curated():
+                curated = (*view.curated, *result.commit.critiques)
+                view = replace(
+                    view, lessons=result.lessons, revision=result.revision, curated=curated
+                )
+            case Decision():
+                view = replace(view, decisions=(*view.decisions, result))
+            case Episode() | Critique():
+                raise MethodError("the shared stream runs no episodes of its own: open a round")
+    return view
+
+
+def close_round(
+    view: SharedView,
+    opened: OpenRound,
+    before: dict[str, InstanceView],
+    after: dict[str, InstanceView],
+) -> SharedView:
+    """`view` with the round `opened` closed; `before` and `after` are its lanes by instance."""
+    episodes: list[Episode] = []
+    critiques: list[Critique] = []
+    for instance in opened.instances:
+        old, new = before[instance], after[instance]
+        fresh = new.episodes[len(old.episodes) :]
+        episodes += sorted(fresh, key=lambda e: (e.trial, e.spec.candidate, e.spec.purpose))
+        critiques += new.critiques[len(old.critiques) :]
+    closed = ClosedRound(
+        number=len(view.rounds) + 1,
+        opened=opened,
+        revision=view.revision,
+        episodes=tuple(without_steps(e) for e in episodes),
+        critiques=tuple(critiques),
+    )
+    return replace(view, rounds=(*view.rounds, closed))
+
+
+def without_steps(episode: Episode) -> Episode:
+    """`episode` as closed rounds keep it: without its steps, so that memory stays flat."""
+    return episode.model_copy(update={"trajectory": Trajectory(), "guidance": {}})
+
+
+def check_batch(batch: Batch, view: InstanceView) -> None:
+    """Raise `MethodError` when an instance's plan asks for what it may not have."""
+    if not batch.work:
+        raise MethodError(f"the plan for {view.instance.id!r} stalled: an empty batch, not Done")
+    for work in batch.work:
+        match work:
+            case RunEpisode():
+                _check_episode(work, view)
+            case WriteCritique():
+                _check_critique(work, view)
+            case CurateLessons():
+                _forbid_learning(view, "commit")
+                _known(work.critiques, {c.id for c in view.critiques}, "critique")
+                if work.scope != view.instance_scope:
+                    raise MethodError("an instance's lane commits to its own scope only")
+            case SelectCandidate():
+                _known(work.candidates, {e.id for e in view.episodes}, "episode")
+            case _:
+                raise MethodError("an instance's lane cannot freeze memory")
+
+
+def _check_episode(work: RunEpisode, view: InstanceView) -> None:
+    if work.spec.instance != view.instance.id:
+        raise MethodError(f"the lane of {view.instance.id!r} asks for another instance")
+    if work.spec.split != view.round.split:
+        raise MethodError(f"the round runs {view.round.split!r}, not {work.spec.split!r}")
+
+
+def _check_critique(work: WriteCritique, view: InstanceView) -> None:
+    _forbid_learning(view, "critique")
+    _known(work.episodes, {e.id for e in view.episodes}, "episode")
+    if any(e.id in work.episodes and e.spec.purpose == "probe" for e in view.episodes):
+        raise MethodError("probes are never learned from")
+
+
+def check_shared_batch(batch: Batch, view: SharedView) -> None:
+    """Raise `MethodError` when the shared plan asks for what it may not have."""
+    if not batch.work:
+        raise MethodError("the shared plan stalled: an empty batch that is not Done")
+    allowed = {c.id for r in view.rounds if not r.opened.evaluate for c in r.critiques}
+    frozen = any(d.kind == "freeze" for d in view.decisions)
+    for work in batch.work:
+        match work:
+            case CurateLessons():
+                if frozen:
+                    raise MethodError("memory is frozen: nothing more may be committed")
+                _known((*work.critiques, *work.evidence), allowed, "critique of a learning round")
+            case RunEpisode() | WriteCritique():
+                raise MethodError("the shared stream runs no episodes of its own: open a round")
+            case SelectCandidate():
+                raise MethodError("candidates are selected on the lane of their instance")
+
+
+def check_round(opened: OpenRound, view: SharedView) -> None:
+    """Raise `MethodError` when a round cannot be opened as asked."""
+    known = set(view.test if opened.split == "test" else view.train)
+    if not opened.instances:
+        raise MethodError("the shared plan stalled: a round without instances")
+    if len(set(opened.instances)) != len(opened.instances):
+        raise MethodError("a round names an instance twice")
+    _known(opened.instances, known, f"{opened.split} instance")
+    if opened.split == "test" and view.train and not opened.evaluate:
+        raise MethodError("a round over the test split must evaluate")
+
+
+def _known(asked: Sequence[str], known: set[str], what: str) -> None:
+    for item in asked:
+        if item not in known:
+            raise MethodError(f"the plan names an unknown {what}: {item!r}")
+
+
+def _forbid_learning(view: InstanceView, what: str) -> None:
+    if view.round.evaluate:
+        raise MethodError(f"an evaluating round asked for a {what}: nothing of it may be learned")

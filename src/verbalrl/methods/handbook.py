@@ -1,0 +1,101 @@
+"""The behavior handbook: name what worked and what did not, and reuse it on other instances.
+
+Didolkar et al. 2025, "Metacognitive Reuse" (arXiv 2509.13237): behaviors are drawn from the agent's
+own attempts and stand in the prompts of later ones. Here a behavior always says when it applies.
+Retrieval, citations and the paper's other settings come with the methods set.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ..records import (
+    Batch,
+    CurateLessons,
+    Done,
+    FreezeMemory,
+    Gate,
+    GuidanceSpec,
+    InstanceView,
+    LessonKind,
+    OpenRound,
+    SharedView,
+)
+from . import plans
+from .base import Learns, MethodSettings
+
+
+class Handbook(MethodSettings):
+    """Passes over the train split in rounds; the handbook is frozen before the test split."""
+
+    name: Literal["handbook"] = "handbook"
+    learns: Learns = "shared"
+    trials: int = 3
+    """Passes over the train split; solved instances are not repeated."""
+    round_size: int = 32
+    """Instances per round: a constant, so that concurrency cannot change what is learned."""
+    budget: int = 1500
+    max_lessons: int = 24
+    group: int = 8
+    """Critiques per proposing call of the curator."""
+    gate: Gate = "none"
+
+    def plan(self, view: InstanceView, /) -> Batch | Done:
+        """One attempt per round, then its critique, unless the round evaluates."""
+        trial = view.round.trial
+        attempts = [e for e in view.attempts if e.trial == trial]
+        if not attempts:
+            guidance = GuidanceSpec(source="recall", scopes=(view.scope,), budget=self.budget)
+            return plans.attempt(view, trial, {"actor": guidance}, self.max_steps)
+        last = attempts[-1]
+        learning = self.learn and not view.round.evaluate and plans.worth_a_critique(last)
+        if learning and plans.critique_of(view, last) is None:
+            return plans.write_critique(last)
+        return Done(reason="round")
+
+    def plan_shared(self, view: SharedView, /) -> OpenRound | Batch | Done:
+        """Curate what the last round left, open the next one, at the end freeze and evaluate."""
+        if any(r.opened.evaluate for r in view.rounds):
+            return Done(reason="evaluated")
+        pending = self._pending(view)
+        if pending:
+            return self._curate(view, pending)
+        opened = plans.next_of_pass(view, self.round_size, self.trials) if self.learn else None
+        if opened is not None:
+            return opened
+        if not any(d.kind == "freeze" for d in view.decisions):
+            return Batch(work=(FreezeMemory(split="test"),))
+        if not view.test:
+            return Done(reason="no test instances")
+        return OpenRound(instances=view.test, split="test", evaluate=True)
+
+    def _pending(self, view: SharedView) -> tuple[str, ...]:
+        accepted = (c.id for r in view.rounds for c in r.critiques if c.status == "accepted")
+        return tuple(c for c in accepted if c not in view.curated)
+
+    def _curate(self, view: SharedView, pending: tuple[str, ...]) -> Batch:
+        accepted = (c.id for r in view.rounds for c in r.critiques if c.status == "accepted")
+        work = CurateLessons(
+            critiques=pending,
+            evidence=tuple(c for c in accepted if c not in pending),
+            scope=view.scope,
+            kind=LessonKind.BEHAVIOR,
+            gate=self.gate,
+            group=self.group,
+            max_lessons=self.max_lessons,
+        )
+        return Batch(work=(work,))
+
+
+def handbook(
+    *,
+    trials: int = 3,
+    round_size: int = 32,
+    budget: int = 1500,
+    max_lessons: int = 24,
+    gate: Gate = "none",
+) -> Handbook:
+    """The handbook with `trials` passes over the train split in rounds of `round_size`."""
+    return Handbook(
+        trials=trials, round_size=round_size, budget=budget, max_lessons=max_lessons, gate=gate
+    )

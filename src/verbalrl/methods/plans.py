@@ -1,0 +1,73 @@
+"""Declarative helpers from which most methods are a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..records import (
+    Batch,
+    Critique,
+    Done,
+    Episode,
+    EpisodeSpec,
+    GuidanceSpec,
+    InstanceView,
+    OpenRound,
+    RunEpisode,
+    SharedView,
+    Split,
+    WriteCritique,
+)
+
+
+def attempt(
+    view: InstanceView,
+    trial: int,
+    guidance: Mapping[str, GuidanceSpec] | None = None,
+    max_steps: int | None = None,
+) -> Batch:
+    """One attempt on the instance of `view`."""
+    spec = EpisodeSpec(
+        instance=view.instance.id,
+        split=view.round.split,
+        round=view.number,
+        trial=trial,
+        guidance=dict(guidance or {}),
+        max_steps=max_steps,
+    )
+    return Batch(work=(RunEpisode(spec=spec),))
+
+
+def critique_of(view: InstanceView, episode: Episode) -> Critique | None:
+    """The critique of `episode` on this lane, whatever became of it."""
+    return next((c for c in view.critiques if c.episodes[-1] == episode.id), None)
+
+
+def worth_a_critique(episode: Episode) -> bool:
+    """False for episodes that broke: what an error did is not the agent's to learn from."""
+    return episode.status == "finished" and bool(episode.trajectory.steps)
+
+
+def write_critique(episode: Episode) -> Batch:
+    """One critique of one episode."""
+    return Batch(work=(WriteCritique(episodes=(episode.id,)),))
+
+
+def one_round(view: SharedView, split: Split, *, evaluate: bool = False) -> OpenRound | Done:
+    """All instances of `split` in a single round, then done."""
+    instances = view.test if split == "test" else view.train
+    if view.rounds or not instances:
+        return Done(reason="all instances done")
+    return OpenRound(instances=instances, split=split, evaluate=evaluate)
+
+
+def next_of_pass(view: SharedView, size: int, passes: int) -> OpenRound | None:
+    """The next round of at most `size` unsolved train instances; None after the last pass."""
+    learning = [r.opened for r in view.rounds if not r.opened.evaluate]
+    current = learning[-1].trial if learning else 1
+    for number in range(current, passes + 1):
+        seen = {i for opened in learning if opened.trial == number for i in opened.instances}
+        left = [i for i in view.train if i not in seen and i not in view.solved]
+        if left:
+            return OpenRound(instances=tuple(left[:size]), split="train", trial=number)
+    return None

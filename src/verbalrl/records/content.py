@@ -1,0 +1,157 @@
+"""What passes between agent, environment and model: observations, actions, feedback marks."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ._base import Record
+
+
+class Origin(StrEnum):
+    """Who a text comes from; decides how a lesson made from it may enter (design section 8)."""
+
+    OPERATOR = "operator"
+    """A person with write access."""
+    TASK = "task"
+    """An environment whose observations are declared trusted."""
+    UNTRUSTED = "untrusted"
+    """Everybody else: tool results, end users, web, MCP, proxies."""
+
+    @property
+    def rank(self) -> int:
+        """0 for untrusted, 1 for task, 2 for operator."""
+        return (Origin.UNTRUSTED, Origin.TASK, Origin.OPERATOR).index(self)
+
+    @staticmethod
+    def minimum(origins: tuple[Origin, ...]) -> Origin:
+        """The least trusted of `origins`; operator when there is none."""
+        return min(origins, key=lambda o: o.rank, default=Origin.OPERATOR)
+
+
+class _Sourced(Record):
+    origin: Origin | None = None
+    """Who this part comes from; None means the origin of the task."""
+    source: str | None = None
+    """A name for the source, such as a customer or an address."""
+
+
+class TextPart(_Sourced):
+    """Plain text."""
+
+    kind: Literal["text"] = "text"
+    text: str
+
+
+class ToolCallPart(_Sourced):
+    """A call of a tool that a model asks for."""
+
+    kind: Literal["tool_call"] = "tool_call"
+    id: str
+    name: str
+    arguments: str
+    """The arguments as JSON text, as the model wrote them."""
+
+
+class ToolResultPart(_Sourced):
+    """What a tool returned."""
+
+    kind: Literal["tool_result"] = "tool_result"
+    call_id: str
+    text: str
+    is_error: bool = False
+
+
+class MediaPart(_Sourced):
+    """A reference to an image, a sound or a document; the bytes live elsewhere."""
+
+    kind: Literal["media"] = "media"
+    media_type: str
+    uri: str
+    sha256: str | None = None
+
+
+Part = Annotated[TextPart | ToolCallPart | ToolResultPart | MediaPart, Field(discriminator="kind")]
+
+
+def part_text(part: TextPart | ToolCallPart | ToolResultPart | MediaPart) -> str:
+    """`part` as plain text, for prompts and hashes."""
+    match part:
+        case TextPart():
+            return part.text
+        case ToolCallPart():
+            return f"{part.name}({part.arguments})"
+        case ToolResultPart():
+            return part.text
+        case MediaPart():
+            return f"[{part.media_type}: {part.uri}]"
+
+
+class _Content(Record):
+    text: str = ""
+    """The plain rendering; filled from `parts` when left empty."""
+    parts: tuple[Part, ...] = ()
+    """The structured form, where there is one."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_from_parts(cls, data: object) -> object:
+        if isinstance(data, str):
+            return {"text": data}
+        return data
+
+    @model_validator(mode="after")
+    def _fill_text(self) -> _Content:
+        if self.parts and not self.text:
+            object.__setattr__(self, "text", "\n".join(part_text(p) for p in self.parts))
+        return self
+
+
+class Observation(_Content):
+    """What the environment shows before an action."""
+
+    actions: tuple[str, ...] | None = None
+    """The admissible actions, verbatim as `step` accepts them; None when any text is."""
+
+
+class Action(_Content):
+    """What the agent does: text, or tool calls as parts (several calls are one action)."""
+
+    lessons_used: tuple[int, ...] = ()
+    """Aliases of the guidance lines that the agent says it followed."""
+    thought: str = ""
+    """What the agent wrote before it decided; never shown to environments."""
+
+
+class Usage(Record):
+    """Tokens of one or many model calls, normalised over providers."""
+
+    input: int = 0
+    """Uncached input tokens."""
+    cache_read: int = 0
+    cache_write: int = 0
+    output: int = 0
+    reasoning: int = 0
+    """The part of `output` that was reasoning."""
+    calls: int = 0
+    cost_usd: float | None = None
+    """None when no price is known."""
+
+    def __add__(self, other: Usage) -> Usage:
+        costs = [c for c in (self.cost_usd, other.cost_usd) if c is not None]
+        return Usage(
+            input=self.input + other.input,
+            cache_read=self.cache_read + other.cache_read,
+            cache_write=self.cache_write + other.cache_write,
+            output=self.output + other.output,
+            reasoning=self.reasoning + other.reasoning,
+            calls=self.calls + other.calls,
+            cost_usd=sum(costs) if costs else None,
+        )
+
+    @property
+    def total(self) -> int:
+        """All tokens in and out."""
+        return self.input + self.cache_read + self.cache_write + self.output

@@ -1,0 +1,55 @@
+"""One finished attempt."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ._base import Record
+from .content import Usage
+from .guidance import Guidance
+from .trajectory import Failure, Reward, StopReason, Trajectory
+from .work import EpisodeSpec
+
+
+class Episode(Record):
+    """One attempt at one instance until it ended, with all that it had and all that it cost."""
+
+    id: str
+    run: str
+    arm: str
+    seed: int
+    spec: EpisodeSpec
+    status: Literal["finished", "failed", "abandoned"] = "finished"
+    trajectory: Trajectory = Trajectory()
+    answer: str | None = None
+    """The last action's text: the whole answer of a whole-answer agent."""
+    success: bool | None = None
+    """True, false or unknown."""
+    reward: Reward = Reward()
+    terminated: bool = False
+    truncated: bool = False
+    stop_reason: StopReason
+    guidance: dict[str, Guidance] = {}
+    """By role; when recall is per step, the guidance of the last step."""
+    revision: dict[str, int] = {}
+    """By scope: the revision that was pinned."""
+    usage: dict[str, Usage] = {}
+    """By role."""
+    failure: Failure | None = None
+    generation: int = 0
+    """How often its journal had to be discarded."""
+
+    @property
+    def instance(self) -> str:
+        """The instance's id."""
+        return self.spec.instance
+
+    @property
+    def trial(self) -> int:
+        """The number of the attempt, from 1."""
+        return self.spec.trial
+
+    @property
+    def branch(self) -> str:
+        """The branch it ran on."""
+        return f"{self.run}/{self.arm}/{self.seed}"

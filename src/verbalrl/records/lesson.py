@@ -1,0 +1,279 @@
+"""What is learned: critiques, lessons, and the updates that alone change memory."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from ..ids import content_hash, token_estimate
+from ._base import Record
+from .content import Origin, Usage
+
+Verdict = Literal["success", "failure", "unclear"]
+Gate = Literal["none", "measured", "review"]
+
+
+class Cause(Record):
+    """Why an attempt went as it did, tied to one step."""
+
+    step: int
+    """From 1, in the attempt `trial`."""
+    trial: int
+    quote: str = ""
+    """Verbatim words of that step."""
+    why: str = ""
+
+
+class LessonProposal(Record):
+    """A lesson that a critic proposes."""
+
+    name: str = ""
+    when: str = ""
+    when_not: str = ""
+    instruction: str
+    also_possible: tuple[str, ...] = ()
+    """Other cues that could have decided; for the curator to test."""
+    step: int | None = None
+    """The step it stems from."""
+    trial: int | None = None
+
+
+class Refusal(StrEnum):
+    """Why a critique is not used."""
+
+    EMPTY = "empty"
+    UNGROUNDED = "ungrounded"
+    """It cites a step that does not exist."""
+    ABSENT_QUOTE = "absent_quote"
+    """It quotes words that are not in the step it cites."""
+    DUPLICATE = "duplicate"
+    ANSWER = "answer"
+    """It is an answer instead of a critique."""
+    REVEALING = "revealing"
+    """It holds an answer that nothing shown holds, or marks itself so."""
+    UNUSABLE = "unusable"
+    """It did not fit the schema after its repairs."""
+
+
+class Critique(Record):
+    """A third-person judgement of one or several episodes of one instance. Immutable."""
+
+    id: str
+    episodes: tuple[str, ...]
+    instance: str
+    trial: int
+    """The trial of the last of its episodes."""
+    template: str
+    prompt_sha: str = ""
+    status: Literal["accepted", "refused", "failed"]
+    refusal: Refusal | None = None
+    detail: str = ""
+    """Which part was refused, or what failed."""
+    verdict: Verdict = "unclear"
+    causes: tuple[Cause, ...] = ()
+    proposals: tuple[LessonProposal, ...] = ()
+    keeps: tuple[str, ...] = ()
+    """Ids of earlier lessons that this attempt does not contradict."""
+    refinement: str = ""
+    """Advice for the very next attempt; read by refining methods, not by curators."""
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    """That the lessons hold on other instances, as the critic says."""
+    reveals_answer: bool = False
+    shown: tuple[str, ...] = ()
+    """Ids of the lessons that it was shown."""
+    trust: Origin = Origin.TASK
+    """The minimum over all text that its call read."""
+    sample: int = 0
+    model: str = ""
+    usage: Usage = Usage()
+    raw: str = ""
+    """The reply as it came."""
+
+
+class LessonKind(StrEnum):
+    """What a lesson is."""
+
+    REFLECTION = "reflection"
+    """Instance scope; one row per line, grouped by critique."""
+    BEHAVIOR = "behavior"
+    """Procedural: name, when, instruction."""
+    BELIEF = "belief"
+    """Declarative: aspect, audience, confidence."""
+    EXEMPLAR = "exemplar"
+    """A kept successful trajectory."""
+
+
+class Status(StrEnum):
+    """Where a lesson is in its life (design section 8)."""
+
+    QUARANTINED = "quarantined"
+    PROVISIONAL = "provisional"
+    ACTIVE = "active"
+    RETIRED = "retired"
+    SUPERSEDED = "superseded"
+    REVOKED = "revoked"
+    PURGED = "purged"
+
+
+class Operation(StrEnum):
+    """How memory changes."""
+
+    ADD = "add"
+    REVISE = "revise"
+    MERGE = "merge"
+    SUPERSEDE = "supersede"
+    SUPPORT = "support"
+    VOTE = "vote"
+    ACTIVATE = "activate"
+    SUSPEND = "suspend"
+    RETIRE = "retire"
+    REVOKE = "revoke"
+    RESTORE = "restore"
+    PURGE = "purge"
+    KEEP_BOTH = "keep_both"
+    REJECT = "reject"
+
+
+class Evidence(Record):
+    """Where a lesson stems from."""
+
+    critique: str
+    episode: str
+    instance: str
+    trial: int
+    step: int | None = None
+
+
+class LessonBody(Record):
+    """The text of a lesson; equal bodies are the same lesson."""
+
+    kind: LessonKind
+    name: str = ""
+    when: str = ""
+    when_not: str = ""
+    instruction: str = ""
+    aspect: str = ""
+    audience: str = ""
+    conditional: bool = False
+    """True when it must not be shown unless its condition holds."""
+
+    @property
+    def content(self) -> str:
+        """The hash by which two bodies count as the same; the name does not count."""
+        return content_hash(
+            {
+                "kind": self.kind,
+                "when": self.when,
+                "when_not": self.when_not,
+                "instruction": self.instruction,
+                "aspect": self.aspect,
+                "audience": self.audience,
+            }
+        )
+
+    @property
+    def tokens(self) -> int:
+        """What one rendered line of it costs."""
+        return token_estimate(
+            f"- [00] When {self.when} (not when {self.when_not}): {self.instruction}"
+        )
+
+
+class Lesson(Record):
+    """A tested claim in words. A value: what `reduce` makes of the updates up to one revision."""
+
+    id: str
+    scope: str
+    body: LessonBody
+    status: Status
+    trust: Origin
+    version: int = 1
+    born: int = 0
+    """The revision that added it."""
+    position: int = 0
+    """Its order within that revision."""
+    critique: str | None = None
+    """The critique of which a reflection is one line; the newest that kept it."""
+    kept_at: int = 0
+    """The revision at which a critique last added or kept it."""
+    votes: dict[str, int] = {}
+    """support, against, and what methods count."""
+    evidence: tuple[Evidence, ...] = ()
+    successor: str | None = None
+    conflict_with: str | None = None
+    confidence: float | None = None
+
+    @property
+    def kind(self) -> LessonKind:
+        """What it is."""
+        return self.body.kind
+
+    @property
+    def name(self) -> str:
+        """A short title."""
+        return self.body.name
+
+    @property
+    def when(self) -> str:
+        """The condition under which it applies; empty for always."""
+        return self.body.when
+
+    @property
+    def when_not(self) -> str:
+        """The exception; empty for none."""
+        return self.body.when_not
+
+    @property
+    def instruction(self) -> str:
+        """What to do."""
+        return self.body.instruction
+
+    @property
+    def usable(self) -> bool:
+        """True when recall may consider it."""
+        return self.status in (Status.ACTIVE, Status.PROVISIONAL)
+
+
+class MemoryUpdate(Record):
+    """One change of one lesson; the only way memory changes."""
+
+    op: Operation
+    lesson: str
+    """The lesson that is changed, or made."""
+    body: LessonBody | None = None
+    """The new text, for add, revise and merge."""
+    parents: tuple[str, ...] = ()
+    """For merge and supersede: the lessons that `lesson` takes the place of."""
+    status: Status | None = None
+    """The status that it enters, where the operation leaves a choice."""
+    trust: Origin | None = None
+    evidence: tuple[Evidence, ...] = ()
+    critiques: tuple[str, ...] = ()
+    """Critiques that ask for it."""
+    votes: dict[str, int] = {}
+    """What is added to the votes."""
+    confidence: float | None = None
+    reason: str = ""
+    prompt_sha: str = ""
+    snapshot: Lesson | None = None
+    """The whole lesson, where it is copied from another branch."""
+
+
+class Commit(Record):
+    """The updates of one curation: they are there wholly, or not at all."""
+
+    id: str
+    branch: str
+    scope: str
+    base: int
+    """The revision that the updates were made against; they make `base + 1`."""
+    updates: tuple[MemoryUpdate, ...] = ()
+    critiques: tuple[str, ...] = ()
+    """The critiques consumed, whether or not they led to an update."""
+    rejected: tuple[str, ...] = ()
+    """Operations that were refused, with reasons."""
+    failure: str = ""
+    """Why the curator's proposals could not be used; then there are no updates."""
+    usage: Usage = Usage()

@@ -1,0 +1,161 @@
+"""One attempt as it unfolds: instances, steps, what the agent sees, rewards, how it ended."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import JsonValue
+
+from ._base import Record
+from .content import Action, Observation
+from .guidance import Guidance
+
+Split = Literal["train", "test"]
+
+
+class Instance(Record):
+    """One problem of a task."""
+
+    id: str
+    goal: str
+    """What the agent is asked to do; shown to it."""
+    split: Split = "train"
+    data: dict[str, JsonValue] = {}
+    """What the environment needs; never shown to an agent, a critic or a curator."""
+    answers: tuple[str, ...] = ()
+    """Texts that would give the instance away; used only to refuse revealing critiques."""
+
+
+class Note(Record):
+    """A remark that a hook or a person puts beside one step."""
+
+    author: str
+    text: str
+
+
+class Step(Record):
+    """One observation, the action on it, and what came back."""
+
+    n: int
+    """From 1."""
+    observation: Observation
+    """What the agent saw."""
+    action: Action
+    feedback: str = ""
+    """What the environment said in answer to the action."""
+    reward: float | None = None
+    """None when the environment gave none."""
+    notes: tuple[Note, ...] = ()
+    """Notes that the agent saw at this step, and those written in answer to its drafts."""
+    drafts: tuple[Action, ...] = ()
+    """Actions that a `before_action` hook sent back or replaced, oldest first."""
+    unreplaced: Observation | None = None
+    """The environment's own observation, where a hook showed the agent another one."""
+    replayed: bool = False
+    """True for an action of a replayed prefix."""
+
+
+class Trajectory(Record):
+    """The steps of one episode and what was seen after the last of them."""
+
+    steps: tuple[Step, ...] = ()
+    final: Observation | None = None
+
+
+class Previous(Record):
+    """An earlier output that this attempt is to improve, and what was said about it."""
+
+    output: str
+    critique: str
+
+
+class Situation(Record):
+    """All that an agent sees at one step."""
+
+    goal: str
+    observation: Observation
+    history: tuple[Step, ...] = ()
+    guidance: Guidance = Guidance()
+    notes: tuple[Note, ...] = ()
+    role: str = "actor"
+    previous: Previous | None = None
+    instance: Instance | None = None
+    """The instance without its hidden fields."""
+
+    @property
+    def actions(self) -> tuple[str, ...] | None:
+        """The admissible actions; None when any text is."""
+        return self.observation.actions
+
+    @property
+    def step(self) -> int:
+        """The number of the step to be taken, from 1."""
+        return len(self.history) + 1
+
+
+class RewardSupplier(StrEnum):
+    """Who judged."""
+
+    ENVIRONMENT = "environment"
+    CHECK = "check"
+    ORACLE = "oracle"
+    OPERATOR = "operator"
+    USER = "user"
+    AGENT = "agent"
+
+
+class Reward(Record):
+    """The judgement of an episode."""
+
+    value: float | None = None
+    """The sum over steps; None when nobody gave one."""
+    components: dict[str, float] = {}
+    supplier: RewardSupplier = RewardSupplier.ENVIRONMENT
+
+
+class StopReason(StrEnum):
+    """Why an episode ended."""
+
+    TERMINATED = "terminated"
+    """The environment reached an end of its own."""
+    TRUNCATED = "truncated"
+    """The environment cut the episode."""
+    MAX_STEPS = "max_steps"
+    TIMEOUT = "timeout"
+    TOKENS = "tokens"
+    HOOK = "hook"
+    """A hook stopped it."""
+    EXECUTED = "executed"
+    """A candidate was executed without being scored."""
+    AGENT_ERROR = "agent_error"
+    TASK_ERROR = "task_error"
+    HOOK_ERROR = "hook_error"
+    MODEL_ERROR = "model_error"
+    ABANDONED = "abandoned"
+    """Given up by the run, for example when its threads were stuck."""
+
+
+class Failure(Record):
+    """What broke, in one line."""
+
+    kind: str
+    """The `kind` of an `EpisodeError`."""
+    message: str
+    step: int | None = None
+
+
+class StepResult(Record):
+    """What an environment returns for one action."""
+
+    observation: Observation
+    feedback: str = ""
+    """One sentence on the action just taken, for agent and critic; never the right action."""
+    reward: float | None = None
+    components: dict[str, float] = {}
+    terminated: bool = False
+    """The task reached an end of its own."""
+    truncated: bool = False
+    """The environment's own limit was reached."""
+    success: bool | None = None
+    """True, false or unknown; never inferred from the reward or from `terminated`."""

@@ -1,0 +1,89 @@
+"""What a plan sees. A view grows by whole batches, so it depends on model replies alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .episode import Episode
+from .lesson import Critique, Lesson
+from .trajectory import Instance, Reward
+from .work import Decision, OpenRound
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceView:
+    """One instance of one arm and seed: its complete batches so far, and the pinned lessons."""
+
+    instance: Instance
+    scope: str
+    """The shared scope of the task."""
+    instance_scope: str
+    """The scope of this instance's reflections."""
+    round: OpenRound = field(default_factory=lambda: OpenRound(instances=()))
+    """The round that this lane runs in."""
+    number: int = 1
+    """The number of that round, from 1."""
+    episodes: tuple[Episode, ...] = ()
+    """Of this instance, all rounds, in the order of the batches."""
+    critiques: tuple[Critique, ...] = ()
+    reflections: tuple[Lesson, ...] = ()
+    """Usable lessons of the instance scope, oldest first."""
+    lessons: tuple[Lesson, ...] = ()
+    """Usable lessons of the shared scope at the pinned revision."""
+    decisions: tuple[Decision, ...] = ()
+    curated: tuple[str, ...] = ()
+    """Ids of the curations done on this lane."""
+
+    @property
+    def attempts(self) -> tuple[Episode, ...]:
+        """The episodes that count: purpose `attempt`."""
+        return tuple(e for e in self.episodes if e.spec.purpose == "attempt")
+
+    @property
+    def solved(self) -> bool:
+        """True once an attempt succeeded."""
+        return any(e.success is True for e in self.attempts)
+
+    def scores(self, episode: str, /) -> Reward | None:
+        """The reward of an attempt; None for candidates and whatever a plan may not see."""
+        found = next((e for e in self.attempts if e.id == episode), None)
+        return found.reward if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedRound:
+    """A round that all its lanes have left."""
+
+    number: int
+    opened: OpenRound
+    revision: int
+    """Of the shared scope, pinned at its start."""
+    episodes: tuple[Episode, ...] = ()
+    """In the order (instance, trial, candidate)."""
+    critiques: tuple[Critique, ...] = ()
+    """In the same order."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedView:
+    """The shared stream of one arm and seed: its closed rounds, and the lessons they led to."""
+
+    scope: str
+    train: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    rounds: tuple[ClosedRound, ...] = ()
+    lessons: tuple[Lesson, ...] = ()
+    revision: int = 0
+    curated: tuple[str, ...] = ()
+    """Critique ids that a commit of the shared scope has consumed."""
+    decisions: tuple[Decision, ...] = ()
+
+    @property
+    def solved(self) -> frozenset[str]:
+        """Train instances that an attempt solved."""
+        return frozenset(
+            e.instance
+            for r in self.rounds
+            for e in r.episodes
+            if e.success is True and e.spec.purpose == "attempt" and not r.opened.evaluate
+        )

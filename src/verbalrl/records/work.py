@@ -1,0 +1,206 @@
+"""What a method may ask for: units of work with deterministic keys (design section 10)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ..ids import key_id, seed_from
+from ._base import Record
+from .content import Action
+from .guidance import GuidanceSpec
+from .lesson import Gate, LessonKind, Operation
+from .trajectory import Previous, Split
+
+Purpose = Literal["attempt", "candidate", "counterfactual", "search", "probe"]
+
+
+class LaneKey(Record):
+    """Whose work it is: one arm and seed of one run."""
+
+    run: str
+    arm: str
+    seed: int
+
+    @property
+    def branch(self) -> str:
+        """The id of the branch that this arm and seed learns on."""
+        return f"{self.run}/{self.arm}/{self.seed}"
+
+
+class EpisodeSpec(Record):
+    """One episode to be run: pure data, so that an executor may run it anywhere."""
+
+    instance: str
+    split: Split = "train"
+    round: int = 1
+    trial: int = 1
+    """The number of the attempt on this instance, from 1."""
+    candidate: int = 0
+    purpose: Purpose = "attempt"
+    """Only attempts enter curves; probes are never learned from; candidates are executed, not
+    scored."""
+    prefix: tuple[Action, ...] = ()
+    """Actions that are replayed before the agent acts."""
+    revises: Previous | None = None
+    max_steps: int | None = None
+    """None: the limit of the run."""
+    guidance: dict[str, GuidanceSpec] = {}
+    """By role; a role without an entry gets none."""
+    selected_from: tuple[str, ...] = ()
+    """Episode ids of the candidates from which this output was chosen."""
+    sample: int | None = None
+    """Overrides the sampling seed's key, for methods that want equal draws."""
+    world: int | None = None
+    """Overrides the trial in the world seed, so that a replayed prefix meets the same world."""
+
+    def id(self, lane: LaneKey) -> str:
+        """The episode's id."""
+        return key_id(
+            "ep",
+            lane.run,
+            lane.arm,
+            lane.seed,
+            self.instance,
+            self.trial,
+            self.candidate,
+            self.purpose,
+        )
+
+    def sample_seed(self, lane: LaneKey) -> int:
+        """The sampling seed: equal over runs and arms."""
+        draw = self.candidate if self.sample is None else self.sample
+        return seed_from("sample", lane.seed, self.instance, self.trial, draw, self.purpose)
+
+    def world_seed(self) -> int:
+        """The environment's seed: from instance and trial alone, equal over arms and seeds."""
+        return seed_from("world", self.instance, self.trial if self.world is None else self.world)
+
+
+class Shows(Record):
+    """What a critic is shown of the episodes."""
+
+    actions: bool = True
+    feedback: bool = True
+    reward: bool = True
+    outcome: bool = True
+    earlier: bool = True
+    """The lessons that the agent had."""
+
+
+class RunEpisode(Record):
+    """Let the agent attempt an instance."""
+
+    work: Literal["run_episode"] = "run_episode"
+    spec: EpisodeSpec
+
+    def id(self, lane: LaneKey) -> str:
+        """Its key: the episode's id."""
+        return self.spec.id(lane)
+
+
+class WriteCritique(Record):
+    """Let the critic judge episodes of one instance."""
+
+    work: Literal["write_critique"] = "write_critique"
+    episodes: tuple[str, ...]
+    template: str = "critic/critique"
+    shows: Shows = Shows()
+    sample: int = 0
+
+    def id(self, lane: LaneKey) -> str:
+        """Its key. The 0 is the last feedback's number: runs have none."""
+        return key_id("cr", list(self.episodes), self.template, 0, self.sample)
+
+
+class CurateLessons(Record):
+    """Turn critiques into updates of one scope, in one commit."""
+
+    work: Literal["curate_lessons"] = "curate_lessons"
+    critiques: tuple[str, ...]
+    """The new ones; consumed by the commit."""
+    evidence: tuple[str, ...] = ()
+    """Critiques of earlier rounds, shown again."""
+    scope: str
+    kind: LessonKind
+    operations: tuple[Operation, ...] = ()
+    """Empty: those that the kind allows."""
+    gate: Gate = "none"
+    check: str = ""
+    """Name of a pure check of the method's, which may refuse and repair."""
+    group: int = 8
+    """Critiques per proposing call."""
+    max_lessons: int = 24
+    """Cap of the scope's active lessons."""
+
+    def id(self, lane: LaneKey) -> str:
+        """Its key."""
+        return key_id("cu", lane.branch, self.scope, self.kind, sorted(self.critiques))
+
+
+class SelectCandidate(Record):
+    """Choose one of several candidates."""
+
+    work: Literal["select_candidate"] = "select_candidate"
+    candidates: tuple[str, ...]
+    selector: str
+    """`first`, `majority`, or a selector of the method's."""
+    supervision: Literal["none", "oracle"] = "none"
+    """A selector sees rewards only when this says `oracle`; tables print it."""
+
+    def id(self, lane: LaneKey) -> str:
+        """Its key."""
+        return key_id("se", list(self.candidates), self.selector, self.supervision)
+
+
+class FreezeMemory(Record):
+    """From here on nothing is learned; `split` is evaluated."""
+
+    work: Literal["freeze_memory"] = "freeze_memory"
+    split: Split = "test"
+
+    def id(self, lane: LaneKey) -> str:
+        """Its key."""
+        return key_id("fr", lane.branch, self.split)
+
+
+Work = Annotated[
+    RunEpisode | WriteCritique | CurateLessons | SelectCandidate | FreezeMemory,
+    Field(discriminator="work"),
+]
+
+
+class Batch(Record):
+    """Work that is done together; the lane's view grows when all of it is there."""
+
+    work: tuple[Work, ...]
+
+
+class OpenRound(Record):
+    """Let the lanes of these instances run against the pinned revision."""
+
+    instances: tuple[str, ...]
+    split: Split = "train"
+    trial: int = 1
+    """The trial that these lanes start with."""
+    evaluate: bool = False
+    """True: nothing of this round may be learned from."""
+
+
+class Done(Record):
+    """The lane has nothing more to do."""
+
+    reason: str = ""
+
+
+class Decision(Record):
+    """A recorded choice: which candidate, that memory is frozen."""
+
+    id: str
+    branch: str
+    kind: Literal["select", "freeze", "done"]
+    chosen: str = ""
+    """For select: the id of the chosen episode."""
+    detail: dict[str, str] = {}
+    supervision: Literal["none", "oracle"] = "none"

@@ -1,0 +1,283 @@
+"""The figures of a run (design section 13): pure functions from outcomes to rates and intervals.
+
+What this does not do: resample episodes as if they were independent, infer success from rewards,
+or drop episodes that broke. An error is a failure in rates; an unknown success is left out of them
+and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import JsonValue
+
+from .records import Record, RewardSupplier, Split, Usage
+from .stats import Interval, interval, mean_by_instance, paired_difference
+
+ROLES = ("actor", "critic", "curator")
+
+Key = tuple[str, int]
+"""(instance, seed)."""
+
+
+class Outcome(Record):
+    """What figures need of one episode."""
+
+    arm: str
+    seed: int
+    instance: str
+    split: Split
+    trial: int
+    purpose: str
+    success: bool | None
+    failed: bool
+    reward: float | None
+    injected_tokens: int = 0
+
+
+class ArmFacts(Record):
+    """What figures need of one arm beside its outcomes."""
+
+    usage: dict[str, Usage] = {}
+    """By role, over all seeds."""
+    memory_digest: dict[str, str] = {}
+    """By seed."""
+    episodes_digest: dict[str, str] = {}
+    critiques: dict[str, JsonValue] = {}
+    lessons: dict[str, int] = {}
+    """By status."""
+
+
+class RunFacts(Record):
+    """What figures need of a run."""
+
+    run: str
+    task: str
+    method: str
+    model: str
+    simulated: bool
+    learns: str
+    trials: int
+    seeds: tuple[int, ...]
+    train: int
+    test: int
+    reported: Split
+    supplier: RewardSupplier = RewardSupplier.ENVIRONMENT
+    wall_s: float = 0.0
+    stop_reason: str = ""
+    status: str = "done"
+
+
+class RunResult(Record):
+    """The figures of a run; `figures` is what `run --json` prints."""
+
+    figures: dict[str, JsonValue]
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        return str(self.figures["run"])
+
+    @property
+    def arms(self) -> dict[str, Any]:
+        """The figures by arm."""
+        arms = self.figures["arms"]
+        return dict(arms) if isinstance(arms, dict) else {}
+
+    def success_by_trial(self, arm: str = "learned") -> tuple[float, ...]:
+        """The share of all instances solved at or before each trial."""
+        return tuple(self.arms[arm]["success_by_trial"])
+
+    def table(self) -> str:
+        """The arms side by side, as plain text."""
+        return _table(self.figures)
+
+
+def summarise(
+    facts: RunFacts, outcomes: Sequence[Outcome], arms: Mapping[str, ArmFacts]
+) -> RunResult:
+    """The figures of a run from its outcomes."""
+    by_arm = {name: [o for o in outcomes if o.arm == name] for name in arms}
+    retry = by_arm.get("retry")
+    figures: dict[str, JsonValue] = {
+        "run": facts.run,
+        "task": facts.task,
+        "method": facts.method,
+        "model": facts.model,
+        "simulated": facts.simulated,
+        "seeds": list(facts.seeds),
+        "split": {"train": facts.train, "test": facts.test, "reported": facts.reported},
+        "reward_from": facts.supplier.value,
+        "arms": {name: _arm(facts, name, by_arm[name], retry, arms[name]) for name in arms},
+        "memory_digest": _first(arms, facts),
+        "wall_s": round(facts.wall_s, 3),
+        "status": facts.status,
+        "stop_reason": facts.stop_reason,
+    }
+    return RunResult(figures=figures)
+
+
+def solved_by(outcomes: Sequence[Outcome], split: Split, trial: int) -> dict[Key, float]:
+    """1 or 0 by (instance, seed): solved at or before `trial`. Unknown instances are left out."""
+    solved: dict[Key, float] = {}
+    for o in _attempts(outcomes, split):
+        if o.success is None and not o.failed:
+            continue
+        key = (o.instance, o.seed)
+        hit = o.success is True and o.trial <= trial
+        solved[key] = max(solved.get(key, 0.0), float(hit))
+    return solved
+
+
+def _attempts(outcomes: Sequence[Outcome], split: Split) -> list[Outcome]:
+    return [o for o in outcomes if o.purpose == "attempt" and o.split == split]
+
+
+def _trials(facts: RunFacts, arm: str) -> int:
+    if arm == "none" or (facts.learns == "shared" and arm != "retry"):
+        return 1
+    return facts.trials
+
+
+def _arm(
+    facts: RunFacts,
+    name: str,
+    outcomes: Sequence[Outcome],
+    retry: Sequence[Outcome] | None,
+    arm: ArmFacts,
+) -> dict[str, JsonValue]:
+    split, trials = facts.reported, _trials(facts, name)
+    read = _attempts(outcomes, split)
+    rates = [
+        interval(list(mean_by_instance(solved_by(outcomes, split, k)).values()))
+        for k in range(1, trials + 1)
+    ]
+    last = rates[-1]
+    return {
+        "episodes": len(outcomes),
+        "errors": sum(o.failed for o in outcomes),
+        "unknown": sum(o.success is None and not o.failed for o in read),
+        "instances": last.n if last else 0,
+        "success_rate": _figure(last.mean) if last else None,
+        "ci95": _pair(last),
+        "success_by_trial": [_figure(r.mean) if r else None for r in rates],
+        "solved_by_trial": [
+            int(sum(solved_by(outcomes, split, k).values())) for k in range(1, trials + 1)
+        ],
+        "reward_by_trial": [_reward(read, k) for k in range(1, trials + 1)],
+        "oracle_stopped": name == "retry" and facts.learns == "shared",
+        "vs_retry": _versus(facts, name, outcomes, retry),
+        "tokens": {role: _tokens(arm.usage.get(role, Usage())) for role in ROLES},
+        "injected_tokens": sum(o.injected_tokens for o in outcomes),
+        "cost_usd": _cost(arm.usage),
+        "memory_digest": dict(arm.memory_digest),
+        "episodes_digest": dict(arm.episodes_digest),
+        "critiques": dict(arm.critiques),
+        "lessons": dict(arm.lessons),
+    }
+
+
+def _versus(
+    facts: RunFacts, name: str, outcomes: Sequence[Outcome], retry: Sequence[Outcome] | None
+) -> JsonValue:
+    if retry is None or name in ("none", "retry"):
+        return None
+    trial = 1 if facts.learns == "shared" else facts.trials
+    split = facts.reported
+    difference = paired_difference(
+        solved_by(outcomes, split, trial), solved_by(retry, split, trial)
+    )
+    if difference is None:
+        return None
+    return {
+        "trial": trial,
+        "diff": _figure(difference.mean),
+        "ci95": _pair(difference),
+        "n": difference.n,
+    }
+
+
+def _reward(attempts: Sequence[Outcome], trial: int) -> float | None:
+    """The mean over instances and seeds of the last reward at or before `trial`."""
+    last: dict[Key, tuple[int, float]] = {}
+    for o in attempts:
+        if o.reward is not None and o.trial <= trial:
+            key = (o.instance, o.seed)
+            last[key] = max(last.get(key, (0, 0.0)), (o.trial, o.reward))
+    values = [reward for _, (_, reward) in sorted(last.items())]
+    return _figure(sum(values) / len(values)) if values else None
+
+
+def _tokens(usage: Usage) -> dict[str, JsonValue]:
+    return {
+        "input": usage.input + usage.cache_write,
+        "cached": usage.cache_read,
+        "output": usage.output,
+        "calls": usage.calls,
+    }
+
+
+def _cost(usage: Mapping[str, Usage]) -> float | None:
+    costs = [u.cost_usd for u in usage.values() if u.cost_usd is not None]
+    return round(sum(costs), 6) if costs else None
+
+
+def _first(arms: Mapping[str, ArmFacts], facts: RunFacts) -> str | None:
+    learned = arms.get("learned")
+    return learned.memory_digest.get(str(facts.seeds[0])) if learned and facts.seeds else None
+
+
+def _figure(value: float) -> float:
+    return round(value, 4)
+
+
+def _pair(found: Interval | None) -> JsonValue:
+    return [_figure(found.low), _figure(found.high)] if found else None
+
+
+def _table(figures: Mapping[str, Any]) -> str:
+    heads = ("arm", "success [95 %]", "by trial", "vs retry [95 %]", "episodes", "errors", "tokens")
+    rows = [heads]
+    for name, arm in figures["arms"].items():
+        label = f"{name} (oracle-stopped)" if arm["oracle_stopped"] else name
+        total = sum(t["input"] + t["cached"] + t["output"] for t in arm["tokens"].values())
+        rows.append(
+            (
+                label,
+                _rate(arm["success_rate"], arm["ci95"]),
+                " ".join("–" if r is None else f"{r:.2f}" for r in arm["success_by_trial"]),
+                _difference(arm["vs_retry"]),
+                str(arm["episodes"]),
+                str(arm["errors"]),
+                f"{total:,}",
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
+    lines = [
+        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    split = figures["split"]
+    where = (
+        f"{split['reported']} split, {split[split['reported']]} instances, seeds {figures['seeds']}"
+    )
+    title = f"{figures['task']} · {figures['method']} · {figures['model']} · {where}"
+    tail = [_SIMULATED] if figures["simulated"] else []
+    return "\n".join([title, *lines, *tail])
+
+
+_SIMULATED = "offline apprentice: tests the loop, says nothing about LLMs"
+
+
+def _rate(rate: float | None, pair: Sequence[float] | None) -> str:
+    if rate is None or pair is None:
+        return "unknown"
+    return f"{rate:.2f} [{pair[0]:.2f}, {pair[1]:.2f}]"
+
+
+def _difference(versus: Mapping[str, Any] | None) -> str:
+    if versus is None:
+        return "–"
+    low, high = versus["ci95"]
+    return f"{versus['diff']:+.2f} [{low:+.2f}, {high:+.2f}]"

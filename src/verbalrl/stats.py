@@ -1,0 +1,53 @@
+"""Intervals and rates over instances (design section 13). Pure; numpy is imported on use.
+
+The unit is the instance: seeds of one instance are averaged first, then instances are resampled.
+Resampling episodes as if they were independent would make every interval too narrow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+DRAWS = 2_000
+_SEED = 20_260_101
+
+
+class Interval(NamedTuple):
+    """A mean with its 95 % percentile bootstrap interval over `n` instances."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+def interval(per_instance: Sequence[float]) -> Interval | None:
+    """The mean of `per_instance` with its interval; None without values."""
+    import numpy as np
+
+    if not per_instance:
+        return None
+    values = np.asarray(per_instance, dtype=float)
+    rng = np.random.default_rng(_SEED)
+    picks = rng.integers(0, len(values), size=(DRAWS, len(values)))
+    means = values[picks].mean(axis=1)
+    low, high = np.percentile(means, (2.5, 97.5))
+    return Interval(float(values.mean()), float(low), float(high), len(values))
+
+
+def mean_by_instance(values: Mapping[tuple[str, int], float]) -> dict[str, float]:
+    """`values` by (instance, seed) → the mean over seeds by instance, in sorted order."""
+    grouped: dict[str, list[float]] = {}
+    for (instance, _), value in sorted(values.items()):
+        grouped.setdefault(instance, []).append(value)
+    return {instance: sum(found) / len(found) for instance, found in grouped.items()}
+
+
+def paired_difference(
+    ours: Mapping[tuple[str, int], float], theirs: Mapping[tuple[str, int], float]
+) -> Interval | None:
+    """The mean of ours minus theirs over the instances and seeds that both have."""
+    shared = ours.keys() & theirs.keys()
+    differences = {key: ours[key] - theirs[key] for key in shared}
+    return interval(list(mean_by_instance(differences).values()))

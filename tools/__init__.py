@@ -1,0 +1,1 @@
+"""Tools for developing verbalrl; not shipped."""
