@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from .methods import Method, growth
 from .records import (
@@ -38,6 +38,13 @@ class Place:
     view: InstanceView | SharedView
 
 
+class Inherited(NamedTuple):
+    """The lessons with which a scope starts."""
+
+    revision: int
+    lessons: tuple[Lesson, ...]
+
+
 class Bench(Protocol):
     """Does the work that plans ask for; see `verbalrl.execution`."""
 
@@ -51,8 +58,8 @@ class Bench(Protocol):
     async def pin(self, lane: LaneKey, number: int, opened: OpenRound, view: SharedView, /) -> None:
         """Record that the round `number` runs against the revision of `view`."""
 
-    def inherited(self, lane: LaneKey, scope: str, /) -> tuple[Lesson, ...]:
-        """The usable lessons with which `scope` starts: those of the branch started from."""
+    def inherited(self, lane: LaneKey, scope: str, /) -> Inherited:
+        """With what `scope` starts: the revision and usable lessons of the branch started from."""
 
 
 class Stream:
@@ -73,15 +80,17 @@ class Stream:
                 instance=instance,
                 scope=scope,
                 instance_scope=instance_scope(scope, name),
-                reflections=bench.inherited(lane, instance_scope(scope, name)),
+                reflections=bench.inherited(lane, instance_scope(scope, name)).lessons,
             )
             for name, instance in instances.items()
         }
+        shared = bench.inherited(lane, scope)
         self._view = SharedView(
             scope=scope,
             train=tuple(i.id for i in instances.values() if i.split == "train"),
             test=tuple(i.id for i in instances.values() if i.split == "test"),
-            lessons=bench.inherited(lane, scope),
+            lessons=shared.lessons,
+            revision=shared.revision,
         )
 
     async def run(self) -> SharedView:

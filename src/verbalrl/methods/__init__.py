@@ -11,6 +11,7 @@ from .arms import ARMS as ARMS
 from .arms import arm as arm
 from .attempts import Attempts as Attempts
 from .base import CommitCheck as CommitCheck
+from .base import Learns as Learns
 from .base import Method as Method
 from .base import MethodSettings as MethodSettings
 from .base import Selector as Selector
@@ -43,3 +44,28 @@ def method(name: str, settings: Mapping[str, JsonValue] | None = None) -> Method
     if not isinstance(built, Method):  # pragma: no cover - a programming error in METHODS
         raise ConfigurationError(f"{name!r} is not a method")
     return built
+
+
+def default_for(learns: Learns, has_test: bool) -> Method:
+    """The method that suits what a task can teach."""
+    return handbook() if learns != "instance" and has_test else reflexion()
+
+
+def changed(chosen: Method, changes: Mapping[str, JsonValue]) -> Method:
+    """`chosen` with other settings; raises `ConfigurationError` for one that it does not have."""
+    if not isinstance(chosen, MethodSettings):
+        raise ConfigurationError(f"{chosen.name!r} takes no {', '.join(changes)}; set it yourself")
+    for key in changes:
+        if key not in type(chosen).model_fields:
+            raise UnknownNameError.of(f"setting of {chosen.name}", key, type(chosen).model_fields)
+    built = chosen.replace(**changes)
+    if not isinstance(built, Method):  # pragma: no cover - a programming error in the method
+        raise ConfigurationError(f"{chosen.name!r} is not a method")
+    return built
+
+
+def settings_of(chosen: Method) -> dict[str, JsonValue]:
+    """The settings of `chosen` as JSON, such that `method(name, settings)` builds it again."""
+    if not isinstance(chosen, MethodSettings):
+        return {}
+    return chosen.model_dump(mode="json", exclude={"name", "learns"})

@@ -153,17 +153,18 @@ class Situation:
     def __init__(self, *texts: str) -> None:
         self.clauses = tuple(found for text in texts for found in clause_features(text))
         self.all: Features = frozenset().union(*self.clauses)
-        self._unbroken: Features | None = None
+        self._unbroken: tuple[Features, ...] | None = None
         self._texts = texts
 
     @property
-    def unbroken(self) -> Features:
-        """Features with pairs across clauses, for conditions that lost their punctuation."""
+    def unbroken(self) -> tuple[Features, ...]:
+        """Features of each text with pairs across its clauses, for conditions without punctuation."""
         if self._unbroken is None:
             runs = [tuple(stem(w) for w in words(t) if w not in STOP_WORDS) for t in self._texts]
-            self._unbroken = self.all | {
-                f"{a} {b}" for run in runs for a, b in zip(run, run[1:], strict=False)
-            }
+            self._unbroken = tuple(
+                frozenset(run) | {f"{a} {b}" for a, b in zip(run, run[1:], strict=False)}
+                for run in runs
+            )
         return self._unbroken
 
 
@@ -177,17 +178,19 @@ def match_condition(condition: Condition, now: Situation, weights: Weights) -> M
         numbers = frozenset(feature for feature in part if has_digit(feature))
         best = _best_clause(part, now, weights)
         if numbers and not any(numbers <= clause for clause in now.clauses):
-            if not numbers <= now.unbroken:
+            # Numbers of one condition must stand in one text: two places do not make a third.
+            whole = next((run for run in now.unbroken if numbers <= run), None)
+            if whole is None:
                 return None
-            best = part & now.unbroken
+            best = part & whole
         seen |= best
         seen_mass.append(weights.mass(best))
         total.append(weights.mass(part))
-    whole = math.fsum(total)
-    if whole <= 0:
+    all_of_it = math.fsum(total)
+    if all_of_it <= 0:
         return None
     matched = math.fsum(seen_mass)
-    return Match(min(1.0, matched / whole), matched, frozenset(seen))
+    return Match(min(1.0, matched / all_of_it), matched, frozenset(seen))
 
 
 def _best_clause(part: Features, now: Situation, weights: Weights) -> Features:

@@ -1,0 +1,72 @@
+"""Agents that learn in words: attempt, critique, curate, recall. No weights change.
+
+The public names are imported on first use, so that `import verbalrl` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from ._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from . import methods as methods
+    from .agents import ChatAgent as ChatAgent
+    from .agents import agent as agent
+    from .agents import check_agent as check_agent
+    from .critics import check_critic as check_critic
+    from .integrations import load_task as load_task
+    from .learner import Learner as Learner
+    from .methods import check_method as check_method
+    from .models import Model as Model
+    from .models import ScriptedModel as ScriptedModel
+    from .models import load_model as load_model
+    from .records import Action as Action
+    from .records import Guidance as Guidance
+    from .records import Instance as Instance
+    from .records import Observation as Observation
+    from .records import Situation as Situation
+    from .records import StepResult as StepResult
+    from .rollout import Limits as Limits
+    from .store import open_store as open_store
+    from .tasks import check_task as check_task
+
+_HOMES = {
+    "Action": "records",
+    "ChatAgent": "agents",
+    "Guidance": "records",
+    "Instance": "records",
+    "Learner": "learner",
+    "Limits": "rollout",
+    "Model": "models",
+    "Observation": "records",
+    "ScriptedModel": "models",
+    "Situation": "records",
+    "StepResult": "records",
+    "agent": "agents",
+    "check_agent": "agents",
+    "check_critic": "critics",
+    "check_method": "methods",
+    "check_task": "tasks",
+    "load_model": "models",
+    "load_task": "integrations",
+    "open_store": "store",
+}
+_MODULES = ("methods",)
+
+__all__ = ["__version__", "methods", *_HOMES]  # noqa: PLE0604 - names of a constant
+
+
+def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,163 @@
+"""The group of commands, and the one place where errors become lines and exit codes."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import click
+
+from .._version import __version__
+from ..errors import ConfigurationError, SchemaVersionError, VerbalRLError
+from .output import clean
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+WIDTH = 100
+
+
+class Entry(NamedTuple):
+    """Where a command is, and its line in the help."""
+
+    section: str
+    place: str
+    """`module:attribute` below `verbalrl.cli.commands`."""
+    summary: str
+
+
+COMMANDS: Mapping[str, Entry] = {
+    "demo": Entry("Learn", "demo:demo", "Watch two small runs learn, offline, with no key."),
+    "run": Entry("Learn", "run:run", "Run a task under a method, beside its controls."),
+    "resume": Entry("Learn", "resume:resume", "Go on with a run that was interrupted."),
+    "publish": Entry("Learn", "publish:publish", "Copy what a run learned to the branch main."),
+    "tasks": Entry("Look up", "catalogue:tasks", "List the built-in tasks."),
+    "methods": Entry("Look up", "catalogue:methods", "List the methods and their settings."),
+    "runs": Entry("Look at a store", "runs:runs", "List the runs of a store."),
+    "episodes": Entry("Look at a store", "episodes:episodes", "List the episodes of a run."),
+    "critiques": Entry(
+        "Look at a store", "critiques:critiques", "List critiques, with the reason of a refusal."
+    ),
+    "behaviors": Entry("Look at a store", "lessons:behaviors", "List the behaviors learned."),
+    "reflections": Entry("Look at a store", "lessons:reflections", "List the reflections kept."),
+    "show": Entry("Look at a store", "show:show", "Show anything that has an id."),
+}
+
+
+class Commands(click.Group):
+    """Lists commands from the table and imports one only when it is invoked."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """The command's result; a reader of our output that has seen enough ends it quietly."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _quiet_stdout()
+            return DONE
+        return result
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now; None when there is none of that name."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, attribute = entry.place.split(":")
+        found = getattr(importlib.import_module(f"{__package__}.commands.{module}"), attribute)
+        return found if isinstance(found, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, but an unknown name gets the close matches."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            close = difflib.get_close_matches(name, COMMANDS, n=3, cutoff=0.5)
+            tail = f"did you mean {', '.join(close)}?" if close else "see `verbalrl --help`"
+            raise click.UsageError(f"unknown command {name!r}; {tail}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table by section, without importing a single command."""
+        for section in dict.fromkeys(entry.section for entry in COMMANDS.values()):
+            with formatter.section(section):
+                formatter.write_dl(
+                    [(name, e.summary) for name, e in COMMANDS.items() if e.section == section],
+                    col_max=14,
+                )
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
+    epilog="Readers take --branch or --run, and --json. Exit codes: 0 done or stopped by budget, "
+    "1 the run failed, 2 usage or bad input, 130 or 143 interrupted (resumable).",
+)
+@click.version_option(__version__, "--version", prog_name="verbalrl")
+def cli() -> None:
+    """Agents that learn in words: critique, distil, recall, and measure whether it helped."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code. Every error is one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = cli.main(
+            list(arguments) if arguments is not None else None,
+            prog_name="verbalrl",
+            standalone_mode=False,
+            color=False if os.environ.get("NO_COLOR") else None,
+        )
+    except click.exceptions.Abort:
+        return _say("interrupted", INTERRUPTED)
+    except click.ClickException as error:
+        return _say(_with_place(error), error.exit_code)
+    except VerbalRLError as error:
+        # The way to where it was raised, for whoever asked for events.
+        logging.getLogger(__name__).debug("command.failed", exc_info=True)
+        return _say(str(error), exit_code(error))
+    except OSError as error:
+        return _say(str(error), FAILED)
+    return code if isinstance(code, int) else DONE
+
+
+def exit_code(error: VerbalRLError) -> int:
+    """2 for what the caller can mend before anything runs, else 1."""
+    return USAGE if isinstance(error, ConfigurationError | SchemaVersionError) else FAILED
+
+
+def _with_place(error: click.ClickException) -> str:
+    """The message, and for a usage error the command whose help explains it."""
+    message = error.format_message()
+    if not isinstance(error, click.UsageError) or error.ctx is None:
+        return message
+    place = error.ctx.command_path
+    if place == "verbalrl":
+        return message
+    return f"{place.removeprefix('verbalrl ')}: {message} (see `{place} --help`)"
+
+
+def _say(message: str, code: int) -> int:
+    line = " ".join(clean(message).split()) or "failed"
+    try:
+        click.echo(f"verbalrl: {line}", err=True)
+    except BrokenPipeError:
+        return code
+    return code
+
+
+def _quiet_stdout() -> None:
+    """Point stdout at nothing, so that the flush at exit does not complain once more."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError:  # stdout is no file, as in tests
+        return

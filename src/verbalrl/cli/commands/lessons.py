@@ -1,0 +1,97 @@
+"""`verbalrl behaviors` and `verbalrl reflections`: what was learned, and what it stems from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ...records import Lesson, LessonKind, Status
+from ..options import branch_options, reader
+from ..output import emit_json, heading, plural, say
+from ..reading import branch_of, instance_matches, opened
+from ..telling import tell_lesson
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _filters(command: F) -> F:
+    command = click.option("--scope", metavar="SCOPE", help="Only of exactly this scope.")(command)
+    return click.option(
+        "--status",
+        type=click.Choice([status.value for status in Status]),
+        help="Only those of this status.",
+    )(command)
+
+
+@click.command()
+@_filters
+@branch_options("arm learned, first seed")
+@reader
+def behaviors(store: Path, as_json: bool, **asked: Any) -> None:
+    """List the behaviors learned.
+
+    Without --run or --branch: of main if it has any, else of the latest run's arm learned, first
+    seed.
+    """
+    _list(LessonKind.BEHAVIOR, store, as_json, asked)
+
+
+@click.command()
+@_filters
+@click.option("--instance", metavar="I", help="Only of this instance: its id, or the end of it.")
+@branch_options("arm learned, first seed")
+@reader
+def reflections(store: Path, as_json: bool, **asked: Any) -> None:
+    """List the reflections kept.
+
+    Without --run or --branch: of main if it has any, else of the latest run's arm learned, first
+    seed.
+    """
+    _list(LessonKind.REFLECTION, store, as_json, asked)
+
+
+def _list(kind: LessonKind, folder: Path, as_json: bool, asked: dict[str, Any]) -> None:
+    with opened(folder) as store:
+        source = branch_of(store, asked["branch"], asked["run"], kind)
+        statuses = None if asked["status"] is None else [Status(asked["status"])]
+        found = store.current_lessons(
+            source.branch, scope=asked["scope"], kind=kind, statuses=statuses
+        )
+        seeds = _other_seeds(store.branches(), source.branch)
+    found = tuple(le for le in found if instance_matches(le.scope, asked.get("instance")))
+    if as_json:
+        emit_json(
+            {
+                "store": str(folder),
+                "branch": source.branch,
+                "why": source.why,
+                f"{kind}s": [_full(lesson) for lesson in found],
+            }
+        )
+        return
+    heading(f"{plural(len(found), kind.value)} on branch {source.branch} ({source.why})")
+    if seeds:
+        say(f"other seeds: {', '.join(f'--branch {name}' for name in seeds)}", indent=2)
+    scope = ""
+    for lesson in found:
+        if lesson.scope != scope:
+            scope = lesson.scope
+            heading(f"— {scope}")
+        tell_lesson(lesson)
+
+
+def _other_seeds(branches: Any, chosen: str) -> list[str]:
+    """Branches of the same run and arm."""
+    ours = next((b for b in branches if b.id == chosen), None)
+    if ours is None or ours.run is None:
+        return []
+    same = [b for b in branches if (b.run, b.arm) == (ours.run, ours.arm)]
+    return [b.id for b in same if b.id != chosen]
+
+
+def _full(lesson: Lesson) -> dict[str, Any]:
+    kept = lesson.model_dump(mode="json")
+    return {**kept, "support": lesson.votes.get("support", len(lesson.evidence))}

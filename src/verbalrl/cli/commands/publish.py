@@ -1,0 +1,45 @@
+"""`verbalrl publish`: the only way from a run's branch to `main`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...records import LessonKind
+from ..options import json_option, store_option, verbose_option
+from ..output import emit_json, note
+from ..reading import MAIN, find_run, learned_branch, opened
+
+
+@click.command()
+@click.argument("run")
+@click.option("--reflections", is_flag=True, help="Copy reflections too.")
+@click.option("--approve", is_flag=True, help="You have read them: they become active.")
+@click.option("--seed", type=int, metavar="N", help="Of this seed. [the first]")
+@click.option("--arm", default="learned", show_default=True, metavar="ARM", help="Of this arm.")
+@store_option
+@json_option
+@verbose_option
+def publish(run: str, store: Path, as_json: bool, **asked: Any) -> None:
+    """Copy what a run learned to the branch main.
+
+    RUN is its id, or the start of it. Without --approve the lessons wait in quarantine on main
+    and enter no prompt.
+    """
+    kinds = [LessonKind.BEHAVIOR, LessonKind.BELIEF]
+    if asked["reflections"]:
+        kinds.append(LessonKind.REFLECTION)
+    with opened(store) as kept:
+        record = find_run(kept, run)
+        branch = learned_branch(kept, record, asked["arm"], asked["seed"]).id
+        counts = asyncio.run(kept.publish(branch, kinds=kinds, approve=asked["approve"]))
+    if as_json:
+        emit_json({"from": branch, "to": MAIN, "approved": asked["approve"], **counts})
+        return
+    listed = ", ".join(f"{number} {what}" for what, number in counts.items())
+    click.echo(f"{branch} → {MAIN}: {listed}")
+    if counts.get("added") and not asked["approve"]:
+        note("quarantined until a person approves: read them, then publish again with --approve")

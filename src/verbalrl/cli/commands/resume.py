@@ -1,0 +1,84 @@
+"""`verbalrl resume`: go on with a run that was interrupted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...errors import ConfigurationError
+from ...integrations import load_task
+from ...records import RunRecord
+from ..building import Setup, learner_of, say_notes
+from ..drive import drive, report
+from ..options import json_option, store_option, verbose_option
+from ..reading import find_run, opened
+
+_LOADABLE = re.compile(r"(?:ChatAgent\()?(?P<name>[\w-]+:[^()]+)\)?")
+
+
+@click.command()
+@click.argument("run")
+@click.option(
+    "--concurrency", type=click.IntRange(min=1), metavar="C", help="Model calls at a time."
+)
+@store_option
+@json_option
+@verbose_option
+@click.pass_context
+def resume(context: click.Context, /, **options: Any) -> None:
+    """Go on with a run that was interrupted.
+
+    RUN is its id, or the start of it. What is done is taken from the store; only the rest is paid
+    for, and the memory becomes the one that an uninterrupted run would have reached.
+    """
+    folder: Path = options["store"]
+    with opened(folder) as store:
+        record = find_run(store, options["run"])
+    config = record.config
+    task = load_task(
+        str(config["task"]),
+        task_seed=_int(config.get("task_seed")) or 0,
+        trust_code=bool(config.get("trust_code")),
+        untrusted=bool(config.get("untrusted")),
+    )
+    learner = learner_of(_setup(record, folder, options["concurrency"]))
+    say_notes(task)
+    ended = drive(learner, learner.resume(record.id, task), folder)
+    context.exit(report(ended, learner, folder, as_json=options["as_json"]))
+
+
+def _setup(record: RunRecord, folder: Path, concurrency: int | None) -> Setup:
+    config = record.config
+    limits = config.get("limits")
+    before = _int(limits.get("concurrency")) if isinstance(limits, Mapping) else None
+    prompts = config.get("prompts")
+    return Setup(
+        model=_model(record, "agent") or record.model,
+        critic=_model(record, "critic"),
+        curator=_model(record, "curator"),
+        store=folder,
+        concurrency=concurrency or before,
+        prompts=Path(str(prompts)) if prompts else None,
+    )
+
+
+def _model(record: RunRecord, role: str) -> str | None:
+    """The name of the model of `role`; only names can be loaded again."""
+    name = record.config.get(role)
+    if name is None:
+        return None
+    found = _LOADABLE.fullmatch(name) if isinstance(name, str) else None
+    if found is None:
+        raise ConfigurationError(
+            f"the {role} of {record.id} is {name!r}, which has no name to load it by; "
+            "resume the run from Python, with learner.resume"
+        )
+    return found["name"]
+
+
+def _int(value: object) -> int | None:
+    return value if isinstance(value, int) else None

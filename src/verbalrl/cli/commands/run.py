@@ -1,0 +1,189 @@
+"""`verbalrl run`: a task under a method, beside its controls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ...errors import ConfigurationError
+from ...integrations import load_task
+from ...methods import ARMS, METHODS, Method, method
+from ...tasks import Task
+from ..building import Setup, learner_of, say_notes
+from ..drive import drive, report
+from ..options import Names, Span, json_option, settings, store_option, verbose_option
+
+F = TypeVar("F", bound=Callable[..., Any])
+POSITIVE = click.IntRange(min=1)
+SEED = click.IntRange(min=0)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """The options of `run`, as they were given."""
+
+    task: str
+    method: str | None
+    model: str
+    critic: str | None
+    curator: str | None
+    trials: int | None
+    instances: int | tuple[int, int] | None
+    train_instances: int | None
+    arms: tuple[str, ...]
+    seed: int
+    seeds: int
+    task_seed: int
+    pairs: tuple[str, ...]
+    start: str | None
+    no_learn: bool
+    gate: str | None
+    concurrency: int | None
+    max_seconds: float | None
+    prompts: Path | None
+    trust_code: bool
+    untrusted: bool
+    store: Path
+    as_json: bool
+
+
+def _models(command: F) -> F:
+    """Which method, which models."""
+    for decorate in (
+        click.option("--curator", metavar="P:NAME", help="Model of the curator. [critic's]"),
+        click.option("--critic", metavar="P:NAME", help="Model of the critic. [agent's]"),
+        click.option(
+            "--model",
+            required=True,
+            metavar="P:NAME",
+            help="Model of the agent, such as offline:apprentice.",
+        ),
+        click.option(
+            "--method", metavar="M", help=f"One of {', '.join(METHODS)}. [by what the task offers]"
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
+def _amounts(command: F) -> F:
+    """How much of what."""
+    for decorate in (
+        click.option("--task-seed", type=SEED, default=0, help="Makes other instances."),
+        click.option(
+            "--seeds", type=POSITIVE, default=1, show_default=True, help="How many seeds."
+        ),
+        click.option("--seed", type=SEED, default=0, show_default=True, help="The first seed."),
+        click.option(
+            "--arms", type=Names(), default=",".join(ARMS), show_default=True, help="Conditions."
+        ),
+        click.option(
+            "--train-instances", type=POSITIVE, metavar="N", help="Instances to learn from."
+        ),
+        click.option(
+            "--instances", type=Span(), help="Instances to report on: a number or a range."
+        ),
+        click.option("--trials", type=POSITIVE, metavar="K", help="Attempts per instance."),
+    ):
+        command = decorate(command)
+    return command
+
+
+def _conditions(command: F) -> F:
+    """Under which conditions."""
+    for decorate in (
+        click.option("--untrusted", is_flag=True, help="Let nobody vouch for the task's texts."),
+        click.option("--trust-code", is_flag=True, help="Let a task folder run its own Python."),
+        click.option(
+            "--prompts",
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            metavar="DIR",
+            help="Folder of prompts in place of the shipped ones, file by file.",
+        ),
+        click.option(
+            "--max-seconds",
+            type=click.FloatRange(min=0, min_open=True),
+            metavar="S",
+            help="Begin nothing new after this time; what is under way ends.",
+        ),
+        click.option("--concurrency", type=POSITIVE, metavar="C", help="Model calls at a time."),
+        click.option("--gate", metavar="G", help="How a lesson becomes active."),
+        click.option("--no-learn", is_flag=True, help="Read memory, change nothing."),
+        click.option("--from", "start", metavar="BRANCH", help="Start with its lessons."),
+        click.option(
+            "--set", "pairs", multiple=True, metavar="K=V", help="A setting of the method."
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
+@click.command()
+@click.argument("task")
+@_models
+@_amounts
+@_conditions
+@store_option
+@json_option
+@verbose_option
+@click.pass_context
+def run(context: click.Context, /, **options: Any) -> None:
+    """Run a task under a method, beside its controls.
+
+    TASK is the name of a built-in task (see `verbalrl tasks`), a task folder or a jsonl file.
+    """
+    given = RunOptions(**{field.name: options[field.name] for field in fields(RunOptions)})
+    chosen = _method(given)
+    task = load_task(
+        given.task,
+        task_seed=given.task_seed,
+        trust_code=given.trust_code,
+        untrusted=given.untrusted,
+    )
+    context.exit(_run(given, chosen, task))
+
+
+def _run(given: RunOptions, chosen: Method | None, task: Task) -> int:
+    learner = learner_of(
+        Setup(
+            model=given.model,
+            store=given.store,
+            method=chosen,
+            critic=given.critic,
+            curator=given.curator,
+            concurrency=given.concurrency,
+            prompts=given.prompts,
+        )
+    )
+    say_notes(task)
+    work = learner.run(
+        task,
+        trials=given.trials,
+        instances=given.instances,
+        train_instances=given.train_instances,
+        seeds=tuple(range(given.seed, given.seed + given.seeds)),
+        arms=given.arms,
+        start=given.start,
+        learn=not given.no_learn,
+    )
+    ended = drive(learner, work, given.store, max_seconds=given.max_seconds)
+    return report(ended, learner, given.store, as_json=given.as_json)
+
+
+def _method(given: RunOptions) -> Method | None:
+    """The method with its settings; None leaves the choice to the learner."""
+    chosen = settings(given.pairs)
+    if given.gate is not None:
+        chosen["gate"] = given.gate
+    if given.method is None:
+        if chosen:
+            raise ConfigurationError("--set and --gate are settings of a method: give --method")
+        return None
+    kind = METHODS.get(given.method)
+    if given.gate is not None and kind is not None and "gate" not in kind.model_fields:
+        raise ConfigurationError(f"--gate: method {given.method!r} has no gate")
+    return method(given.method, chosen)

@@ -1,0 +1,129 @@
+"""`verbalrl show ID`: anything that has an id."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...errors import UnknownNameError
+from ...records import (
+    Commit,
+    Critique,
+    Decision,
+    Episode,
+    Lesson,
+    MemoryUpdate,
+    RunRecord,
+)
+from ...result import RunResult
+from ...store import Store
+from ..options import reader
+from ..output import emit_json, heading, say
+from ..reading import Found, find, opened
+from ..telling import (
+    tell_commit,
+    tell_critique,
+    tell_episode,
+    tell_lesson_fully,
+    tell_run,
+    tell_update,
+)
+
+
+@click.command()
+@click.argument("identity", metavar="ID")
+@reader
+def show(identity: str, store: Path, as_json: bool) -> None:
+    """Show anything that has an id.
+
+    A run, an episode with its trajectory, a critique, a lesson with its history, a commit or a
+    decision. The start of an id will do where only one begins so.
+    """
+    with opened(store) as kept:
+        item = _only(kept, identity)
+        if as_json:
+            emit_json({"kind": kind_of(item), **_everything(kept, item)})
+        else:
+            _tell(kept, item)
+
+
+def _only(store: Store, identity: str) -> Found:
+    found = find(store, identity)
+    if len(found) == 1:
+        item = found[0]
+        # A list leaves trajectories out.
+        return (store.episode(item.id) or item) if isinstance(item, Episode) else item
+    if not found:
+        raise UnknownNameError(
+            f"nothing in {store.path} has the id {identity!r}; "
+            "see `verbalrl runs`, `episodes`, `critiques`, `behaviors`, `reflections`"
+        )
+    listed = ", ".join(item.id for item in found[:8])
+    more = f" and {len(found) - 8} more" if len(found) > 8 else ""
+    raise UnknownNameError(f"id {identity!r} is not unique; it may be: {listed}{more}")
+
+
+def kind_of(item: Found) -> str:
+    """`run`, `episode`, `critique`, `lesson`, `commit` or `decision`."""
+    return type(item).__name__.removesuffix("Record").lower()
+
+
+def _everything(store: Store, item: Found) -> dict[str, Any]:
+    kept = item.model_dump(mode="json")
+    if isinstance(item, Episode):
+        kept["critiques"] = [c.id for c in _critiques_of(store, item)]
+    if isinstance(item, Lesson):
+        kept["history"] = [
+            {"branch": branch, "revision": revision, "update": update.model_dump(mode="json")}
+            for branch, revision, update in _history(store, item)
+        ]
+    return kept
+
+
+def _tell(store: Store, item: Found) -> None:
+    match item:
+        case RunRecord():
+            _tell_run(store, item)
+        case Episode():
+            tell_episode(item)
+            for critique in _critiques_of(store, item):
+                tell_critique(critique)
+        case Critique():
+            tell_critique(item, fully=True)
+        case Lesson():
+            tell_lesson_fully(item)
+            for branch, revision, update in _history(store, item):
+                say(f"branch {branch}, revision {revision}", indent=2)
+                tell_update(update)
+        case Commit():
+            tell_commit(item)
+        case Decision():
+            heading(f"{item.id}  {item.kind} {item.chosen}")
+            say(f"branch {item.branch}, supervision {item.supervision}", indent=2)
+
+
+def _tell_run(store: Store, run: RunRecord) -> None:
+    tell_run(run)
+    for branch in store.branches(run.id):
+        count = len(store.current_lessons(branch.id))
+        if count:
+            say(f"branch {branch.id}: {count} lessons", indent=2)
+    if run.result:
+        click.echo(RunResult(figures=run.result).table())
+
+
+def _critiques_of(store: Store, episode: Episode) -> list[Critique]:
+    near = store.critiques(branch=episode.branch, instance=episode.instance)
+    return [critique for critique in near if episode.id in critique.episodes]
+
+
+def _history(store: Store, lesson: Lesson) -> list[tuple[str, int, MemoryUpdate]]:
+    """Every update that touched the lesson, by branch."""
+    return [
+        (branch.id, revision, update)
+        for branch in store.branches()
+        for revision, update in store.updates(branch.id, lesson.scope)
+        if lesson.id == update.lesson or lesson.id in update.parents
+    ]

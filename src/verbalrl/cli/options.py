@@ -1,0 +1,133 @@
+"""Options that several commands share, and the types of their values."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..errors import ConfigurationError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_STORE = ".verbalrl"
+
+
+def store_option(command: F) -> F:
+    """`--store DIR`."""
+    return click.option(
+        "--store",
+        type=click.Path(file_okay=False, path_type=Path),
+        envvar="VERBALRL_STORE",
+        default=DEFAULT_STORE,
+        metavar="DIR",
+        help="Folder of the store. [$VERBALRL_STORE, else ./.verbalrl]",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    """`--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON alone on stdout.")(
+        command
+    )
+
+
+def verbose_option(command: F) -> F:
+    """`--verbose`; it configures logging when it is read, so commands never see it."""
+    return click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        callback=lambda _ctx, _param, value: _listen() if value else None,
+        help="Log events to stderr.",
+    )(command)
+
+
+def branch_options(of_run: str) -> Callable[[F], F]:
+    """`--branch B` or `--run RUN`, of which it reads `of_run`."""
+
+    def decorate(command: F) -> F:
+        command = click.option("--run", metavar="RUN", help=f"Of this run: {of_run}.")(command)
+        return click.option(
+            "--branch", metavar="BRANCH", help="Of this branch: main, or RUN/ARM/SEED."
+        )(command)
+
+    return decorate
+
+
+def reader(command: F) -> F:
+    """The options of everything that reads a store."""
+    return store_option(json_option(verbose_option(command)))
+
+
+def _listen() -> None:
+    """Send our events to stderr. Nothing else in the package configures logging."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logger = logging.getLogger("verbalrl")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+
+
+# click before 8.3 knows no type argument here.
+class Span(click.ParamType):  # type: ignore[type-arg]
+    """`N` (the first N instances) or `A:B` (a half-open range of indices)."""
+
+    name = "N | A:B"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | tuple[int, int]:
+        """An integer, or the two ends."""
+        if isinstance(value, int | tuple):
+            return value
+        found = re.fullmatch(r"(?:(\d+):)?(\d+)", value.strip())
+        if found is None:
+            self.fail(f"{value!r} is neither a number nor a range such as 8:24", param, ctx)
+        start, stop = found.groups()
+        if int(stop) <= int(start or 0):
+            self.fail(f"{value!r} holds no instance", param, ctx)
+        return int(stop) if start is None else (int(start), int(stop))
+
+
+class Names(click.ParamType):  # type: ignore[type-arg]
+    """Names separated by commas."""
+
+    name = "A,B"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """The names in their order, each once."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(dict.fromkeys(n.strip() for n in value.split(",") if n.strip()))
+        if not names:
+            self.fail("no name given", param, ctx)
+        return names
+
+
+def settings(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """`("window=2", "gate=none")` → `{"window": 2, "gate": "none"}`.
+
+    A value that is JSON is taken as such, anything else as text.
+    """
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise ConfigurationError(f"--set {pair!r}: expected NAME=VALUE")
+        if key.strip() in found:
+            raise ConfigurationError(f"--set {pair!r}: {key.strip()!r} is given twice")
+        try:
+            found[key.strip()] = json.loads(value)
+        except ValueError:
+            found[key.strip()] = value
+    return found

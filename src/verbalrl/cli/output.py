@@ -1,0 +1,118 @@
+"""How things look: plain text in 100 columns, JSON, and stored text made harmless for a terminal.
+
+It knows no records; commands turn records into words and hand them over.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+COLUMNS = 100
+
+# C0 without tab and line feed, DEL and C1; marks that reorder or hide text; lone surrogates; tags.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+    "\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+
+
+def clean(text: str) -> str:
+    """`text` with everything that could steer a terminal written as an escape."""
+    return _UNSAFE.sub(lambda found: _escape(found.group()), text)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def one_line(text: str, limit: int | None = None) -> str:
+    """`text` on one line, harmless, cut to `limit` characters."""
+    line = " ".join(clean(text).split())
+    return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
+
+
+def say(text: str = "", *, indent: int = 0) -> None:
+    """Print `text` wrapped to 100 columns; every line of it is indented."""
+    pad = " " * indent
+    for line in clean(text).splitlines() or [""]:
+        wrapped = textwrap.wrap(
+            line,
+            COLUMNS,
+            initial_indent=pad,
+            subsequent_indent=pad,
+            break_long_words=False,
+            break_on_hyphens=False,
+            drop_whitespace=True,
+        )
+        click.echo("\n".join(wrapped) if wrapped else "")
+
+
+def heading(text: str) -> None:
+    """Print a heading, on one line or wrapped."""
+    line = clean(text).replace("\n", " ")
+    for part in textwrap.wrap(line, COLUMNS, subsequent_indent="  ", break_on_hyphens=False):
+        click.echo(click.style(part, bold=True))
+
+
+def note(text: str) -> None:
+    """Print a remark to stderr; a closed stderr must not end a paid run."""
+    try:
+        click.echo(clean(text), err=True)
+    except BrokenPipeError:
+        return
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[object]], *, flexible: int = -1) -> None:
+    """Print aligned columns; the column `flexible` is cut so that lines fit in 100 columns."""
+    cells = [[one_line("–" if c is None else str(c)) for c in row] for row in rows]
+    widths = [max(len(row[n]) for row in [list(heads), *cells]) for n in range(len(heads))]
+    flexible %= len(heads)
+    spare = COLUMNS - 2 * (len(heads) - 1) - sum(widths)
+    widths[flexible] = max(len(heads[flexible]), 12, widths[flexible] + min(0, spare))
+    right = [_is_number(rows, n) for n in range(len(heads))]
+    click.echo(click.style(_row(heads, widths, right), bold=True))
+    for row in cells:
+        row[flexible] = one_line(row[flexible], widths[flexible])
+        click.echo(_row(row, widths, right))
+
+
+def _is_number(rows: Sequence[Sequence[object]], column: int) -> bool:
+    found = [row[column] for row in rows if row[column] is not None]
+    return bool(found) and all(isinstance(c, int | float) for c in found)
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+    aligned = (
+        c.rjust(w) if r else c.ljust(w) for c, w, r in zip(cells, widths, right, strict=True)
+    )
+    return "  ".join(aligned).rstrip()
+
+
+def emit_json(value: Mapping[str, Any]) -> None:
+    """Print `value` as JSON; what could steer a terminal is escaped, which loses nothing."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    click.echo(_UNSAFE.sub(lambda found: _json_escape(found.group()), text))
+
+
+def _json_escape(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[n] << 8 | units[n + 1]:04x}" for n in range(0, len(units), 2))
+
+
+def plural(count: int, noun: str, many: str = "") -> str:
+    """`1 run`, `2 runs`, `1,234 episodes`."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def success_word(success: bool | None) -> str:
+    """How an outcome is called everywhere."""
+    return "unknown" if success is None else "solved" if success else "failed"

@@ -1,0 +1,222 @@
+"""Records in words, for a reader at a terminal. It prints; it looks nothing up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..records import (
+    Commit,
+    Critique,
+    Episode,
+    Evidence,
+    Guidance,
+    Lesson,
+    LessonBody,
+    LessonProposal,
+    MemoryUpdate,
+    RunRecord,
+    Step,
+    Usage,
+)
+from .output import heading, one_line, say, success_word
+
+_BULKY = 2_000
+"""Characters of one stored text that are printed; `--json` has all of it."""
+
+
+def rule(body: LessonBody | LessonProposal) -> str:
+    """`When X (not when Y): do Z`."""
+    lead = f"When {body.when}" if body.when else "Always"
+    but = f" (not when {body.when_not})" if body.when_not else ""
+    return one_line(f"{lead}{but}: {body.instruction}")
+
+
+def place(evidence: Evidence) -> str:
+    """Where a lesson stems from, from the critique back to the step."""
+    step = "" if evidence.step is None else f" step {evidence.step}"
+    return (
+        f"{evidence.critique} ← {evidence.episode} ← {evidence.instance} "
+        f"trial {evidence.trial}{step}"
+    )
+
+
+def tell_lesson(lesson: Lesson, *, shown: int = 3) -> None:
+    """A lesson with its state and the first of its evidence."""
+    title = f"{lesson.id}  {lesson.status}"
+    extras = [f"support {lesson.votes.get('support', len(lesson.evidence))}"]
+    if against := lesson.votes.get("against"):
+        extras.append(f"against {against}")
+    extras.append(f"trust {lesson.trust}")
+    if lesson.version > 1:
+        extras.append(f"version {lesson.version}")
+    if lesson.name:
+        extras.append(one_line(lesson.name, 48))
+    heading(f"{title}  {' · '.join(extras)}")
+    say(rule(lesson.body), indent=2)
+    for evidence in lesson.evidence[:shown]:
+        say(f"from {place(evidence)}", indent=4)
+    if len(lesson.evidence) > shown:
+        say(f"and {len(lesson.evidence) - shown} more", indent=4)
+
+
+def tell_lesson_fully(lesson: Lesson) -> None:
+    """A lesson with all of its evidence and relations."""
+    tell_lesson(lesson, shown=len(lesson.evidence))
+    say(f"scope {lesson.scope}, since revision {lesson.born}", indent=2)
+    for label, other in (("taken over by", lesson.successor), ("conflicts", lesson.conflict_with)):
+        if other:
+            say(f"{label} {other}", indent=2)
+
+
+def critique_state(critique: Critique) -> str:
+    """`accepted`, `refused: absent_quote (…)`, `failed (…)`."""
+    reason = f": {critique.refusal}" if critique.refusal else ""
+    detail = f" ({one_line(critique.detail, 160)})" if critique.detail else ""
+    return f"{critique.status}{reason}{detail}"
+
+
+def tell_critique(critique: Critique, *, fully: bool = False) -> None:
+    """What the critic said of an attempt, and what became of it."""
+    heading(f"{critique.id}  {critique_state(critique)}")
+    say(f"{critique.instance} trial {critique.trial}, verdict {critique.verdict}", indent=2)
+    for cause in critique.causes:
+        quote = f" “{one_line(cause.quote, 120)}”" if cause.quote else ""
+        say(f"step {cause.step} of trial {cause.trial}:{quote} {one_line(cause.why)}", indent=4)
+    for proposal in critique.proposals:
+        say(f"→ {rule(proposal)}", indent=4)
+        if fully and proposal.also_possible:
+            say(f"also possible: {one_line('; '.join(proposal.also_possible))}", indent=6)
+    if fully:
+        _tell_critique_rest(critique)
+
+
+def _tell_critique_rest(critique: Critique) -> None:
+    if critique.refinement:
+        say(f"for the next attempt: {one_line(critique.refinement, _BULKY)}", indent=2)
+    for label, ids in (("keeps", critique.keeps), ("was shown", critique.shown)):
+        if ids:
+            say(f"{label} {', '.join(ids)}", indent=2)
+    for episode in critique.episodes:
+        say(f"of episode {episode}", indent=2)
+    if critique.confidence is not None:
+        say(f"confidence that it holds elsewhere: {critique.confidence:.2f}", indent=2)
+    say(f"trust {critique.trust}, model {critique.model}, {tokens(critique.usage)}", indent=2)
+
+
+def episode_state(episode: Episode) -> str:
+    """`solved`, `failed`, `unknown`, `error: agent_error`."""
+    if episode.failure is not None:
+        return f"error: {episode.failure.kind}"
+    return success_word(episode.success)
+
+
+def tell_episode(episode: Episode) -> None:
+    """An attempt with its whole trajectory."""
+    spec = episode.spec
+    heading(f"{episode.id}  {episode_state(episode)}")
+    say(
+        f"{episode.instance} trial {episode.trial}, arm {episode.arm}, seed {episode.seed}, "
+        f"run {episode.run}, {spec.split} split, round {spec.round}, {spec.purpose}",
+        indent=2,
+    )
+    for role, guidance in episode.guidance.items():
+        _tell_guidance(role, guidance)
+    for step in episode.trajectory.steps:
+        _tell_step(step)
+    if episode.trajectory.final is not None:
+        say("at the end", indent=2)
+        say(_cut(episode.trajectory.final.text), indent=4)
+    value = "none" if episode.reward.value is None else f"{episode.reward.value:g}"
+    say(f"reward {value} from {episode.reward.supplier}; ended: {episode.stop_reason}", indent=2)
+    if episode.failure is not None:
+        say(f"{episode.failure.kind}: {episode.failure.message}", indent=2)
+    for role, usage in episode.usage.items():
+        say(f"{role}: {tokens(usage)}", indent=2)
+
+
+def _tell_guidance(role: str, guidance: Guidance) -> None:
+    if guidance:
+        say(f"guidance of the {role} ({guidance.tokens} tokens)", indent=2)
+    for line in guidance.lines:
+        say(f"[{line.alias}] {line.lesson}", indent=4)
+        say(rule(LessonProposal(**line.model_dump(include=_RULE))), indent=6)
+    for text in guidance.texts:
+        say(_cut(text), indent=4)
+
+
+_RULE = {"when", "when_not", "instruction"}
+
+
+def _tell_step(step: Step) -> None:
+    say(f"step {step.n}{' (replayed)' if step.replayed else ''}", indent=2)
+    say(_cut(step.observation.text), indent=4)
+    for note in step.notes:
+        say(f"note of {note.author}: {one_line(note.text)}", indent=4)
+    for draft in step.drafts:
+        say(f"draft sent back: {one_line(draft.text, 200)}", indent=4)
+    used = f"  (followed {list(step.action.lessons_used)})" if step.action.lessons_used else ""
+    say(f"→ {one_line(step.action.text, 400)}{used}", indent=4)
+    if step.feedback:
+        say(f"← {one_line(step.feedback, 400)}", indent=4)
+
+
+def tell_run(run: RunRecord) -> None:
+    """A run and how it was set up."""
+    heading(f"{run.id}  {run.status}{': ' + run.stop_reason if run.stop_reason else ''}")
+    say(f"{run.task} · {run.method} · {run.model} · {run.created_at}", indent=2)
+    for key, value in run.config.items():
+        if isinstance(value, dict) and len(value) > 6:
+            continue
+        say(f"{key}: {one_line(str(value), 300)}", indent=4)
+
+
+def tell_commit(commit: Commit) -> None:
+    """A commit and its updates."""
+    heading(f"{commit.id}  {len(commit.updates)} updates")
+    say(f"branch {commit.branch}, scope {commit.scope}, made on revision {commit.base}", indent=2)
+    if commit.failure:
+        say(f"failed: {commit.failure}", indent=2)
+    for update in commit.updates:
+        tell_update(update)
+    for reason in commit.rejected:
+        say(f"rejected: {one_line(reason)}", indent=4)
+    if commit.critiques:
+        say(f"consumed {', '.join(commit.critiques)}", indent=2)
+
+
+def tell_update(update: MemoryUpdate) -> None:
+    """One change of one lesson."""
+    status = f" → {update.status}" if update.status else ""
+    parents = f" from {', '.join(update.parents)}" if update.parents else ""
+    say(f"{update.op} {update.lesson}{status}{parents}", indent=4)
+    if update.body is not None:
+        say(rule(update.body), indent=6)
+    if update.reason:
+        say(f"because {one_line(update.reason)}", indent=6)
+    for evidence in update.evidence:
+        say(f"from {place(evidence)}", indent=6)
+
+
+def tokens(usage: Usage) -> str:
+    """`1,234 in, 56 out, 7 calls`."""
+    inputs = usage.input + usage.cache_read + usage.cache_write
+    cost = "" if usage.cost_usd is None else f", ${usage.cost_usd:.4f}"
+    return f"{inputs:,} tokens in, {usage.output:,} out, {usage.calls:,} calls{cost}"
+
+
+def refusals(critiques: Sequence[Critique]) -> str:
+    """`12 accepted, 3 refused (2 duplicate, 1 answer), 1 failed`."""
+    reasons: dict[str, int] = {}
+    for critique in critiques:
+        if critique.refusal is not None:
+            reasons[critique.refusal] = reasons.get(critique.refusal, 0) + 1
+    counts = []
+    for status in ("accepted", "refused", "failed"):
+        number = sum(c.status == status for c in critiques)
+        why = ", ".join(f"{n} {r}" for r, n in sorted(reasons.items()))
+        counts.append(f"{number} {status}" + (f" ({why})" if why and status == "refused" else ""))
+    return ", ".join(counts)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _BULKY else f"{text[:_BULKY]}… (cut; --json has all of it)"

@@ -1,0 +1,248 @@
+"""Whether a critique is used: pure rules, each with one reason (design section 8).
+
+They judge form and grounds, never whether the advice is good. The first rule that fires gives the
+reason, in the order of `Refusal`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..ids import content_hash
+from ..records import LessonBody, LessonProposal, Refusal
+from .folding import contains, folded, number, numbers, plain_words, word_count
+from .schema import CauseReply, CritiqueReply, LessonReply
+from .view import AttemptView, StepView
+
+_MIN_WORDS = 4
+# What models write into a field that they have nothing for.
+_NOTHING = frozenset({"", "n a", "na", "none", "nothing", "null", "no lesson", "empty", "tbd"})
+# "The answer is 42", not "The answer is in the second table".
+_ANSWER_LEAD = re.compile(
+    r"(?:the |my )?(?:final |correct |right )?answer(?: is|:| =) ?"
+    r"(?!(?:in|on|at|found|given|hidden|usually|often|always|never|not|only|wrong|too|expected|to)\b)"
+    r"(?:\S+ ?){1,6}"
+)
+_ANSWER_OBJECT = re.compile(
+    r"\{\s*\"(?:answer|action|output|result)\"\s*:.*\}|\\boxed\{.*\}", re.DOTALL
+)
+_CHOOSING = re.compile(
+    r"^(?:choose|take|use|pick|select|try|submit|answer|reply with|do) (?:the )?"
+)
+# "step 4", "steps 2 and 4", "trial #3", "[4]": numbers of ours, not of the task.
+_OUR_NUMBERS = re.compile(
+    r"\b(?:steps?|trials?|attempts?|lessons?|turns?|lines?)\s*(?:no\.?|number|#)?\s*"
+    r"\d+(?:\s*(?:,|and|or|to|-|–|&)\s*\d+)*\b"
+    r"|\[\d+\]|\b\d+(?:st|nd|rd|th)?\s+(?:steps?|trials?|attempts?|turns?|tries)\b"
+    r"|^\s*\d+[.)]\s",
+    re.IGNORECASE | re.MULTILINE,
+)
+# Words so common that only the act of answering with them reveals anything.
+_COMMON_WORDS = """
+    a an and any are as at be before but by do first for go he i if in is it last left less more
+    next no none not of off on one or out over right same she so stop the there to true false up
+    down we when yes you
+"""
+_COMMON = frozenset(_COMMON_WORDS.split())
+_CLAIM = (
+    r"(?i:\b(?:answers?|reply|replies|respond|say|write|output|return|choose|pick|select|enter|"
+    r"submit|result|it is|it's|should be|must be|equals?|option)\b)"
+    r"[\s:=(\"'`]*(?:is|be|with|as|to)?[\s:=(\"'`]*"
+)
+_PLAIN = re.compile(r"[\w\s'’.,&-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What a critique is held against."""
+
+    attempts: tuple[AttemptView, ...]
+    """As they were shown."""
+    shown: tuple[str, ...]
+    """Every text that the critic was shown."""
+    offered: frozenset[int] = frozenset()
+    """Numbers of the earlier lessons."""
+    actions: tuple[str, ...] = ()
+    """The admissible actions, where they are listed."""
+    known: frozenset[str] = frozenset()
+    """`text_key`s of the lessons that its own lane has, or that the pinned revision and the
+    critiques before it in canonical order brought."""
+    answers: tuple[str, ...] = ()
+    """What would give the instance away; never shown to a critic."""
+    answer_form: str = ""
+    """A regular expression that every answer of this task fits; empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a critique is not used, and which part of it is at fault."""
+
+    reason: Refusal
+    detail: str
+
+
+def refuse(reply: CritiqueReply, grounds: Grounds) -> Refused | None:
+    """The first reason not to use `reply`; None when it can be used."""
+    for rule in (_empty, _ungrounded, _absent_quote, _duplicate, _answer, _revealing):
+        if refused := rule(reply, grounds):
+            return refused
+    return None
+
+
+def text_key(item: LessonReply | LessonProposal | LessonBody) -> str:
+    """Equal for lessons that say the same, whatever their kind and name."""
+    fields = {"when": item.when, "when_not": item.when_not, "instruction": item.instruction}
+    return content_hash(fields)
+
+
+def attempt_of(item: CauseReply | LessonReply, attempts: tuple[AttemptView, ...]) -> int:
+    """The number of the attempt that `item` speaks of.
+
+    Where it names none: the last one whose step of that number holds its quote, else the last one
+    that has such a step.
+    """
+    named = int(getattr(item, "attempt", 0))
+    if named:
+        return named
+    having = [a for a in attempts if any(s.n == item.step for s in a.steps)] or list(attempts)
+    quote = _quote(item) if isinstance(item, CauseReply) else ""
+    for attempt in reversed(having):
+        if any(s.n == item.step and _is_in(quote, s) for s in attempt.steps):
+            return attempt.n
+    return having[-1].n if having else 0
+
+
+def says_something(text: str) -> bool:
+    """False for texts without words, and for what models write where they have nothing to say."""
+    return plain_words(text).strip() not in _NOTHING
+
+
+def _empty(reply: CritiqueReply, _grounds: Grounds) -> Refused | None:
+    said = [text for c in reply.causes for text in (c.quote, c.why)]
+    said += [lesson.instruction for lesson in reply.lessons]
+    if any(map(says_something, (*said, reply.refinement))):
+        return None
+    return Refused(Refusal.EMPTY, "no cause, no lesson, no refinement")
+
+
+def _ungrounded(reply: CritiqueReply, grounds: Grounds) -> Refused | None:
+    for n, cause in enumerate(reply.causes, start=1):
+        if _step(cause, grounds) is None:
+            return Refused(Refusal.UNGROUNDED, f"cause {n} cites {_place(cause, grounds)}")
+    for n, lesson in enumerate(reply.lessons, start=1):
+        whole = lesson.step == 0 and attempt_of(lesson, grounds.attempts) in _numbers(grounds)
+        if not whole and _step(lesson, grounds) is None:
+            return Refused(Refusal.UNGROUNDED, f"lesson {n} cites {_place(lesson, grounds)}")
+    for alias in reply.keeps:
+        if alias not in grounds.offered:
+            return Refused(Refusal.UNGROUNDED, f"keeps lesson {alias}, which was not shown")
+    return None
+
+
+def _absent_quote(reply: CritiqueReply, grounds: Grounds) -> Refused | None:
+    for n, cause in enumerate(reply.causes, start=1):
+        step, quote = _step(cause, grounds), _quote(cause)
+        if step is not None and not _is_in(quote, step):
+            detail = f"cause {n}: {cause.quote[:80]!r} is not in step {cause.step}"
+            return Refused(Refusal.ABSENT_QUOTE, detail)
+    return None
+
+
+def _duplicate(reply: CritiqueReply, grounds: Grounds) -> Refused | None:
+    proposed = [x for x in reply.lessons if says_something(x.instruction)]
+    if proposed and all(text_key(x) in grounds.known for x in proposed):
+        return Refused(Refusal.DUPLICATE, f"all {len(proposed)} lessons are there already")
+    return None
+
+
+def _answer(reply: CritiqueReply, grounds: Grounds) -> Refused | None:
+    if any(says_something(c.quote) or says_something(c.why) for c in reply.causes):
+        return None
+    lessons = [x for x in reply.lessons if says_something(x.instruction)]
+    texts = [(x.when, x.instruction) for x in lessons] + [("", reply.refinement)]
+    texts = [(when, text) for when, text in texts if says_something(text)]
+    if texts and all(_is_answer(when, text, grounds) for when, text in texts):
+        return Refused(Refusal.ANSWER, f"no cause, and {texts[0][1][:80]!r} only answers")
+    return None
+
+
+def _revealing(reply: CritiqueReply, grounds: Grounds) -> Refused | None:
+    if reply.reveals_answer:
+        return Refused(Refusal.REVEALING, "marked by the critic itself")
+    said = [
+        text
+        for x in reply.lessons
+        for text in (x.name, x.when, x.when_not, x.instruction, *x.also_possible)
+    ]
+    said += [reply.refinement, *(c.why for c in reply.causes)]
+    for answer in grounds.answers:
+        if not says_something(answer) or any(_holds(t, answer) for t in grounds.shown):
+            continue
+        if any(_holds(_OUR_NUMBERS.sub(" ", text), answer, spoken=True) for text in said):
+            return Refused(Refusal.REVEALING, "it holds an answer that nothing shown holds")
+    return None
+
+
+def _holds(text: str, answer: str, *, spoken: bool = False) -> bool:
+    """True when `answer` stands in `text`: as a number, or as whole words.
+
+    In what a critic says, a common word counts only where it is given as the answer.
+    """
+    value = number(answer)
+    if value is not None:
+        return value in numbers(text)
+    words = plain_words(answer).strip()
+    if spoken and (words in _COMMON or len(words) == 1):
+        # Option letters are meant as written: "choose a" is no "choose A".
+        letters = re.escape(answer.strip()) if len(words) == 1 else f"(?i:{re.escape(words)})"
+        return bool(re.search(_CLAIM + rf"{letters}(?!\w)", text))
+    if words and _PLAIN.fullmatch(answer):
+        return contains(plain_words(text), words)
+    return contains(folded(text), folded(answer))
+
+
+def _is_answer(when: str, text: str, grounds: Grounds) -> bool:
+    if word_count(when) + word_count(text) < _MIN_WORDS:
+        return True
+    if says_something(when):
+        return False
+    bare = _bare(text)
+    answers = {_bare(a) for a in (*grounds.actions, *grounds.answers)}
+    return (
+        bare in answers
+        or _CHOOSING.sub("", bare, count=1) in answers
+        or bool(_ANSWER_LEAD.fullmatch(bare))
+        or bool(_ANSWER_OBJECT.fullmatch(text.strip()))
+        or bool(grounds.answer_form and re.fullmatch(grounds.answer_form, text.strip()))
+    )
+
+
+def _bare(text: str) -> str:
+    return folded(text).strip("\"'`.! ")
+
+
+def _quote(cause: CauseReply) -> str:
+    return folded(cause.quote).strip("\"'` ")
+
+
+def _is_in(quote: str, step: StepView) -> bool:
+    seen = (step.observation, step.action, step.feedback)
+    return not quote or any(contains(folded(text), quote) for text in seen)
+
+
+def _numbers(grounds: Grounds) -> frozenset[int]:
+    return frozenset(attempt.n for attempt in grounds.attempts)
+
+
+def _step(item: CauseReply | LessonReply, grounds: Grounds) -> StepView | None:
+    number = attempt_of(item, grounds.attempts)
+    steps = (s for a in grounds.attempts if a.n == number for s in a.steps)
+    return next((s for s in steps if s.n == item.step), None)
+
+
+def _place(item: CauseReply | LessonReply, grounds: Grounds) -> str:
+    attempt = attempt_of(item, grounds.attempts)
+    if attempt not in _numbers(grounds):
+        return f"attempt {attempt}, which was not shown"
+    return f"step {item.step}, which does not exist"

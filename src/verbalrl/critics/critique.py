@@ -1,0 +1,335 @@
+"""Writing critiques: a model's, or whatever a callable says, checked before anybody uses it.
+
+A critic never raises for what is wrong with its reply or its model: that becomes a critique with
+the status `failed`. A reply that is readable but not to be used is `refused`, with its reason.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, cast
+
+from pydantic import BaseModel, ValidationError
+
+from .._logging import get_logger
+from ..errors import (
+    ConfigurationError,
+    CriticError,
+    EpisodeError,
+    ReplayMismatch,
+    boundary,
+    first_line,
+)
+from ..ids import sha256_json
+from ..models import (
+    CallContext,
+    Message,
+    Model,
+    Request,
+    UnusableReply,
+    Workers,
+    clean,
+    load_model,
+)
+from ..prompts import PromptLibrary
+from ..records import (
+    Cause,
+    Critique,
+    Episode,
+    LessonProposal,
+    Refusal,
+    Usage,
+    Verdict,
+)
+from .check import Grounds, Refused, attempt_of, refuse, says_something, text_key
+from .schema import CauseReply, CritiqueReply, LessonReply, reply_schema
+from .view import CritiqueCase, CritiqueInputs, Shown, SystemInputs, show, trust
+
+log = get_logger(__name__)
+
+SYSTEM, CRITIQUE = "critic/system", "critic/critique"
+PROMPT_INPUTS: Mapping[str, type[BaseModel]] = {SYSTEM: SystemInputs, CRITIQUE: CritiqueInputs}
+"""For `PromptLibrary.check`."""
+ROLE = "critic"
+_RAW = 20_000
+
+
+class Critic(Protocol):
+    """Whoever writes critiques."""
+
+    @property
+    def model(self) -> Model | None:
+        """The model behind it, if it has one."""
+
+    @property
+    def simulated(self) -> bool:
+        """True when what it writes says nothing about language models."""
+
+    async def write(self, case: CritiqueCase, context: CallContext, /) -> Critique:
+        """The critique of `case`: accepted, refused or failed."""
+
+
+CritiqueFunction = Callable[..., Any]
+"""Episodes of one instance, oldest first → a text, a `CritiqueReply` (or its dict), or None;
+sync or async."""
+
+CriticLike = Critic | Model | str | CritiqueFunction
+
+
+def adapt_critic(critic: CriticLike, prompts: PromptLibrary) -> Critic:
+    """The critic that `critic` names or is: a model name, a model, a callable, or a critic.
+
+    Raises:
+        ConfigurationError: It is none of these, or its name is unknown.
+    """
+    if isinstance(critic, (str, Model)):
+        return LLMCritic(load_model(critic), prompts)
+    if callable(getattr(critic, "write", None)):
+        return cast(Critic, critic)
+    if callable(critic):
+        return CallableCritic(critic)
+    raise ConfigurationError(
+        f"critic= takes a model name, a model or a callable, not {type(critic).__name__}"
+    )
+
+
+class LLMCritic:
+    """A model that is shown the attempts and answers in the critique's schema; it has no tools."""
+
+    def __init__(self, model: Model, prompts: PromptLibrary) -> None:
+        self.model: Model | None = model
+        self.simulated = model.simulated
+        self._asked = model
+        self._prompts = prompts
+
+    async def write(self, case: CritiqueCase, context: CallContext, /) -> Critique:
+        """The critique of `case`.
+
+        Raises:
+            ReplayMismatch: The journal belongs to another request; the caller begins anew.
+            PromptError: The template of `case` is missing or wrong.
+        """
+        shown = show(case)
+        system = self._prompts.render(SYSTEM, SystemInputs())
+        user = self._prompts.render(case.work.template, shown.inputs)
+        draft = _Draft(case, shown, model=self._asked.name)
+        draft.prompt_sha = sha256_json([system.sha256, user.sha256])
+        request = Request(
+            messages=(
+                Message(role="system", text=system.text),
+                Message(role="user", text=user.text),
+            ),
+            role=ROLE,
+        )
+        view = context.at(role=ROLE)
+        schema = reply_schema(len(case.episodes))
+        try:
+            reply, answer = await view.ask_for(self._asked, request, schema)
+        except ReplayMismatch:
+            raise
+        except EpisodeError as error:
+            draft.usage = _bill(view)
+            return draft.failed(error)
+        draft.usage, draft.raw = _bill(view), answer.text
+        return draft.judged(cast(CritiqueReply, reply))
+
+
+class CallableCritic:
+    """A callable as a critic; its model calls, if any, are journaled like a model critic's."""
+
+    def __init__(self, function: CritiqueFunction) -> None:
+        model = getattr(function, "model", None)
+        self.model: Model | None = model if isinstance(model, Model) else None
+        self.simulated = self.model.simulated if self.model else False
+        self._function = function
+        self._workers = Workers()
+
+    async def write(self, case: CritiqueCase, context: CallContext, /) -> Critique:
+        """The critique of `case`; what the callable raises becomes a failed critique."""
+        draft = _Draft(case, show(case), model=self.model.name if self.model else "callable")
+        with context.active(role=ROLE) as view:
+            try:
+                with boundary(CriticError, "the critic"):
+                    said = await self._call(case.episodes)
+                reply = _read(said, case)
+            except EpisodeError as error:
+                draft.usage = _bill(view)
+                if context.mismatch is not None:
+                    raise context.mismatch from error
+                return draft.failed(error)
+        if context.mismatch is not None:
+            # The callable has swallowed it; what it made of it is worth nothing.
+            raise context.mismatch
+        draft.usage, draft.raw = _bill(view), said if isinstance(said, str) else ""
+        return draft.judged(reply)
+
+    async def _call(self, episodes: tuple[Episode, ...]) -> object:
+        call = getattr(self._function, "__call__", None)  # noqa: B004 - its kind is asked for
+        if inspect.iscoroutinefunction(self._function) or inspect.iscoroutinefunction(call):
+            said = self._function(episodes)
+        else:
+            worker = self._workers.worker()
+            try:
+                said = await worker.call(self._function, episodes)
+            finally:
+                worker.end()
+        return await said if inspect.isawaitable(said) else said
+
+
+class _Draft:
+    """A critique in the making: what does not depend on what the critic said."""
+
+    def __init__(self, case: CritiqueCase, shown: Shown, model: str) -> None:
+        self.case, self.shown, self.model = case, shown, model
+        self.prompt_sha = ""
+        self.usage = Usage()
+        self.raw = ""
+
+    def failed(self, error: EpisodeError) -> Critique:
+        """The record of a critic that gave nothing usable."""
+        unusable = isinstance(error, UnusableReply)
+        self.raw = error.raw if isinstance(error, UnusableReply) else self.raw
+        log.warning("critique.failed", critique=self.case.id, kind=error.kind)
+        return self._critique(
+            status="failed",
+            refusal=Refusal.UNUSABLE if unusable else None,
+            detail=first_line(f"{error.kind}: {error}"),
+        )
+
+    def judged(self, reply: CritiqueReply) -> Critique:
+        """The critique that `reply` makes, accepted or refused."""
+        refused = refuse(reply, grounds(self.case, self.shown))
+        if refused:
+            log.info("critique.refused", critique=self.case.id, reason=refused.reason.value)
+        return self._critique(**self._said(reply, refused))
+
+    def _said(self, reply: CritiqueReply, refused: Refused | None) -> dict[str, Any]:
+        said_confidence = "confidence" in reply.model_fields_set
+        earlier = self.shown.earlier
+        return {
+            "status": "refused" if refused else "accepted",
+            "refusal": refused.reason if refused else None,
+            "detail": refused.detail if refused else "",
+            "verdict": reply.verdict,
+            "causes": tuple(self._cause(c) for c in reply.causes),
+            "proposals": tuple(
+                self._proposal(x) for x in reply.lessons if says_something(x.instruction)
+            ),
+            "keeps": tuple(dict.fromkeys(earlier[n] for n in reply.keeps if n in earlier)),
+            "refinement": reply.refinement.strip(),
+            "confidence": reply.confidence if said_confidence else None,
+            "reveals_answer": reply.reveals_answer
+            or bool(refused and refused.reason is Refusal.REVEALING),
+        }
+
+    def _cause(self, cause: CauseReply) -> Cause:
+        return Cause(
+            step=cause.step,
+            trial=self._trial(cause),
+            quote=cause.quote.strip(),
+            why=cause.why.strip(),
+        )
+
+    def _proposal(self, lesson: LessonReply) -> LessonProposal:
+        return LessonProposal(
+            name=lesson.name.strip(),
+            when=_blank(lesson.when),
+            when_not=_blank(lesson.when_not),
+            instruction=lesson.instruction.strip(),
+            also_possible=tuple(t.strip() for t in lesson.also_possible if says_something(t)),
+            step=lesson.step or None,
+            trial=self._trial(lesson),
+        )
+
+    def _trial(self, item: CauseReply | LessonReply) -> int:
+        last = self.case.episodes[-1].trial
+        return self.shown.trials.get(attempt_of(item, self.shown.inputs.attempts), last)
+
+    def _critique(self, **said: Any) -> Critique:
+        case = self.case
+        return Critique(
+            id=case.id,
+            episodes=tuple(e.id for e in case.episodes),
+            instance=case.instance.id,
+            trial=case.episodes[-1].trial,
+            template=case.work.template,
+            prompt_sha=self.prompt_sha,
+            shown=tuple(self.shown.earlier.values()),
+            trust=trust(case),
+            sample=case.work.sample,
+            model=self.model,
+            usage=self.usage,
+            raw=self.raw[:_RAW],
+            **said,
+        )
+
+
+def grounds(case: CritiqueCase, shown: Shown) -> Grounds:
+    """What a critique of `case` is held against."""
+    listed = [s.observation.actions or () for e in case.episodes for s in e.trajectory.steps]
+    return Grounds(
+        attempts=shown.inputs.attempts,
+        shown=shown.texts,
+        offered=frozenset(shown.earlier),
+        actions=tuple(dict.fromkeys(a for actions in listed for a in actions)),
+        known=frozenset(text_key(x.body) for x in case.known if x.usable) | case.predecessors,
+        answers=case.instance.answers,
+    )
+
+
+def proposal_keys(critique: Critique) -> frozenset[str]:
+    """What a critique adds to the `predecessors` of those after it in canonical order."""
+    return frozenset(text_key(p) for p in critique.proposals)
+
+
+def _bill(view: CallContext) -> Usage:
+    return sum(view.bill.values(), Usage())
+
+
+def _blank(text: str) -> str:
+    return text.strip() if says_something(text) else ""
+
+
+def _read(said: object, case: CritiqueCase) -> CritiqueReply:
+    """What a callable said as a reply; a plain text is one lesson without a condition."""
+    verdict = _verdict(case.episodes[-1])
+    given: object = said
+    if isinstance(said, CritiqueReply):
+        given = said.model_dump(exclude_unset=True)
+    elif isinstance(said, str):
+        with contextlib.suppress(ValueError):
+            given = json.loads(said)
+        if not isinstance(given, dict):
+            given = {"lessons": [{"instruction": said}]}
+    if given is None:
+        return CritiqueReply(verdict=verdict)
+    if not isinstance(given, dict):
+        kind = type(said).__name__
+        raise CriticError(f"a critic returns a text, a CritiqueReply or None, not {kind}")
+    try:
+        # Another's text enters the run here.
+        reply = _cleaned({"verdict": verdict} | given)
+        return reply_schema(len(case.episodes)).model_validate(reply)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise CriticError(f"the critic's reply does not fit: {where}: {first['msg']}") from error
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {key: _cleaned(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_cleaned(item) for item in value]
+    return value
+
+
+def _verdict(episode: Episode) -> Verdict:
+    if episode.success is None:
+        return "unclear"
+    return "success" if episode.success else "failure"

@@ -1,0 +1,251 @@
+"""From what a curator asks for to updates: pure, and the only place that decides what is allowed.
+
+Every operation is settled or rejected with a reason; none is dropped silently. Lessons that no
+operation names stay as they are: there is no way to write the list as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..records import (
+    Evidence,
+    Gate,
+    Lesson,
+    LessonBody,
+    MemoryUpdate,
+    Operation,
+    Origin,
+    Status,
+)
+from ..store.reduce import lesson_id
+from .desk import Desk, Progress, completed, counted, fault, has_words
+from .schema import OperationReply
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of the operations of one call."""
+
+    updates: tuple[MemoryUpdate, ...]
+    rejected: tuple[str, ...]
+    accepted: tuple[OperationReply, ...] = ()
+    """Those that led to an update, as they were asked for."""
+
+
+def settle(operations: Sequence[OperationReply], desk: Desk) -> Settled:
+    """The updates that `operations` make, in an order in which the cap counts what leaves first."""
+    progress = Progress(count=len(counted(desk)))
+    rejected: dict[int, str] = {}
+    accepted: dict[int, OperationReply] = {}
+    given = [completed(op, desk) for op in operations]
+    for n in sorted(range(len(given)), key=lambda n: _turn(given[n], n)):
+        why = fault(given[n], desk, progress) or _put(given[n], desk, progress)
+        if why:
+            rejected[n] = f"{_title(given[n])}: {why}"
+        else:
+            accepted[n] = operations[n]
+    return Settled(
+        tuple(progress.updates),
+        tuple(rejected[n] for n in sorted(rejected)),
+        tuple(accepted[n] for n in sorted(accepted)),
+    )
+
+
+def entry(trust: Origin, gate: Gate) -> Status:
+    """The status that a new shared lesson enters, by the trust of its text and the gate."""
+    if trust is Origin.UNTRUSTED:
+        return Status.QUARANTINED
+    if trust is Origin.OPERATOR or gate == "none":
+        return Status.ACTIVE
+    return Status.PROVISIONAL
+
+
+def _turn(op: OperationReply, n: int) -> tuple[int, int, int]:
+    # Adds last, those with most evidence first: what the cap keeps out is the thinnest.
+    last = op.op == "add"
+    return (int(last), -len(set(op.evidence)) if last else 0, n)
+
+
+def _put(op: OperationReply, desk: Desk, progress: Progress) -> str:
+    """Make the update of a faultless `op`; a reason where it turns out to say nothing new."""
+    match op.op:
+        case "support":
+            return _support(desk.lessons[op.lessons[0]], op, desk, progress)
+        case "retire":
+            lesson = desk.lessons[op.lessons[0]]
+            progress.changed[lesson.id] = "retire"
+            progress.count -= 1
+            votes = {"against": _episodes(_cited(op, desk))}
+            progress.updates.append(_update(Operation.RETIRE, lesson.id, op, desk, votes=votes))
+            return ""
+        case "add":
+            return _add(op, desk, progress)
+        case _:
+            return _rewrite(op, desk, progress)
+
+
+def _support(lesson: Lesson, op: OperationReply, desk: Desk, progress: Progress) -> str:
+    fresh = _fresh(lesson, op, desk, progress)
+    if not fresh:
+        return "all of its evidence is counted already"
+    less_trusted = desk.trust.rank < lesson.trust.rank
+    name = f"support_{desk.trust.value}" if less_trusted else "support"
+    update = _update(Operation.SUPPORT, lesson.id, op, desk, votes={name: _episodes(fresh)})
+    progress.updates.append(update.replace(evidence=fresh))
+    return ""
+
+
+def _fresh(
+    lesson: Lesson, op: OperationReply, desk: Desk, progress: Progress
+) -> tuple[Evidence, ...]:
+    """The cited evidence from episodes that the lesson did not rest on before."""
+    earlier = [u.evidence for u in progress.updates if u.lesson == lesson.id]
+    known = {e.episode for group in (lesson.evidence, *earlier) for e in group}
+    return tuple(e for e in _cited(op, desk) if e.episode not in known)
+
+
+def _add(op: OperationReply, desk: Desk, progress: Progress) -> str:
+    body = _body(op, desk)
+    if body.content in progress.made:
+        _join(op, desk, progress, progress.made[body.content])
+        return ""
+    known = _same_content(body, desk, progress)
+    if known is not None and (known.usable or known.status is Status.QUARANTINED):
+        return _support(known, op, desk, progress)
+    if known is not None and known.status is not Status.PURGED:
+        return _again(known, op, desk, progress)
+    if progress.count >= desk.max_lessons:
+        return f"the list is full ({desk.max_lessons} lessons)"
+    progress.count += 1
+    name = lesson_id(desk.branch, desk.scope, body, desk.commit)
+    progress.made[body.content] = len(progress.updates)
+    votes = {"support": _episodes(_cited(op, desk))}
+    update = _update(Operation.ADD, name, op, desk, votes=votes)
+    progress.updates.append(update.replace(body=body, status=entry(desk.trust, desk.gate)))
+    return ""
+
+
+def _again(known: Lesson, op: OperationReply, desk: Desk, progress: Progress) -> str:
+    """A text that was given up comes back on new evidence; one that was revoked does not."""
+    if known.status is Status.REVOKED:
+        return "this text was revoked"
+    if known.trust.rank > desk.trust.rank:
+        return f"this text was {known.status}; {desk.trust} text cannot bring it back"
+    if known.id in progress.changed:
+        return f"another operation ({progress.changed[known.id]}) is about this text"
+    if not _fresh(known, op, desk, progress):
+        return f"this text was {known.status}, and all of its evidence is counted already"
+    if progress.count >= desk.max_lessons:
+        return f"the list is full ({desk.max_lessons} lessons)"
+    status = entry(known.trust, desk.gate)
+    restored = _update(Operation.RESTORE, known.id, op, desk)
+    progress.updates.append(restored.replace(evidence=(), status=status))
+    progress.changed[known.id] = "restore"
+    progress.count += 1
+    return _support(known, op, desk, progress)
+
+
+def _rewrite(op: OperationReply, desk: Desk, progress: Progress) -> str:
+    """New text for one lesson, or one for several."""
+    named = [desk.lessons[n] for n in dict.fromkeys(op.lessons)]
+    body = _body(op, desk)
+    known = _same_content(body, desk, progress)
+    if body.content in progress.made:
+        return "another operation gives this text already"
+    if known is not None and op.op == "revise" and known.id == named[0].id:
+        return _support(known, op, desk, progress)
+    if known is not None and known.usable and known.id not in {x.id for x in named}:
+        return "another lesson has this text already; merge the two"
+    if known is not None and known.status is Status.REVOKED:
+        return "this text was revoked"
+    for lesson in named:
+        progress.changed[lesson.id] = op.op
+    progress.made[body.content] = len(progress.updates)
+    if op.op == "revise":
+        update = _update(Operation.REVISE, named[0].id, op, desk)
+        # A lesson keeps what only the method decides.
+        kept = {"aspect": named[0].body.aspect, "audience": named[0].body.audience}
+        progress.updates.append(update.replace(body=body.replace(**kept)))
+        return ""
+    progress.count -= len(named) - 1
+    update = _update(
+        Operation.MERGE, lesson_id(desk.branch, desk.scope, body, desk.commit), op, desk
+    )
+    progress.updates.append(update.replace(body=body, parents=tuple(x.id for x in named)))
+    return ""
+
+
+def _join(op: OperationReply, desk: Desk, progress: Progress, place: int) -> None:
+    """Equal texts are one lesson: the second adds its evidence to the first."""
+    first = progress.updates[place]
+    evidence = tuple(dict.fromkeys((*first.evidence, *_cited(op, desk))))
+    progress.updates[place] = first.replace(
+        evidence=evidence,
+        critiques=tuple(dict.fromkeys(e.critique for e in evidence)),
+        votes={"support": _episodes(evidence)} if first.votes else first.votes,
+    )
+
+
+def _same_content(body: LessonBody, desk: Desk, progress: Progress) -> Lesson | None:
+    """The lesson that says the same, a usable one if there is one."""
+    same = [x for x in desk.memory if x.body.content == body.content]
+    gone = {i for i, op in progress.changed.items() if op in ("revise", "merge", "retire")}
+    free = [x for x in same if x.id not in gone] or same
+    order = {Status.ACTIVE: 0, Status.PROVISIONAL: 1, Status.QUARANTINED: 2, Status.REVOKED: 3}
+    # Trusted text does not take a quarantined lesson's place, nor does it confirm it.
+    if desk.trust is not Origin.UNTRUSTED:
+        free = [x for x in free if x.status is not Status.QUARANTINED]
+    return min(free, key=lambda x: (order.get(x.status, 9), x.born, x.position), default=None)
+
+
+def _body(op: OperationReply, desk: Desk) -> LessonBody:
+    return LessonBody(
+        kind=desk.kind,
+        name=op.name.strip(),
+        when=op.when.strip(),
+        when_not=op.when_not.strip() if has_words(op.when_not) else "",
+        instruction=op.instruction.strip(),
+    )
+
+
+def _cited(op: OperationReply, desk: Desk) -> tuple[Evidence, ...]:
+    return tuple(dict.fromkeys(desk.evidence[n].evidence for n in op.evidence))
+
+
+def _episodes(evidence: Iterable[Evidence]) -> int:
+    return len({e.episode for e in evidence})
+
+
+def _update(
+    operation: Operation,
+    lesson: str,
+    op: OperationReply,
+    desk: Desk,
+    *,
+    votes: Mapping[str, int] | None = None,
+) -> MemoryUpdate:
+    cited = _cited(op, desk)
+    said = {desk.evidence[n].critique.id: desk.evidence[n].critique.confidence for n in op.evidence}
+    known = [c for c in said.values() if c is not None]
+    return MemoryUpdate(
+        op=operation,
+        lesson=lesson,
+        trust=desk.trust,
+        evidence=cited,
+        critiques=tuple(dict.fromkeys(e.critique for e in cited)),
+        votes=dict(votes or {}),
+        confidence=round(sum(known) / len(known), 4) if known and operation in _MAKING else None,
+        reason=op.reason.strip(),
+        prompt_sha=desk.prompt_sha,
+    )
+
+
+_MAKING = (Operation.ADD, Operation.REVISE, Operation.MERGE)
+
+
+def _title(op: OperationReply) -> str:
+    about = op.name.strip() or op.instruction.strip()[:60]
+    numbers = ", ".join(map(str, op.lessons))
+    return " ".join(filter(None, (op.op[:20], numbers and f"[{numbers}]", about and repr(about))))

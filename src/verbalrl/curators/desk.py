@@ -1,0 +1,142 @@
+"""The rules that a curator's operations are held against: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ..records import Gate, Lesson, LessonKind, MemoryUpdate, Origin, Status
+from .evidence import Item
+from .schema import OperationReply
+
+MAX_WORDS = 60
+"""Of condition, exception and instruction, each; prompts ask for half of it."""
+REWRITE_SHARE = 0.75
+"""Of a list of four or more, at most, one commit may change the text of."""
+
+TEXTS = ("add", "revise", "merge")
+CHANGES = ("revise", "merge", "retire")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What one call was offered, and the rules that its operations are held against."""
+
+    commit: str
+    branch: str
+    scope: str
+    kind: LessonKind
+    trust: Origin
+    """The least trusted text that the call read."""
+    gate: Gate
+    operations: frozenset[str]
+    """Those allowed."""
+    max_lessons: int
+    memory: tuple[Lesson, ...]
+    """All lessons of the scope, in any status."""
+    lessons: Mapping[int, Lesson] = field(default_factory=dict)
+    evidence: Mapping[int, Item] = field(default_factory=dict)
+    proposals: Mapping[int, OperationReply] = field(default_factory=dict)
+    prompt_sha: str = ""
+
+
+@dataclass(slots=True)
+class Progress:
+    """What earlier operations of the same call did."""
+
+    updates: list[MemoryUpdate] = field(default_factory=list)
+    changed: dict[str, str] = field(default_factory=dict)
+    """Lesson id → the operation that changes it."""
+    made: dict[str, int] = field(default_factory=dict)
+    """Content → the place of the update that makes it."""
+    count: int = 0
+    """Lessons that would be usable."""
+
+
+def complaints(operations: Iterable[OperationReply], desk: Desk) -> tuple[str, ...]:
+    """What asking again may mend: new texts without a condition or an instruction, or too long."""
+    found = []
+    for n, given in enumerate(operations, start=1):
+        op = completed(given, desk)
+        if op.op in TEXTS and op.op in desk.operations and (why := _text_fault(op)):
+            found.append(f"operation {n} ({op.op}): {why}")
+    return tuple(found)
+
+
+def completed(op: OperationReply, desk: Desk) -> OperationReply:
+    """`op` with what the proposals it takes up say: their evidence, and text where it has none."""
+    taken = [desk.proposals[n] for n in op.proposals if n in desk.proposals]
+    if not taken:
+        return op
+    changes: dict[str, object] = {
+        "evidence": tuple(dict.fromkeys((*op.evidence, *(e for p in taken for e in p.evidence))))
+    }
+    texts = [p for p in taken if p.instruction.strip()]
+    if op.op in TEXTS and not op.instruction.strip() and len(texts) == 1:
+        changes |= {name: getattr(texts[0], name) for name in ("when", "when_not", "instruction")}
+        changes["name"] = op.name or texts[0].name
+    if not op.lessons and len(taken) == 1:
+        changes["lessons"] = taken[0].lessons
+    return op.model_copy(update=changes)
+
+
+def fault(op: OperationReply, desk: Desk, progress: Progress) -> str:
+    """Why `op` cannot be used as it is; empty when it can."""
+    if op.op not in desk.operations:
+        return "this operation is not allowed here"
+    for name in ("lessons", "evidence", "proposals"):
+        unknown = [n for n in getattr(op, name) if n not in getattr(desk, name)]
+        if unknown:
+            return f"{name} {unknown[0]} was not shown"
+    lessons, wanted = len(set(op.lessons)), {"add": (0, 0), "merge": (2, 99)}
+    low, high = wanted.get(op.op, (1, 1))
+    if not low <= lessons <= high:
+        return f"it names {lessons} lessons"
+    if not op.evidence:
+        return "it cites no evidence"
+    if op.op in TEXTS and (why := _text_fault(op)):
+        return why
+    return _lesson_fault(op, desk, progress)
+
+
+def _text_fault(op: OperationReply) -> str:
+    if not has_words(op.instruction):
+        return "`instruction` is empty"
+    if not has_words(op.when):
+        return "`when` is empty; say how the situation can be recognised before acting"
+    for name in ("when", "when_not", "instruction"):
+        if len(getattr(op, name).split()) > MAX_WORDS:
+            return f"`{name}` is longer than {MAX_WORDS} words; give a short hint"
+    return ""
+
+
+def _lesson_fault(op: OperationReply, desk: Desk, progress: Progress) -> str:
+    named = [desk.lessons[n] for n in dict.fromkeys(op.lessons)]
+    for n, lesson in zip(dict.fromkeys(op.lessons), named, strict=True):
+        if lesson.id in progress.changed and (op.op, progress.changed[lesson.id]) != (
+            "support",
+            "revise",
+        ):
+            return f"lesson {n} is changed by another operation, {progress.changed[lesson.id]}"
+        if op.op in CHANGES and lesson.trust.rank > desk.trust.rank:
+            return f"{desk.trust} text may only support lesson {n}, which is {lesson.trust}"
+    touched = {*progress.changed, *(x.id for x in named)}
+    most = int(len(desk.lessons) * REWRITE_SHARE) if len(desk.lessons) >= 4 else len(desk.lessons)
+    if op.op in CHANGES and len(touched) > most:
+        return f"more than {most} of {len(desk.lessons)} lessons would change at once"
+    return ""
+
+
+def counted(desk: Desk) -> list[Lesson]:
+    """The lessons that the cap counts for text of this trust."""
+    untrusted = desk.trust is Origin.UNTRUSTED
+    return [
+        x
+        for x in desk.memory
+        if x.kind is desk.kind and (x.status is Status.QUARANTINED if untrusted else x.usable)
+    ]
+
+
+def has_words(text: str) -> bool:
+    """False for texts that say nothing."""
+    return any(c.isalnum() for c in text) and text.strip().casefold() not in ("n/a", "none", "null")

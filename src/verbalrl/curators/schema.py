@@ -1,0 +1,132 @@
+"""What a curator answers, and what it is shown."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..records import Record
+
+OPERATIONS = ("add", "revise", "merge", "support", "retire")
+"""What a model may ask for, in the order in which prompts list it."""
+
+Text = Annotated[str, Field(max_length=2_000)]
+
+
+class OperationReply(BaseModel):
+    """One change of the list."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    op: str = Field(
+        description="add: new text, at least one piece of evidence. revise: exactly one lesson, "
+        "new text. merge: two or more lessons become one new text. support: exactly one lesson "
+        "that the evidence confirms, no text; evidence that an action failed supports a lesson "
+        "that recommends another action there. retire: exactly one lesson that the evidence "
+        "contradicts.",
+        json_schema_extra={"enum": list(OPERATIONS)},
+    )
+    lessons: tuple[int, ...] = Field(
+        default=(), description="Numbers of the lessons that it changes."
+    )
+    evidence: tuple[int, ...] = Field(
+        default=(), description="Numbers of the evidence that it rests on."
+    )
+    proposals: tuple[int, ...] = Field(
+        default=(), description="Numbers of the proposals that it takes up, if any are shown."
+    )
+    name: Text = Field(default="", description="Two to five words.")
+    when: Text = Field(
+        default="",
+        description="How to recognise the situation before acting, in the words of the "
+        "observations. It holds in all evidence cited. Never empty for add, revise and merge. "
+        "No colon.",
+    )
+    when_not: Text = Field(default="", description="Exceptions; else empty.")
+    instruction: Text = Field(
+        default="",
+        description="Advice that starts with a verb and names listed actions exactly. At most 30 "
+        "words; name and reason do not count.",
+    )
+    reason: Text = Field(default="", description="One sentence.")
+
+
+class CuratorReply(BaseModel):
+    """The changes that a curator asks for; lessons without an operation stay as they are."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    operations: tuple[OperationReply, ...] = Field(
+        max_length=500, description="Empty if nothing should change. Do not state counts."
+    )
+
+
+class LessonView(Record):
+    """A lesson of the list as a curator sees it."""
+
+    alias: int
+    name: str = ""
+    when: str = ""
+    when_not: str = ""
+    instruction: str
+    support: int = 0
+    against: int = 0
+
+
+class ProposalView(Record):
+    """A critic's proposal as a curator sees it."""
+
+    when: str = ""
+    when_not: str = ""
+    instruction: str
+    also_possible: tuple[str, ...] = ()
+
+
+class EvidenceView(Record):
+    """What was seen, done and proposed at one step."""
+
+    alias: int
+    outcome: str
+    observation: str
+    action: str
+    feedback: str
+    proposals: tuple[ProposalView, ...] = ()
+    given: tuple[int, ...] = ()
+    """Aliases of the lessons that the agent had."""
+
+
+class OperationView(Record):
+    """An operation that a group proposed, as the merging call sees it."""
+
+    alias: int
+    op: str
+    lessons: tuple[int, ...] = ()
+    evidence: tuple[int, ...] = ()
+    name: str = ""
+    when: str = ""
+    when_not: str = ""
+    instruction: str = ""
+    reason: str = ""
+
+
+class SystemInputs(Record):
+    """What `curator/system` is rendered from."""
+
+    operations: tuple[str, ...]
+    max_lessons: int
+
+
+class ProposeInputs(Record):
+    """What `curator/propose` is rendered from."""
+
+    goal: str
+    actions: tuple[str, ...] | None = None
+    lessons: tuple[LessonView, ...] = ()
+    evidence: tuple[EvidenceView, ...] = ()
+
+
+class MergeInputs(ProposeInputs):
+    """What `curator/merge` is rendered from."""
+
+    proposals: tuple[OperationView, ...] = ()

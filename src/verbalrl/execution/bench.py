@@ -1,0 +1,257 @@
+"""The bench: does the work that plans ask for, each piece once.
+
+Committed work is taken from its row; the rest is done, made durable, and only then handed on. A
+stage reads rows of finished earlier stages only. Nothing here decides what is done next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from .._logging import get_logger
+from ..errors import MethodError, ReplayMismatch
+from ..ids import seed_from
+from ..lanes import Inherited, Place
+from ..methods import Method, growth
+from ..models import CallContext, Slots
+from ..records import (
+    Critique,
+    CurateLessons,
+    Decision,
+    Episode,
+    FreezeMemory,
+    LaneKey,
+    Lesson,
+    OpenRound,
+    RoundRecord,
+    RunEpisode,
+    RunRecord,
+    RunStatus,
+    SelectCandidate,
+    SharedView,
+    Work,
+    WriteCritique,
+)
+from ..result import ArmFacts, RunFacts, RunResult, summarise
+from . import critiques, curation, episodes, selection
+from .kit import Kit
+from .plan import RunPlan
+from .tally import ArmProgress, ArmTally, Clock, Progress
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+
+_MAX_DISCARDS = 3
+
+
+class Bench:
+    """Does the work of one run; implements the protocol that lanes drive."""
+
+    def __init__(self, kit: Kit, plan: RunPlan, record: RunRecord) -> None:
+        self.kit, self.plan, self.record = kit, plan, record
+        self.fences: dict[str, int] = {}
+        """By branch: the lease under which it may commit."""
+        self.stop_reason = ""
+        self.discarded = 0
+        """Episodes whose journal no longer fitted and that were run again."""
+        self._slots = Slots(kit.limits.concurrency)
+        self._open_episodes = asyncio.Semaphore(2 * kit.limits.concurrency)
+        self._revisions: dict[tuple[str, str], int] = {}
+        self._clock = Clock()
+        seeds = len(plan.seeds)
+        self.tallies = {
+            arm: ArmTally(plan.expected(arm) * seeds, len(plan.read) * seeds) for arm in plan.arms
+        }
+
+    @property
+    def stopping(self) -> bool:
+        """True once no new batch may start."""
+        return bool(self.stop_reason)
+
+    def stop(self, reason: str) -> None:
+        """Start no new batch."""
+        self.stop_reason = self.stop_reason or reason
+
+    async def do(self, work: Work, place: Place, /) -> growth.Result:
+        """The result of `work`: from its row when it is committed, else by doing it."""
+        match work:
+            case RunEpisode():
+                return await self._episode(work, place)
+            case WriteCritique():
+                return await self._critique(work, place)
+            case CurateLessons():
+                return await self._curate(work, place)
+            case SelectCandidate():
+                return await self._decide(work, place, selection.select(work, place, self._method(place)))
+            case FreezeMemory():
+                return await self._decide(work, place, selection.freeze(work, place))
+
+    async def pin(self, lane: LaneKey, number: int, opened: OpenRound, view: SharedView, /) -> None:
+        """Record that the round `number` runs against the revision of `view`."""
+        pinned = {view.scope: view.revision}
+        record = RoundRecord(branch=lane.branch, number=number, opened=opened, pinned=pinned)
+        stored = await self.kit.store.pin_round(record)
+        if stored != record:
+            raise MethodError(
+                f"round {number} of {lane.branch} was opened otherwise before: the plan has changed"
+            )
+
+    def inherited(self, lane: LaneKey, scope: str, /) -> Inherited:
+        """With what `scope` starts."""
+        revision = self._revisions.setdefault((lane.branch, scope), self._pinned(lane, scope))
+        return Inherited(revision, self._lessons(lane, scope, revision))
+
+    def progress(self) -> Progress:
+        """How far the run is."""
+        arms = {
+            name: ArmProgress(len(t.outcomes), t.expected, len(t.solved), t.instances)
+            for name, t in self.tallies.items()
+        }
+        remaining = sum(arm.expected - arm.done for arm in arms.values())
+        return Progress(
+            run=self.record.id,
+            phase="stopping" if self.stopping else "running",
+            by_arm=arms,
+            tokens=sum(u.total for t in self.tallies.values() for u in t.usage.values()),
+            in_flight=self._slots.in_flight,
+            seconds_left=self._clock.seconds_left(remaining),
+        )
+
+    def result(self, wall_s: float, status: RunStatus) -> RunResult:
+        """The figures so far."""
+        plan, task = self.plan, self.kit.task
+        facts = RunFacts(
+            run=self.record.id,
+            task=task.id,
+            method=plan.method.name,
+            model=self.record.model,
+            simulated=self.record.simulated,
+            learns=plan.method.learns,
+            trials=plan.method.trials,
+            seeds=plan.seeds,
+            train=len(plan.read) if plan.reported == "train" else len(plan.train),
+            test=0 if plan.reported == "train" else len(plan.read),
+            reported=plan.reported,
+            supplier=task.reward_supplier,
+            wall_s=wall_s,
+            stop_reason=self.stop_reason,
+            status=status,
+        )
+        outcomes = [o for t in self.tallies.values() for o in t.outcomes]
+        return summarise(facts, outcomes, {arm: self._arm_facts(arm) for arm in plan.arms})
+
+    def _arm_facts(self, arm: str) -> ArmFacts:
+        store, tally = self.kit.store, self.tallies[arm]
+        lanes = [LaneKey(run=self.record.id, arm=arm, seed=seed) for seed in self.plan.seeds]
+        statuses: dict[str, int] = {}
+        for lane in lanes:
+            for lesson in store.current_lessons(lane.branch):
+                statuses[lesson.status.value] = statuses.get(lesson.status.value, 0) + 1
+        return ArmFacts(
+            usage=tally.usage,
+            memory_digest={str(lane.seed): store.memory_digest(lane.branch) for lane in lanes},
+            episodes_digest={
+                str(lane.seed): store.episodes_digest(lane.run, arm, lane.seed) for lane in lanes
+            },
+            critiques=tally.critiques(),
+            lessons=dict(sorted(statuses.items())),
+        )
+
+    async def _episode(self, work: RunEpisode, place: Place) -> Episode:
+        key = work.id(place.lane)
+        episode = self.kit.store.episode(key)
+        if episode is None:
+            async with self._open_episodes:
+                episode = await self._replayed(
+                    key, place, "actor", work.spec.sample_seed(place.lane),
+                    lambda context: episodes.run(self.kit, work, place, context),
+                )
+                await self.kit.store.put_episode(episode)
+            self._clock.tick()
+        self.tallies[place.lane.arm].episode(episode)
+        return episode
+
+    async def _critique(self, work: WriteCritique, place: Place) -> Critique:
+        key = work.id(place.lane)
+        critique = self.kit.store.critique(key)
+        if critique is None:
+            # The seed leaves out run and arm, like those of episodes.
+            seed = critiques.sample_seed(work, place)
+            critique = await self._replayed(
+                key, place, "critic", seed,
+                lambda context: critiques.write(
+                    self.kit, work, place, self._method(place), context
+                ),
+            )
+            await self.kit.store.put_critique(critique, place.lane.branch)
+        self.tallies[place.lane.arm].critique(critique)
+        return critique
+
+    async def _curate(self, work: CurateLessons, place: Place) -> growth.Curated:
+        key, branch = work.id(place.lane), place.lane.branch
+        base = self._revisions[branch, work.scope]
+        commit = self.kit.store.commit(key)
+        if commit is None:
+            seed = seed_from("curate", place.lane.seed, work.scope, base)
+            lessons = self.kit.store.lessons(branch, work.scope, revision=base)
+            commit = await self._replayed(
+                key, place, "curator", seed,
+                lambda context: curation.curate(
+                    self.kit, work, place, curation.Ground(lessons, base, self._method(place)), context
+                ),
+            )
+            await self.kit.store.put_commit(commit, self.fences.get(branch))
+        revision = base + 1 if commit.updates else base
+        self._revisions[branch, work.scope] = revision
+        self.tallies[place.lane.arm].commit(commit)
+        lessons = self._lessons(place.lane, work.scope, revision)
+        return growth.Curated(commit, revision, lessons)
+
+    async def _decide(
+        self, work: SelectCandidate | FreezeMemory, place: Place, made: Decision
+    ) -> Decision:
+        stored = self.kit.store.decision(work.id(place.lane))
+        if stored is None:
+            await self.kit.store.put_decision(made)
+        return stored or made
+
+    async def _replayed(
+        self,
+        owner: str,
+        place: Place,
+        role: str,
+        seed: int,
+        make: Callable[[CallContext], Coroutine[Any, Any, T]],
+    ) -> T:
+        """What `make` makes; when its journal no longer fits, a new generation is begun."""
+        generation = self.kit.store.generation(owner)
+        for _ in range(_MAX_DISCARDS):
+            context = CallContext(
+                journal=self.kit.store,
+                slots=self._slots,
+                owner=owner,
+                role=role,
+                sample_seed=seed,
+                generation=generation,
+                order=(place.order,),
+            )
+            try:
+                return await make(context)
+            except ReplayMismatch as mismatch:
+                generation += 1
+                self.discarded += 1
+                log.warning("journal.discarded", owner=owner, generation=generation, why=str(mismatch))
+        raise MethodError(f"{owner}: its requests differ at every replay; is the agent's prompt random?")
+
+    def _lessons(self, lane: LaneKey, scope: str, revision: int) -> tuple[Lesson, ...]:
+        found = self.kit.store.lessons(lane.branch, scope, revision=revision)
+        return tuple(lesson for lesson in found if lesson.usable)
+
+    def _pinned(self, lane: LaneKey, scope: str) -> int:
+        return self.kit.store.branch(lane.branch).pinned.get(scope, 0)
+
+    def _method(self, place: Place) -> Method:
+        return self.plan.arm(place.lane.arm)

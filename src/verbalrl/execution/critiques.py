@@ -1,0 +1,47 @@
+"""Writing one critique of a plan."""
+
+from __future__ import annotations
+
+from ..critics import CritiqueCase, proposal_keys
+from ..errors import ConfigurationError
+from ..ids import seed_from
+from ..lanes import Place
+from ..methods import Method
+from ..models import CallContext
+from ..records import Critique, Episode, WriteCritique
+from .episodes import instance_view, lessons_of
+from .kit import Kit
+
+
+def sample_seed(work: WriteCritique, place: Place) -> int:
+    """The sampling seed of a critique: like those of episodes, without run and arm."""
+    shown = [[e.trial, e.spec.candidate, e.spec.purpose] for e in _episodes(work, place)]
+    instance = instance_view(place).instance.id
+    return seed_from("critique", place.lane.seed, instance, shown, work.template, work.sample)
+
+
+async def write(
+    kit: Kit, work: WriteCritique, place: Place, method: Method, context: CallContext
+) -> Critique:
+    """The critique that `work` asks for: accepted, refused or failed, never raised."""
+    if kit.critic is None:
+        raise ConfigurationError("this method needs a critic; give critic=")
+    view = instance_view(place)
+    own = (c for c in view.critiques if c.status == "accepted")
+    shared = method.learns != "instance"
+    case = CritiqueCase(
+        id=work.id(place.lane),
+        work=work,
+        episodes=_episodes(work, place),
+        instance=view.instance,
+        observations=kit.task.observations,
+        known=lessons_of(view),
+        # Lines of an instance are known as its reflections; a retired one may be written again.
+        predecessors=frozenset().union(*map(proposal_keys, own)) if shared else frozenset(),
+    )
+    return await kit.critic.write(case, context)
+
+
+def _episodes(work: WriteCritique, place: Place) -> tuple[Episode, ...]:
+    by_id = {e.id: e for e in instance_view(place).episodes}
+    return tuple(by_id[name] for name in work.episodes)

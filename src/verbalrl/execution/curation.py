@@ -1,0 +1,91 @@
+"""Curating critiques into one commit of one scope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..curators import SharedCase, curate_reflections
+from ..errors import ConfigurationError, MethodError
+from ..lanes import Place
+from ..methods import Method
+from ..models import CallContext
+from ..records import (
+    Commit,
+    Critique,
+    CurateLessons,
+    Episode,
+    InstanceView,
+    Lesson,
+    LessonKind,
+)
+from .kit import Kit
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a commit is made against."""
+
+    lessons: tuple[Lesson, ...]
+    """All of the scope, in any status, at the revision `base`."""
+    base: int
+    method: Method
+
+
+async def curate(
+    kit: Kit, work: CurateLessons, place: Place, ground: Ground, context: CallContext
+) -> Commit:
+    """The commit that `work` asks for; a curator that failed makes one without updates."""
+    if isinstance(place.view, InstanceView):
+        return _reflections(work, place, ground)
+    if kit.curator is None:
+        raise ConfigurationError("this method needs a curator; give curator= or critic=")
+    case = _case(kit, work, place, ground)
+    commit = await kit.curator.curate(case, context)
+    refused = _check(work, commit, ground)
+    return commit if not refused else commit.replace(updates=(), failure=refused)
+
+
+def _reflections(work: CurateLessons, place: Place, ground: Ground) -> Commit:
+    """Reflections are curated without a model: the critic has said which earlier lines hold."""
+    view = place.view
+    assert isinstance(view, InstanceView)
+    if work.kind is not LessonKind.REFLECTION or len(work.critiques) != 1:
+        raise MethodError("the lane of an instance commits the reflections of one critique")
+    (critique,) = (c for c in view.critiques if c.id == work.critiques[0])
+    return curate_reflections(
+        critique,
+        ground.lessons,
+        commit=work.id(place.lane),
+        branch=place.lane.branch,
+        scope=work.scope,
+        base=ground.base,
+    )
+
+
+def _case(kit: Kit, work: CurateLessons, place: Place, ground: Ground) -> SharedCase:
+    critiques = {c.id: c for name in (*work.critiques, *work.evidence) if (c := _critique(kit, name))}
+    episodes = {e: _episode(kit, e) for c in critiques.values() for e in c.episodes}
+    raise NotImplementedError
+
+
+def _critique(kit: Kit, name: str) -> Critique:
+    found = kit.store.critique(name)
+    if found is None:
+        raise MethodError(f"the plan curates an unknown critique: {name!r}")
+    return found
+
+
+def _episode(kit: Kit, name: str) -> Episode:
+    found = kit.store.episode(name)
+    if found is None:
+        raise MethodError(f"the store lacks the episode {name!r} of a critique")
+    return found
+
+
+def _check(work: CurateLessons, commit: Commit, ground: Ground) -> str:
+    if not work.check:
+        return ""
+    check = ground.method.checks.get(work.check)
+    if check is None:
+        raise MethodError(f"{ground.method.name} has no check {work.check!r}")
+    return check(commit, ground.lessons)

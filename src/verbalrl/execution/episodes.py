@@ -1,0 +1,75 @@
+"""Running one episode of a plan: where its guidance comes from, and what it pins."""
+
+from __future__ import annotations
+
+from ..errors import MethodError
+from ..lanes import Place
+from ..memory import recall
+from ..models import CallContext
+from ..records import (
+    Episode,
+    EpisodeSpec,
+    Guidance,
+    GuidanceSpec,
+    InstanceView,
+    Lesson,
+    RunEpisode,
+    Situation,
+)
+from ..rollout import Assignment, GuidanceProvider, run_episode
+from .kit import Kit
+
+
+async def run(kit: Kit, work: RunEpisode, place: Place, context: CallContext) -> Episode:
+    """The episode that `work` asks for; failures of agent and environment are recorded in it."""
+    view = instance_view(place)
+    episode = await run_episode(
+        Assignment(spec=work.spec, lane=place.lane, instance=view.instance, task=kit.task),
+        agent=kit.agent,
+        context=context,
+        guidance=provider(kit, work.spec, place),
+        hooks=kit.hooks,
+        limits=kit.limits,
+    )
+    return episode
+
+
+def provider(kit: Kit, spec: EpisodeSpec, place: Place) -> GuidanceProvider:
+    """Recalls from the lessons that the lane's view holds, never from the table."""
+    view = instance_view(place)
+    lessons = lessons_of(view)
+
+    def guidance(role: str, situation: Situation, step: int) -> Guidance:
+        wanted = spec.guidance[role]
+        if wanted.source == "instance":
+            return _of_instance(kit, wanted, spec, place, role)
+        text = f"{situation.goal}\n{situation.observation.text}"
+        return recall(lessons, wanted, situation=text, prompts=kit.prompts, role=role, step=step)
+
+    return guidance
+
+
+def lessons_of(view: InstanceView) -> tuple[Lesson, ...]:
+    """Everything that a prompt on this lane may hold: shared lessons, then its own reflections."""
+    return (*view.lessons, *view.reflections)
+
+
+def instance_view(place: Place) -> InstanceView:
+    """The view of the lane; episodes and critiques belong to lanes of instances."""
+    if not isinstance(place.view, InstanceView):
+        raise MethodError("episodes and critiques belong to the lane of an instance")
+    return place.view
+
+
+def _of_instance(
+    kit: Kit, wanted: GuidanceSpec, spec: EpisodeSpec, place: Place, role: str
+) -> Guidance:
+    """What another instance got at a trial; only of a closed round, or timing would decide."""
+    asked = spec.model_copy(update={"instance": wanted.instance, "trial": wanted.trial})
+    other = kit.store.episode(asked.id(place.lane))
+    if other is None or other.spec.round >= spec.round:
+        raise MethodError(
+            f"guidance of {wanted.instance!r} at trial {wanted.trial} is asked for before its round"
+            " is closed"
+        )
+    return other.guidance.get(role, Guidance())

@@ -1,0 +1,152 @@
+"""What a run is to do: which instances, arms and seeds, under which method. Pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import JsonValue
+
+from .. import methods
+from ..errors import ConfigurationError
+from ..methods import Method
+from ..records import Instance, LaneKey, Split
+from ..tasks import Task
+
+_CONTROLS = ("none", "retry")
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """The work of a run, fixed before its first call; stored with the run."""
+
+    method: Method
+    arms: tuple[str, ...]
+    seeds: tuple[int, ...]
+    start: str | None
+    read: tuple[Instance, ...]
+    """The instances whose success is reported."""
+    train: tuple[Instance, ...]
+    """For methods that learn shared lessons: what they learn from."""
+    span: tuple[int, int]
+    """The range of indices behind `read`."""
+    trust_code: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        task: Task,
+        method: Method,
+        *,
+        instances: int | tuple[int, int] | None,
+        train_instances: int | None,
+        seeds: tuple[int, ...],
+        arms: tuple[str, ...],
+        start: str | None = None,
+    ) -> RunPlan:
+        """The plan for `task`; raises `ConfigurationError` for what cannot work."""
+        _check(seeds, "seeds")
+        _check(arms, "arms")
+        for name in arms:
+            methods.arm(method, name)
+        span = _span(task, instances)
+        if method.learns == "instance":
+            read, train = _all(task, span), ()
+        else:
+            read = task.instances("test", *span)
+            if not read:
+                raise ConfigurationError(
+                    f"{method.name} is read on a test split, and {task.id} has none in {span}; "
+                    'give rows "split": "test", or use a method that learns per instance'
+                )
+            count = task.default_train if train_instances is None else train_instances
+            train = task.instances("train", 0, count) if method.learn else ()
+        if not read:
+            raise ConfigurationError(f"{task.id} has no instances in {span[0]}:{span[1]}")
+        return cls(method, arms, seeds, start, read, train, span)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], task: Task) -> RunPlan:
+        """The plan of a stored run, on the task loaded again."""
+        method = methods.method(config["method"], config["settings"])
+        return cls.of(
+            task,
+            method,
+            instances=tuple(config["instances"]),
+            train_instances=config["train_instances"],
+            seeds=tuple(config["seeds"]),
+            arms=tuple(config["arms"]),
+            start=config["start"],
+        )
+
+    def config(self) -> dict[str, JsonValue]:
+        """What `from_config` needs."""
+        return {
+            "method": self.method.name,
+            "settings": methods.settings_of(self.method),
+            "learns": self.method.learns,
+            "trials": self.method.trials,
+            "learn": self.method.learn,
+            "instances": list(self.span),
+            "train_instances": len(self.train) if self.method.learns != "instance" else None,
+            "seeds": list(self.seeds),
+            "arms": list(self.arms),
+            "start": self.start,
+        }
+
+    @property
+    def reported(self) -> Split:
+        """The split whose success is reported."""
+        return "train" if self.method.learns == "instance" else "test"
+
+    def arm(self, name: str) -> Method:
+        """The method as the arm `name` runs it."""
+        return methods.arm(self.method, name)
+
+    def lanes(self, run: str) -> list[tuple[LaneKey, bool]]:
+        """Every (arm, seed), and whether it may read memory and learn."""
+        return [
+            (LaneKey(run=run, arm=arm, seed=seed), arm not in _CONTROLS)
+            for arm in self.arms
+            for seed in self.seeds
+        ]
+
+    def instances_of(self, arm: str) -> dict[str, Instance]:
+        """The instances that an arm runs, in canonical order."""
+        chosen = self.read if arm in _CONTROLS else (*self.train, *self.read)
+        return {instance.id: instance for instance in chosen}
+
+    def expected(self, arm: str) -> int:
+        """An upper bound of the episodes of one seed of an arm."""
+        method = self.arm(arm)
+        if arm in _CONTROLS or method.learns == "instance":
+            return len(self.read) * method.trials
+        return len(self.train) * method.trials + len(self.read)
+
+
+def _check(values: tuple[object, ...], what: str) -> None:
+    if not values:
+        raise ConfigurationError(f"{what}: give at least one")
+    if len(set(values)) != len(values):
+        raise ConfigurationError(f"{what}: {values!r} names one twice")
+
+
+def _span(task: Task, instances: int | tuple[int, int] | None) -> tuple[int, int]:
+    if instances is None:
+        return (0, task.default_instances)
+    start, stop = (0, instances) if isinstance(instances, int) else instances
+    if not 0 <= start < stop:
+        raise ConfigurationError(f"instances {start}:{stop}: give a count or a range A:B with A < B")
+    return (start, stop)
+
+
+def _all(task: Task, span: tuple[int, int]) -> tuple[Instance, ...]:
+    """Instances of both splits as one list: what is learned on one serves that one only."""
+    start, stop = span
+    train = task.size("train")
+    if train is None or stop <= train:
+        return task.instances("train", start, stop)
+    first = task.instances("train", start, train) if start < train else ()
+    rest = task.instances("test", max(start - train, 0), stop - train)
+    return first + tuple(instance.replace(split="train") for instance in rest)

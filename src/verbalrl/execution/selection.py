@@ -1,0 +1,84 @@
+"""Choosing among candidates, and freezing memory: decisions, made once and recorded."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ..errors import MethodError
+from ..ids import normalised
+from ..lanes import Place
+from ..methods import Method, Selector
+from ..records import (
+    Decision,
+    Episode,
+    FreezeMemory,
+    InstanceView,
+    Reward,
+    SelectCandidate,
+)
+
+
+def select(work: SelectCandidate, place: Place, method: Method) -> Decision:
+    """The decision of `work`. Without supervision the selector sees neither reward nor success."""
+    if not isinstance(place.view, InstanceView):
+        raise MethodError("candidates are selected on the lane of their instance")
+    by_id = {e.id: e for e in place.view.episodes}
+    candidates = tuple(by_id[name] for name in work.candidates)
+    if work.supervision != "oracle":
+        candidates = tuple(_blind(c) for c in candidates)
+    chosen = _selector(work.selector, method)(candidates)
+    if chosen not in work.candidates:
+        raise MethodError(f"the selector {work.selector!r} chose {chosen!r}, which is no candidate")
+    return Decision(
+        id=work.id(place.lane),
+        branch=place.lane.branch,
+        kind="select",
+        chosen=chosen,
+        detail={"selector": work.selector},
+        supervision=work.supervision,
+    )
+
+
+def freeze(work: FreezeMemory, place: Place) -> Decision:
+    """The decision that memory is frozen."""
+    return Decision(
+        id=work.id(place.lane),
+        branch=place.lane.branch,
+        kind="freeze",
+        detail={"split": work.split},
+    )
+
+
+def first(candidates: tuple[Episode, ...]) -> str:
+    """The first candidate."""
+    return candidates[0].id
+
+
+def majority(candidates: tuple[Episode, ...]) -> str:
+    """The earliest candidate with the commonest answer; ties go to the earlier answer."""
+    answers = [normalised(c.answer or "") for c in candidates]
+    commonest = max(Counter(answers).values())
+    return next(
+        c.id for c, a in zip(candidates, answers, strict=True) if answers.count(a) == commonest
+    )
+
+
+_SELECTORS: dict[str, Selector] = {"first": first, "majority": majority}
+
+
+def _selector(name: str, method: Method) -> Selector:
+    own = method.selectors
+    found = own.get(name) or _SELECTORS.get(name)
+    if found is None:
+        raise MethodError(f"unknown selector {name!r}; known: {', '.join([*own, *_SELECTORS])}")
+    return found
+
+
+def _blind(episode: Episode) -> Episode:
+    steps = tuple(s.model_copy(update={"reward": None}) for s in episode.trajectory.steps)
+    blanked = {
+        "reward": Reward(),
+        "success": None,
+        "trajectory": episode.trajectory.model_copy(update={"steps": steps}),
+    }
+    return episode.model_copy(update=blanked)

@@ -1,0 +1,141 @@
+"""What a run counts while it works, for its figures and its progress line. Arms never mix."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from ..records import Commit, Critique, Episode, Usage
+from ..result import Outcome
+
+
+@dataclass
+class ArmTally:
+    """One arm, over all its seeds."""
+
+    expected: int
+    instances: int
+    outcomes: list[Outcome] = field(default_factory=list)
+    usage: dict[str, Usage] = field(default_factory=dict)
+    refused: Counter[str] = field(default_factory=Counter)
+    accepted: int = 0
+    failed_critiques: int = 0
+    failed_curations: int = 0
+    rejected_operations: int = 0
+    solved: set[tuple[str, int]] = field(default_factory=set)
+
+    def episode(self, episode: Episode) -> None:
+        """Count an episode."""
+        self.outcomes.append(outcome_of(episode))
+        for role, usage in episode.usage.items():
+            self._use(role, usage)
+        if episode.success is True and episode.spec.purpose == "attempt":
+            self.solved.add((episode.instance, episode.seed))
+
+    def critique(self, critique: Critique) -> None:
+        """Count a critique."""
+        self._use("critic", critique.usage)
+        match critique.status:
+            case "accepted":
+                self.accepted += 1
+            case "failed":
+                self.failed_critiques += 1
+            case "refused":
+                self.refused[critique.refusal or "unusable"] += 1
+
+    def commit(self, commit: Commit) -> None:
+        """Count a commit."""
+        self._use("curator", commit.usage)
+        self.rejected_operations += len(commit.rejected)
+        self.failed_curations += bool(commit.failure)
+
+    def critiques(self) -> dict[str, JsonValue]:
+        """The figures of `run --json` on critiques."""
+        refused = {str(reason): n for reason, n in sorted(self.refused.items())}
+        return {
+            "written": self.accepted + self.refused.total() + self.failed_critiques,
+            "useful": self.accepted,
+            "refused": dict(refused),
+            "failed": self.failed_critiques,
+            "failed_curations": self.failed_curations,
+            "rejected_operations": self.rejected_operations,
+        }
+
+    def _use(self, role: str, usage: Usage) -> None:
+        if usage.calls:
+            self.usage[role] = self.usage.get(role, Usage()) + usage
+
+
+def outcome_of(episode: Episode) -> Outcome:
+    """What figures need of `episode`."""
+    return Outcome(
+        arm=episode.arm,
+        seed=episode.seed,
+        instance=episode.instance,
+        split=episode.spec.split,
+        trial=episode.trial,
+        purpose=episode.spec.purpose,
+        success=episode.success,
+        failed=episode.status != "finished",
+        reward=episode.reward.value,
+        injected_tokens=sum(g.tokens for g in episode.guidance.values()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ArmProgress:
+    """How far one arm is."""
+
+    done: int
+    """Episodes."""
+    expected: int
+    """An upper bound of the episodes; instances that are solved early need fewer."""
+    solved: int
+    """Instances times seeds."""
+    instances: int
+    """Instances times seeds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is."""
+
+    run: str
+    phase: str
+    by_arm: dict[str, ArmProgress]
+    tokens: int
+    in_flight: int
+    """Model calls that wait for their answer."""
+    seconds_left: float | None
+    """From the rate measured so far; None before there is one."""
+
+    @property
+    def episodes_done(self) -> int:
+        """Over all arms."""
+        return sum(arm.done for arm in self.by_arm.values())
+
+    @property
+    def episodes_expected(self) -> int:
+        """An upper bound, over all arms."""
+        return sum(arm.expected for arm in self.by_arm.values())
+
+
+class Clock:
+    """Measures the rate of a run's own work: rows taken from an earlier session do not count."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._done = 0
+
+    def tick(self) -> None:
+        """One episode was run."""
+        self._done += 1
+
+    def seconds_left(self, remaining: int) -> float | None:
+        """What `remaining` episodes will take at the rate so far."""
+        if not self._done:
+            return None
+        return (time.monotonic() - self._began) / self._done * remaining

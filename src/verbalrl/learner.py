@@ -1,0 +1,305 @@
+"""The closed loop: a learner drives an agent over a task, under a method, in several arms and seeds.
+
+    for every arm and seed:  plan → attempt → score → critique → curate → commit → plan …
+
+The plans decide, the lanes drive them, the bench does the work, the store keeps it. Running and
+resuming are the same code: a resumed run starts from empty views and meets its own rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from . import agents, critics, curators, methods
+from ._logging import get_logger
+from .errors import ConfigurationError
+from .execution import Bench, Kit, Progress, RunPlan
+from .lanes import Stream, together
+from .methods import Method
+from .models import Model, run_sync
+from .prompts import PromptLibrary
+from .records import BranchRecord, LaneKey, RunRecord, RunStatus
+from .result import RunResult
+from .rollout import Hook, Limits
+from .store import Store, open_store
+from .tasks import Task
+
+log = get_logger(__name__)
+
+DEFAULT_ARMS = ("none", "retry", "learned")
+
+
+class Learner:
+    """Drives an agent over the instances of a task, and learns in words as it goes.
+
+    Args:
+        agent: A callable that takes a `Situation`, or (instance, guidance); or a `ChatAgent`.
+        method: A plan from `verbalrl.methods`; by default the one that suits what the task can teach.
+        critic: A model, its name, or a callable; by default the agent's own model.
+        curator: A model, its name, or a callable; by default the critic's model.
+        store: A folder, or an open store; by default a new temporary folder.
+        hooks: What may act inside an episode.
+        limits: Bounds of an episode, and how many model calls may be in flight.
+        prompts: A folder whose files take the place of the shipped prompts, file by file.
+    """
+
+    def __init__(
+        self,
+        agent: agents.AgentLike,
+        *,
+        method: Method | None = None,
+        critic: critics.CriticLike | None = None,
+        curator: curators.CuratorLike | None = None,
+        store: Store | Path | str | None = None,
+        hooks: Sequence[Hook] = (),
+        limits: Limits | None = None,
+        prompts: Path | str | None = None,
+    ) -> None:
+        self._prompts = PromptLibrary(Path(prompts) if prompts is not None else None)
+        self._agent = agents.adapt(agent)
+        self._method = method
+        judge = self._agent.model if critic is None else critic
+        distiller = _model_of(judge) if curator is None else curator
+        self._critic = None if judge is None else critics.adapt_critic(judge, self._prompts)
+        self._curator = (
+            None if distiller is None else curators.adapt_curator(distiller, self._prompts)
+        )
+        self._store = store
+        self._hooks = tuple(hooks)
+        self._limits = limits or Limits()
+        self._bench: Bench | None = None
+
+    async def run(
+        self,
+        task: Task,
+        *,
+        trials: int | None = None,
+        instances: int | tuple[int, int] | None = None,
+        train_instances: int | None = None,
+        seeds: Sequence[int] = (0,),
+        arms: Sequence[str] = DEFAULT_ARMS,
+        start: str | None = None,
+        learn: bool = True,
+    ) -> RunResult:
+        """Run `task` in every arm and seed, and return the figures.
+
+        Args:
+            task: From `load_task`, or your own.
+            trials: Attempts per instance; for shared methods, passes over the train split.
+            instances: How many instances are read, or the range (A, B) of their indices.
+            train_instances: For shared methods: how many train instances there are.
+            seeds: Seeds of sampling; they never change the instances.
+            arms: Conditions under comparison.
+            start: The branch whose lessons every learning arm starts from.
+            learn: False: memory is read and nothing is learned.
+
+        Raises:
+            ConfigurationError: Before the first model call, when something cannot work.
+        """
+        plan = RunPlan.of(
+            task,
+            self._chosen(task, trials, learn),
+            instances=instances,
+            train_instances=train_instances,
+            seeds=tuple(seeds),
+            arms=tuple(arms),
+            start=start,
+        )
+        with ExitStack() as stack:
+            store = self._open(stack)
+            record = self._create(store, task, plan)
+            return await self._drive(store, task, plan, record)
+
+    def run_sync(self, task: Task, **settings: Any) -> RunResult:
+        """`run` for sync code; works where a loop is running already."""
+        return run_sync(self.run(task, **settings))
+
+    async def resume(self, run: str, task: Task) -> RunResult:
+        """Go on with an interrupted run to the memory that it would have reached.
+
+        Raises:
+            ConfigurationError: When the task, the method, a prompt or a model is not the same.
+        """
+        with ExitStack() as stack:
+            store = self._open(stack)
+            record = store.run(run)
+            plan = RunPlan.from_config(record.config, task)
+            self._method = plan.method
+            config = self._config(task, plan)
+            _check_same(record.config, config)
+            return await self._drive(store, task, plan, record)
+
+    def resume_sync(self, run: str, task: Task) -> RunResult:
+        """`resume` for sync code."""
+        return run_sync(self.resume(run, task))
+
+    def progress(self) -> Progress | None:
+        """How far the running run is; None before it starts."""
+        return self._bench.progress() if self._bench else None
+
+    def stop(self, reason: str) -> None:
+        """Start nothing new; what is paid for is kept, and the run can be resumed."""
+        if self._bench:
+            self._bench.stop(reason)
+
+    def _chosen(self, task: Task, trials: int | None, learn: bool) -> Method:
+        method = self._method or methods.default_for(task.learns, bool(task.size("test") != 0))
+        changes: dict[str, Any] = {} if trials is None else {"trials": trials}
+        if not learn:
+            changes["learn"] = False
+        return methods.changed(method, changes) if changes else method
+
+    def _open(self, stack: ExitStack) -> Store:
+        if isinstance(self._store, Store):
+            return self._store
+        folder = self._store or tempfile.mkdtemp(prefix="verbalrl-")
+        store = open_store(folder, create=True)
+        stack.callback(store.close)
+        return store
+
+    def _create(self, store: Store, task: Task, plan: RunPlan) -> RunRecord:
+        record = RunRecord(
+            id=f"run_{secrets.token_hex(5)}",
+            task=task.id,
+            method=plan.method.name,
+            model=self._agent.name,
+            simulated=self._simulated(),
+            config=self._config(task, plan),
+        )
+        parents = _parents(store, plan.start)
+        store.create_run(record)
+        for lane, learns in plan.lanes(record.id):
+            branch = BranchRecord(
+                id=lane.branch,
+                run=record.id,
+                arm=lane.arm,
+                seed=lane.seed,
+                parent=plan.start if learns else None,
+                pinned=parents if learns else {},
+                learns=learns and plan.method.learn,
+            )
+            store.create_branch(branch)
+        return record
+
+    async def _drive(
+        self, store: Store, task: Task, plan: RunPlan, record: RunRecord
+    ) -> RunResult:
+        """Run every stream to its end, whatever ends it, and store the figures."""
+        with ExitStack() as leases:
+            bench = self._bench = Bench(self._kit(store, task), plan, record)
+            for lane, learns in plan.lanes(record.id):
+                if learns and plan.method.learn:
+                    lease = leases.enter_context(store.acquire_lease(lane.branch, record.id))
+                    bench.fences[lane.branch] = lease.fence
+            store.update_run(record.id, status="running", stop_reason="")
+            log.info("run.started", run=record.id, task=task.id, method=plan.method.name)
+            began = time.monotonic()
+            streams = [
+                Stream(lane, plan.arm(lane.arm), bench, task.id, plan.instances_of(lane.arm))
+                for lane, _ in plan.lanes(record.id)
+            ]
+            status: RunStatus = "failed"
+            try:
+                await together(stream.run() for stream in streams)
+                status = "stopped" if bench.stop_reason else "done"
+            except asyncio.CancelledError:
+                status = "interrupted"
+                raise
+            except Exception as error:
+                bench.stop(f"{type(error).__name__}: {error}")
+                raise
+            finally:
+                result = bench.result(time.monotonic() - began, status)
+                store.update_run(
+                    record.id,
+                    status=status,
+                    stop_reason=bench.stop_reason,
+                    result=result.figures,
+                )
+                log.info("run.finished", run=record.id, status=status)
+            return result
+
+    def _kit(self, store: Store, task: Task) -> Kit:
+        return Kit(
+            store=store,
+            task=task,
+            agent=self._agent,
+            critic=self._critic,
+            curator=self._curator,
+            hooks=self._hooks,
+            limits=self._limits,
+            prompts=self._prompts,
+        )
+
+    def _simulated(self) -> bool:
+        parts = (self._agent, self._critic, self._curator)
+        return any(part is not None and part.simulated for part in parts)
+
+    def _config(self, task: Task, plan: RunPlan) -> dict[str, Any]:
+        named = {"agent": self._agent, "critic": self._critic, "curator": self._curator}
+        needs = plan.method.learn and "learned" in plan.arms
+        if needs and self._critic is None:
+            raise ConfigurationError(
+                "the agent has no model of its own to criticise with; give critic="
+            )
+        return {
+            **plan.config(),
+            **{role: _name(part) for role, part in named.items()},
+            "limits": self._limits.model_dump(mode="json"),
+            "hooks": [type(hook).__name__ for hook in self._hooks],
+            "prompts": str(self._prompts.overrides) if self._prompts.overrides else None,
+            "prompt_shas": self._prompts.shas(),
+            "task": getattr(task, "ref", "") or task.id,
+            "task_sha": task.sha,
+            "versions": _versions(),
+        }
+
+
+def _model_of(critic: object) -> Model | str | None:
+    """The model behind a critic, which curates too unless another is named."""
+    if isinstance(critic, (str, Model)):
+        return critic
+    model = getattr(critic, "model", None)
+    return model if isinstance(model, Model) else None
+
+
+def _name(part: Any) -> str | None:
+    """How a run records who acted, criticised or curated."""
+    if part is None:
+        return None
+    model = getattr(part, "model", None)
+    return str(getattr(part, "name", "") or (model.name if model else type(part).__name__))
+
+
+def _versions() -> dict[str, str]:
+    from ._version import __version__  # noqa: PLC0415
+
+    return {"verbalrl": __version__}
+
+
+def _parents(store: Store, start: str | None) -> dict[str, int]:
+    """The revisions at which the branch `start` is pinned."""
+    if start is None:
+        return {}
+    store.branch(start)
+    return {scope: store.revision(start, scope) for scope in store.scopes(start)}
+
+
+_MAY_DIFFER = frozenset({"limits", "prompts", "versions", "task"})
+
+
+def _check_same(stored: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse to resume what would not lead to the same memory."""
+    for key in sorted(now.keys() - _MAY_DIFFER):
+        if stored.get(key) != now[key]:
+            raise ConfigurationError(
+                f"cannot resume: {key!r} was {stored.get(key)!r} and is {now[key]!r}; "
+                "start a new run instead"
+            )

@@ -1,0 +1,9 @@
+"""Memory in use: which lessons a prompt gets, and how they are written into it."""
+
+from __future__ import annotations
+
+from .conditions import holds as holds
+from .recall import recall as recall
+from .render import PROMPT_INPUTS as PROMPT_INPUTS
+from .render import GuidanceInputs as GuidanceInputs
+from .render import guidance_text as guidance_text

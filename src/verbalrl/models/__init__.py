@@ -1,0 +1,28 @@
+"""Models: what they are asked, who may ask when, what was answered."""
+
+from __future__ import annotations
+
+from .base import Model as Model
+from .base import Prompt as Prompt
+from .base import ask_for as ask_for
+from .base import run_sync as run_sync
+from .calls import CallContext as CallContext
+from .calls import Journal as Journal
+from .calls import MemoryJournal as MemoryJournal
+from .calls import TokensSpent as TokensSpent
+from .load import load_model as load_model
+from .messages import Message as Message
+from .messages import Reply as Reply
+from .messages import Request as Request
+from .messages import Tool as Tool
+from .messages import clean as clean
+from .messages import clean_part as clean_part
+from .offline import OfflineModel as OfflineModel
+from .scripted import CountingModel as CountingModel
+from .scripted import DelayedModel as DelayedModel
+from .scripted import ScriptedModel as ScriptedModel
+from .slots import Slots as Slots
+from .structured import Schema as Schema
+from .structured import UnusableReply as UnusableReply
+from .threads import Worker as Worker
+from .threads import Workers as Workers

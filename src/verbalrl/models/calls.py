@@ -1,0 +1,356 @@
+"""The call context: every model call of a run is keyed, looked up, asked, made durable, handed on.
+
+A context belongs to one owner (an episode, a critique, a curation). `at` gives views of it for a
+step, a role or a hook; `active` makes a view the ambient one, so that `model.ask` and `ask_sync`
+find it. A view ends with its block: what comes later is refused, and who still waits is let go.
+Retries and budgets are not here; they wrap the model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import json
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol, TypeVar
+
+from ..errors import ModelError, ReplayMismatch, boundary
+from ..ids import canonical_json, key_id, seed_from, sha256_text
+from ..records import CallRecord, Usage
+from .base import Model, ambient, with_schema
+from .messages import Reply, Request, admitted
+from .slots import Slots
+from .structured import Schema, answered, parser
+
+T = TypeVar("T")
+
+
+class Journal(Protocol):
+    """Where answers are kept; the store's, or a `MemoryJournal`."""
+
+    def lookup(self, key: str, generation: int, /) -> CallRecord | None:
+        """The record under `key`, if there is one."""
+
+    async def append(self, record: CallRecord, /) -> None:
+        """Keep `record`; returns when it is durable."""
+
+
+class MemoryJournal:
+    """A journal that lasts as long as the process: for contract checks and tests."""
+
+    def __init__(self) -> None:
+        self.records: dict[tuple[str, int], CallRecord] = {}
+
+    def lookup(self, key: str, generation: int, /) -> CallRecord | None:
+        """The record under `key`, if there is one."""
+        return self.records.get((key, generation))
+
+    async def append(self, record: CallRecord, /) -> None:
+        """Keep `record`."""
+        self.records.setdefault((record.key, record.generation), record)
+
+
+class TokensSpent(ModelError):
+    """The owner's token limit is reached; not asked."""
+
+
+@dataclass(slots=True)
+class _Shared:
+    """What all views of one context have in common."""
+
+    usage: dict[str, Usage] = field(default_factory=dict)
+    ordinals: dict[tuple[str, int, str], int] = field(default_factory=dict)
+    token_limit: int | None = None
+    mismatch: ReplayMismatch | None = None
+    tokens_spent: bool = False
+    asked: int = 0
+    replayed: int = 0
+
+
+class _Fence:
+    """Ends a view: refuses what comes late, lets go of threads that still wait."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: set[concurrent.futures.Future[Any]] = set()
+        self.closed = False
+
+    def submit(
+        self, coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop
+    ) -> concurrent.futures.Future[T]:
+        with self._lock:
+            if self.closed:
+                coroutine.close()
+                raise _late()
+            future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+            self._waiting.add(future)
+        future.add_done_callback(self._forget)
+        return future
+
+    def _forget(self, future: concurrent.futures.Future[Any]) -> None:
+        with self._lock:
+            self._waiting.discard(future)
+
+    def close(self) -> None:
+        with self._lock:
+            self.closed = True
+            waiting = tuple(self._waiting)
+        for future in waiting:
+            future.cancel()
+
+
+def _late() -> ModelError:
+    return ModelError("a model was asked after the step that asked had ended")
+
+
+@dataclass(frozen=True)
+class CallContext:
+    """Journal, slot, key and seed for the calls of one owner."""
+
+    journal: Journal
+    slots: Slots
+    owner: str
+    """The id of an episode, a critique or a curation."""
+    role: str = "actor"
+    """Whose slot priority and whose bill; part of the key."""
+    sample_seed: int = 0
+    generation: int = 0
+    order: tuple[int, ...] = ()
+    """The place in line among callers of one role."""
+    step: int = 0
+    hook: str = ""
+    keep_requests: bool = True
+    """False: the journal keeps the hash of a request, not its text."""
+    bill: dict[str, Usage] = field(default_factory=dict)
+    """What this view has used, by role."""
+    _shared: _Shared = field(default_factory=_Shared)
+    _fence: _Fence = field(default_factory=_Fence)
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def usage(self) -> dict[str, Usage]:
+        """What the owner has used so far, by role."""
+        return dict(self._shared.usage)
+
+    @property
+    def tokens_used(self) -> int:
+        """All tokens of the owner so far, in and out, all roles."""
+        return sum(u.total for u in self._shared.usage.values())
+
+    @property
+    def tokens_spent(self) -> bool:
+        """True once a call was refused because the owner's tokens are spent."""
+        return self._shared.tokens_spent
+
+    @property
+    def mismatch(self) -> ReplayMismatch | None:
+        """The first mismatch, also if whoever asked has swallowed it."""
+        return self._shared.mismatch
+
+    @property
+    def asked(self) -> int:
+        """How many calls went to a model, not to the journal."""
+        return self._shared.asked
+
+    @property
+    def replayed(self) -> int:
+        """How many answers came from the journal."""
+        return self._shared.replayed
+
+    def limit_tokens(self, tokens: int | None) -> None:
+        """Refuse further calls of the owner once it has used `tokens`."""
+        self._shared.token_limit = tokens
+
+    def at(
+        self, *, step: int | None = None, role: str | None = None, hook: str | None = None
+    ) -> CallContext:
+        """A view of the same owner, open until closed, with a bill of its own."""
+        return replace(
+            self,
+            step=self.step if step is None else step,
+            role=self.role if role is None else role,
+            hook=self.hook if hook is None else hook,
+            bill={},
+            _fence=_Fence(),
+        )
+
+    @contextmanager
+    def active(
+        self, *, step: int | None = None, role: str | None = None, hook: str | None = None
+    ) -> Iterator[CallContext]:
+        """Make a view ambient while the block runs; it is closed at the end."""
+        view = replace(self.at(step=step, role=role, hook=hook), _loop=asyncio.get_running_loop())
+        token = ambient.set(view)
+        try:
+            yield view
+        finally:
+            ambient.reset(token)
+            view.close()
+
+    def close(self) -> None:
+        """Refuse further calls of this view and let go of threads that wait for one."""
+        self._fence.close()
+
+    async def ask(self, model: Model, request: Request, /) -> Reply:
+        """The reply to `request`: the journaled one, else the model's, durable before it is here.
+
+        Raises:
+            ReplayMismatch: The journal's answer was given to another request.
+            ModelError: The call failed for good.
+        """
+        return await self._send(model, request, self._ordinal(self.role), 0)
+
+    async def ask_for(self, model: Model, request: Request, schema: Schema, /) -> tuple[Any, Reply]:
+        """What `schema` makes of the reply, and the last reply; at most two repairs.
+
+        Raises:
+            UnusableReply: No reply fitted `schema`; a `ModelError`.
+        """
+        asking = self._ask_for(model, request, schema)
+        loop = asyncio.get_running_loop()
+        if self._loop is None or loop is self._loop:
+            return await asking
+        # A sync agent that runs a loop of its own: the journal lives on the run's.
+        return await asyncio.wrap_future(self._fence.submit(asking, self._loop))
+
+    async def _ask_for(self, model: Model, request: Request, schema: Schema) -> tuple[Any, Reply]:
+        ordinal = self._ordinal(self.role)
+        own = with_schema(request, schema)
+
+        async def send(attempt: Request, repair: int) -> Reply:
+            return await self._send(model, attempt, ordinal, repair)
+
+        return await answered(send, own, parser(schema), model.name)
+
+    def wait(self, coroutine: Coroutine[Any, Any, T], /) -> T:
+        """The result of `coroutine`, run on the run's loop; for worker threads."""
+        if self._loop is None or _runs_here(self._loop):
+            coroutine.close()
+            raise RuntimeError(
+                "ask_sync blocks the event loop here; write `await model.ask(...)` in async code"
+            )
+        try:
+            return self._fence.submit(coroutine, self._loop).result()
+        except concurrent.futures.CancelledError:
+            raise _late() from None
+
+    async def once(
+        self,
+        content: str,
+        make: Callable[[], Awaitable[str]],
+        *,
+        kind: Literal["hook", "person"] = "hook",
+    ) -> str:
+        """The outcome of `make` for `content`, made once: later it comes from the journal.
+
+        Its model calls are billed again when it is replayed, so that figures stay equal.
+        """
+        key, sha = self._key(kind, self._ordinal(kind), 0), sha256_text(content)
+        found = self._found(key, sha)
+        if found is not None:
+            kept = json.loads(found.reply)
+            for role, usage in sorted(kept["usage"].items()):
+                self._charge(role, Usage.model_validate(usage))
+            return str(kept["outcome"])
+        outcome = await make()
+        usage = {role: u.model_dump(mode="json") for role, u in self.bill.items()}
+        reply = canonical_json({"outcome": outcome, "usage": usage})
+        await self._keep(
+            CallRecord(
+                key=key,
+                generation=self.generation,
+                owner=self.owner,
+                role=self.role,
+                kind=kind,
+                request_sha=sha,
+                request=content if self.keep_requests else "",
+                reply=reply,
+            )
+        )
+        return outcome
+
+    async def _send(self, model: Model, request: Request, ordinal: int, repair: int) -> Reply:
+        if self._fence.closed:
+            raise _late()
+        key = self._key(self.role, ordinal, repair)
+        seed = seed_from(self.sample_seed, self.role, self.step, self.hook, ordinal, repair)
+        own = request.model_copy(update={"role": self.role, "call_key": key, "sample_seed": seed})
+        content = own.content()
+        sha = sha256_text(content)
+        found = self._found(key, sha)
+        if found is not None:
+            reply = Reply.model_validate_json(found.reply)
+        else:
+            reply = await self._live(model, own)
+            await self._keep(
+                CallRecord(
+                    key=key,
+                    generation=self.generation,
+                    owner=self.owner,
+                    role=self.role,
+                    request_sha=sha,
+                    request=content if self.keep_requests else "",
+                    reply=canonical_json(reply.model_dump(mode="json")),
+                    usage=reply.usage,
+                )
+            )
+        self._charge(self.role, reply.usage)
+        return reply
+
+    async def _live(self, model: Model, request: Request) -> Reply:
+        limit = self._shared.token_limit
+        if limit is not None and self.tokens_used >= limit:
+            self._shared.tokens_spent = True
+            raise TokensSpent(f"the limit of {limit} tokens is reached")
+        async with self.slots.hold(self.role, self.order):
+            self._shared.asked += 1
+            with boundary(ModelError, model.name):
+                return admitted(await model.complete(request))
+
+    def _found(self, key: str, sha: str) -> CallRecord | None:
+        found = self.journal.lookup(key, self.generation)
+        if found is None:
+            return None
+        if found.request_sha != sha:
+            error = ReplayMismatch(
+                f"{self.owner}: the journaled call {key} (step {self.step}, role {self.role})"
+                " was made from another request"
+            )
+            self._shared.mismatch = self._shared.mismatch or error
+            raise error
+        self._shared.replayed += 1
+        return found
+
+    async def _keep(self, record: CallRecord) -> None:
+        """Append `record`; a cancellation does not take the paid answer away."""
+        task = asyncio.ensure_future(self.journal.append(record))
+        _appending.add(task)
+        task.add_done_callback(_appending.discard)
+        await asyncio.shield(task)
+
+    def _charge(self, role: str, usage: Usage) -> None:
+        for bill in (self._shared.usage, self.bill):
+            bill[role] = bill.get(role, Usage()) + usage
+
+    def _key(self, role: str, ordinal: int, repair: int) -> str:
+        return key_id("call", self.owner, role, self.step, self.hook, ordinal, repair)
+
+    def _ordinal(self, role: str) -> int:
+        place = (role, self.step, self.hook)
+        ordinal = self._shared.ordinals.get(place, 0)
+        self._shared.ordinals[place] = ordinal + 1
+        return ordinal
+
+
+# The loop holds tasks weakly; an append that outlives its caller must not be collected.
+_appending: set[asyncio.Future[None]] = set()
+
+
+def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False

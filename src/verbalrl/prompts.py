@@ -1,0 +1,296 @@
+"""Prompts: Jinja files, one prompt each, rendered from typed inputs.
+
+Text of tasks, models and memory enters a template as a *value* and is neutralised before, so that
+the tags and role markers in a prompt are ours. Whoever renders a template owns its input record.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from . import _resources
+from .errors import PromptError, UnknownNameError, first_line
+from .ids import sha256_json
+from .records import GuidanceLine, Record
+
+if TYPE_CHECKING:
+    from jinja2 import Template, nodes
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+SUFFIX = ".jinja"
+
+TAGS = (
+    *("actions", "attempt", "critique_of_previous", "earlier_lessons", "evidence", "example"),
+    *("feedback", "goal", "guidance", "history", "lessons", "notes", "observation", "outcome"),
+    *("last_answer", "previous_output", "problem", "proposals", "trajectory"),
+)
+"""The tags of our own prompts and repairs; a test holds this list against the files."""
+
+_TURNS = (
+    *("system", "user", "human", "assistant", "developer", "tool", "instructions"),
+    *("start_of_turn", "end_of_turn"),
+)
+
+
+def _any_of(names: Iterable[str]) -> str:
+    # Characters that show nothing would hide a tag from us, not from a model.
+    return "|".join("[\u200b-\u200d\u2060\ufeff\u00ad]*".join(map(re.escape, n)) for n in names)
+
+
+_GAP = "[\\s\u200b-\u200d\u2060\ufeff\u00ad]*"
+_REST = r"(?![\w-]))([^<>＜＞﹤﹥‹›]{0,200}[>＞﹥])?"
+_TAG = re.compile(rf"[<＜﹤]({_GAP}/?{_GAP}(?:{_any_of(TAGS)}){_REST}", re.IGNORECASE)
+# `List<User>` is code, not a turn: an opening form needs something other than a word before it.
+_TURN = re.compile(
+    rf"(?:(?<!\w)[<＜﹤]|[<＜﹤](?={_GAP}/))({_GAP}/?{_GAP}(?:{_any_of(_TURNS)}){_REST}",
+    re.IGNORECASE,
+)
+_TOKEN = re.compile(r"[<＜﹤](\s*[|｜][^<>|｜\n]{1,60}[|｜]\s*|/?s|bos|eos|/?SYS)[>＞﹥]")
+_BRACKET = re.compile(r"\[(\s*/?\s*INST\s*)\]", re.IGNORECASE)
+_LINE_START = r"(?:\A|(?<=[\n\r\x0b\x0c\x85\u2028\u2029]))[ \t]*"
+_SPEAKER = re.compile(
+    rf"({_LINE_START}(?:[-*>#]+[ \t]*){{0,3}})(system|assistant|user|human|developer|tool)"
+    r"(?=(?:[ \t]+(?:prompt|message))?[ \t*]*[:：])",
+    re.IGNORECASE,
+)
+_HEADING = re.compile(
+    rf"({_LINE_START}##+[ \t]*)(instructions?|response|input)(?=[ \t]*[:：])", re.IGNORECASE
+)
+
+
+def neutralise(text: str) -> str:
+    """`text` with whatever could pass for one of our tags or for a role marker made harmless.
+
+    It stays readable (`<goal>` becomes `‹goal›`, a leading `System:` becomes `‹System›:`); other
+    markup is left alone. Doing it twice changes nothing.
+    """
+    for pattern in (_TAG, _TURN):
+        text = pattern.sub(_quoted_tag, text)
+    for pattern in (_TOKEN, _BRACKET):
+        text = pattern.sub(r"‹\1›", text)
+    for pattern in (_SPEAKER, _HEADING):
+        text = pattern.sub(r"\1‹\2›", text)
+    return text
+
+
+def _quoted_tag(match: re.Match[str]) -> str:
+    return f"‹{match[1]}{match[2][:-1]}›" if match[2] else f"‹{match[1]}"
+
+
+def one_line(text: str) -> str:
+    """`text` with all white space folded to single spaces."""
+    return " ".join(text.split())
+
+
+class Line(Record):
+    """A lesson as every prompt shows it; see `prompts/_shared/lines.jinja`."""
+
+    alias: int
+    name: str = ""
+    when: str = ""
+    when_not: str = ""
+    instruction: str
+
+    @classmethod
+    def of(cls, line: GuidanceLine) -> Line:
+        """The prompt's form of a guidance line: the same without its id."""
+        return cls(
+            alias=line.alias,
+            name=line.name,
+            when=line.when,
+            when_not=line.when_not,
+            instruction=line.instruction,
+        )
+
+
+class Rendered(Record):
+    """A rendered prompt."""
+
+    name: str
+    text: str
+    sha256: str
+    """Of the template and all that it includes, not of the text."""
+
+
+class PromptLibrary:
+    """Renders prompts by name, such as `critic/critique`.
+
+    Args:
+        overrides: A folder whose files take the place of the shipped ones, file by file.
+    """
+
+    def __init__(self, overrides: Path | None = None) -> None:
+        if overrides is not None and not overrides.is_dir():
+            raise PromptError(f"prompts: {overrides} is not a folder")
+        self.overrides = overrides
+        shipped = _resources.root("prompts")
+        self._folders = (shipped,) if overrides is None else (overrides, shipped)
+        self._engine: ImmutableSandboxedEnvironment | None = None
+        # Read once: the hash that is recorded must be that of the text that was rendered.
+        self._sources: dict[str, str] = {}
+        self._compiled: dict[str, tuple[Template, str]] = {}
+
+    def render(self, name: str, inputs: BaseModel) -> Rendered:
+        """The prompt `name` for `inputs`, whose fields are the template's variables.
+
+        Raises:
+            PromptError: The file is missing or wrong, or uses a variable that is not declared.
+        """
+        import jinja2  # noqa: PLC0415 - half of `import verbalrl` would be this one import
+
+        template, sha = self._template(name)
+        try:
+            text = template.render(vars(_value(inputs)))
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+            raise PromptError(f"prompt {name}: {first_line(str(error))}") from error
+        return Rendered(name=name, text=text, sha256=sha)
+
+    def sha256(self, name: str) -> str:
+        """Hex sha256 of the template `name` and of every file that it includes or imports."""
+        return self._template(name)[1]
+
+    def shas(self) -> dict[str, str]:
+        """`sha256` of every prompt there is, for the record of a run."""
+        return {name: self.sha256(name) for name in self.names()}
+
+    def check(self, inputs: Mapping[str, type[BaseModel]], *, exact: bool = False) -> None:
+        """Compare the variables of templates with the fields of their inputs, before any is paid.
+
+        Args:
+            inputs: By template name, the record that it is rendered from.
+            exact: A declared variable that a template does not use is an error too.
+
+        Raises:
+            PromptError: A template is missing or wrong, or asks for a variable that it never gets.
+        """
+        for name, model in inputs.items():
+            used, declared = self._variables(name), set(model.model_fields)
+            if wrong := sorted(used - declared):
+                known = ", ".join(sorted(declared)) or "none"
+                raise PromptError(
+                    f"prompt {name}: unknown variable {wrong[0]!r} in {self._file(name)}"
+                    f"; declared: {known}"
+                )
+            if exact and (spare := sorted(declared - used)):
+                raise PromptError(f"prompt {name}: variable {spare[0]!r} is declared, never used")
+
+    def names(self) -> tuple[str, ...]:
+        """All prompts there are, partials left out."""
+        found = {
+            path.relative_to(folder).as_posix().removesuffix(SUFFIX)
+            for folder in self._folders
+            for path in folder.rglob(f"*{SUFFIX}")
+        }
+        return tuple(sorted(n for n in found if not n.startswith("_")))
+
+    def _template(self, name: str) -> tuple[Template, str]:
+        if name not in self._compiled:
+            import jinja2  # noqa: PLC0415 - see `render`
+
+            files = {file: self._source(file) for file in sorted(set(self._reach(name)))}
+            try:
+                template = self._environment().get_template(name + SUFFIX)
+            except jinja2.TemplateError as error:
+                raise self._broken(name, error) from error
+            self._compiled[name] = (template, sha256_json(files))
+        return self._compiled[name]
+
+    def _environment(self) -> ImmutableSandboxedEnvironment:
+        if self._engine is None:
+            import jinja2  # noqa: PLC0415 - see `render`
+            from jinja2 import sandbox  # noqa: PLC0415 - see `render`
+
+            engine = sandbox.ImmutableSandboxedEnvironment(
+                loader=jinja2.FunctionLoader(lambda file: self._source(file.removesuffix(SUFFIX))),
+                undefined=jinja2.StrictUndefined,
+                autoescape=False,
+                trim_blocks=True,
+                lstrip_blocks=True,
+                auto_reload=False,
+            )
+            # A prompt is a function of its inputs.
+            engine.globals.pop("lipsum", None)
+            engine.filters.pop("random", None)
+            self._engine = engine
+        return self._engine
+
+    def _source(self, name: str) -> str:
+        if name not in self._sources:
+            path = self._file(name)
+            try:
+                self._sources[name] = path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise PromptError(f"prompt {name}: cannot read {path}: {error}") from error
+        return self._sources[name]
+
+    def _file(self, name: str) -> Path:
+        parts = name.split("/")
+        inside = all(parts) and ".." not in parts and "\\" not in name
+        for folder in self._folders if inside else ():
+            path = folder.joinpath(*parts[:-1], parts[-1] + SUFFIX)
+            if path.is_file():
+                return path
+        raise PromptError(str(UnknownNameError.of("prompt", name, self.names())))
+
+    def _syntax(self, name: str) -> nodes.Template:
+        import jinja2  # noqa: PLC0415 - see `render`
+
+        try:
+            return self._environment().parse(self._source(name), filename=str(self._file(name)))
+        except jinja2.TemplateSyntaxError as error:
+            raise self._broken(name, error) from error
+
+    def _broken(self, name: str, error: Exception) -> PromptError:
+        place = f"{getattr(error, 'filename', None) or self._file(name)}"
+        line = getattr(error, "lineno", None)
+        place += f":{line}" if line else ""
+        return PromptError(f"prompt {name}: {place}: {first_line(str(error))}")
+
+    def _reach(self, name: str) -> Iterator[str]:
+        """`name` and, through all levels, every file that it includes, imports or extends."""
+        from jinja2 import meta  # noqa: PLC0415 - see `render`
+
+        seen, left = set[str](), [name]
+        while left:
+            current = left.pop()
+            if current in seen:
+                continue
+            seen.add(current)
+            yield current
+            for file in meta.find_referenced_templates(self._syntax(current)):
+                if file is None:
+                    raise PromptError(f"prompt {current}: it includes a file by a computed name")
+                left.append(file.removesuffix(SUFFIX))
+
+    def _variables(self, name: str) -> set[str]:
+        """What must be handed to `name`: its own variables and those of what it includes."""
+        from jinja2 import meta  # noqa: PLC0415 - see `render`
+
+        known = set(self._environment().globals)
+        used: set[str] = set()
+        for file in self._reach(name):
+            used |= meta.find_undeclared_variables(self._syntax(file)) - known
+        return used
+
+
+def _value(value: Any) -> Any:
+    """`value` as templates see it: texts neutralised, records as bare names."""
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, str):
+        return neutralise(value)
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        return SimpleNamespace(**{name: _value(getattr(value, name)) for name in fields})
+    if isinstance(value, Mapping):
+        return {_value(k): _value(v) for k, v in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_value(item) for item in value]
+    return value

@@ -1,0 +1,15 @@
+"""One episode: limits, hooks, the environment behind one door, and what becomes of failures."""
+
+from __future__ import annotations
+
+from .episode import Assignment as Assignment
+from .episode import GuidanceProvider as GuidanceProvider
+from .episode import run_episode as run_episode
+from .hooks import Accept as Accept
+from .hooks import Annotate as Annotate
+from .hooks import Hook as Hook
+from .hooks import ReplaceAction as ReplaceAction
+from .hooks import ReplaceObservation as ReplaceObservation
+from .hooks import Revise as Revise
+from .hooks import Stop as Stop
+from .limits import Limits as Limits

@@ -1,0 +1,132 @@
+"""The door to one environment: its calls limited and attributed, what it says checked and cleaned.
+
+Environments that do not declare themselves cheap live in a thread of their own, from construction
+to close. One that blocks is given up with its thread; it is closed when it comes back, if ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .._logging import get_logger
+from ..errors import EpisodeError, TaskError, boundary
+from ..models import Workers, clean, clean_part
+from ..records import Action, Instance, Observation, StepResult
+from ..tasks.base import Environment, Task
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+
+_CLOSE_S = 5.0
+
+
+class EnvironmentDoor:
+    """One environment, for one episode."""
+
+    def __init__(
+        self, task: Task, instance: Instance, workers: Workers, step_timeout_s: float | None
+    ) -> None:
+        self._task, self._instance, self._limit = task, instance, step_timeout_s
+        self._environment: Environment | None = None
+        self._worker = None if task.inline else workers.worker("environment")
+
+    async def open(self, seed: int) -> Observation:
+        """The first observation of a fresh environment.
+
+        Raises:
+            TaskError: As do all methods: it raised, blocked, or returned something else.
+        """
+        await self._call("environment()", self._build)
+        observation: object = await self._call("reset", lambda: self._played.reset(seed))
+        if isinstance(observation, str):
+            observation = Observation(text=observation)
+        if not isinstance(observation, Observation):
+            raise self._wrong("reset", "an Observation", observation)
+        return clean_observation(observation)
+
+    async def step(self, action: Action) -> StepResult:
+        """What the environment returns for `action`."""
+        result: object = await self._call("step", lambda: self._played.step(action))
+        if not isinstance(result, StepResult):
+            raise self._wrong("step", "a StepResult", result)
+        for value in (result.reward, *result.components.values()):
+            if value is not None and not math.isfinite(value):
+                raise TaskError(f"{self._task.id}: step returned the reward {value}")
+        return result.model_copy(
+            update={
+                "observation": clean_observation(result.observation),
+                "feedback": clean(result.feedback),
+            }
+        )
+
+    @property
+    def can_execute(self) -> bool:
+        """Whether candidates can be tried without being judged."""
+        return callable(getattr(self._environment, "execute", None))
+
+    async def execute(self, action: Action) -> str:
+        """What is observed when `action` is executed without being scored."""
+        execute: Callable[[Action], str] = getattr(self._played, "execute")  # noqa: B009
+        seen: object = await self._call("execute", lambda: execute(action))
+        if not isinstance(seen, str):
+            raise self._wrong("execute", "text", seen)
+        return clean(seen)
+
+    async def close(self) -> None:
+        """Close the environment; what goes wrong here is logged, the episode stands."""
+        worker = self._worker
+        if worker is not None and worker.is_stuck:
+            worker.end(last=self._close)
+            return
+        try:
+            await self._call("close", self._close, _CLOSE_S)
+        except EpisodeError as error:
+            log.warning("environment.close_failed", task=self._task.id, why=str(error))
+        finally:
+            if worker is not None:
+                worker.end()
+
+    @property
+    def _played(self) -> Environment:
+        assert self._environment is not None
+        return self._environment
+
+    def _build(self) -> None:
+        self._environment = self._task.environment(self._instance)
+
+    def _close(self) -> None:
+        close = getattr(self._environment, "close", None)
+        if close is not None:
+            close()
+
+    async def _call(self, what: str, function: Callable[[], T], limit: float | None = None) -> T:
+        with boundary(TaskError, f"{self._task.id}: {what}"):
+            if self._worker is None:
+                return function()
+            seconds = limit or self._limit
+            try:
+                async with asyncio.timeout(seconds) as clock:
+                    return await self._worker.call(function)
+            except TimeoutError:
+                if not clock.expired():
+                    raise
+                raise TaskError(f"{self._task.id}: {what} took longer than {seconds:g} s") from None
+
+    def _wrong(self, what: str, wanted: str, got: Any) -> TaskError:
+        return TaskError(f"{self._task.id}: {what} returned {type(got).__name__}, not {wanted}")
+
+
+def clean_observation(observation: Observation) -> Observation:
+    """`observation` as it enters the run."""
+    actions = observation.actions
+    return observation.model_copy(
+        update={
+            "text": clean(observation.text),
+            "parts": tuple(clean_part(p) for p in observation.parts),
+            "actions": None if actions is None else tuple(map(clean, actions)),
+        }
+    )

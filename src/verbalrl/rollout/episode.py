@@ -1,0 +1,393 @@
+"""`run_episode`: reset, replay the prefix, then situation, action, step, until something ends it.
+
+Failures of agent, environment, hook and model are attributed and recorded; the episode keeps what
+it had by then. Limits are stop reasons. What is learned from an episode is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .._logging import bound, get_logger
+from ..agents import AgentHandle, AgentLike, adapt, public
+from ..errors import (
+    AgentError,
+    EpisodeError,
+    HookError,
+    ModelError,
+    TaskError,
+    first_line,
+)
+from ..models import CallContext, clean
+from ..records import (
+    Action,
+    Episode,
+    EpisodeSpec,
+    Failure,
+    Guidance,
+    Instance,
+    LaneKey,
+    Note,
+    Observation,
+    Previous,
+    Reward,
+    Situation,
+    Step,
+    StepResult,
+    StopReason,
+    Trajectory,
+    Use,
+)
+from ..tasks.base import Task
+from .environments import EnvironmentDoor
+from .hooks import (
+    MAX_REVISIONS,
+    Accept,
+    Annotate,
+    Hook,
+    HookCaller,
+    ReplaceAction,
+    ReplaceObservation,
+    Revise,
+    Stop,
+)
+from .limits import Limits
+
+log = get_logger(__name__)
+
+GuidanceProvider = Callable[[str, Situation, int], Guidance]
+"""(role, situation, step) to guidance; step is 0 when the guidance is pinned for the episode."""
+
+_ROLE = "actor"
+_CUT = (StopReason.MAX_STEPS, StopReason.TIMEOUT, StopReason.TOKENS, StopReason.HOOK)
+_STOPS: tuple[tuple[type[EpisodeError], StopReason], ...] = (
+    (AgentError, StopReason.AGENT_ERROR),
+    (TaskError, StopReason.TASK_ERROR),
+    (ModelError, StopReason.MODEL_ERROR),
+    (HookError, StopReason.HOOK_ERROR),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One episode to be run: whose it is, what it is, and where it takes place."""
+
+    spec: EpisodeSpec
+    lane: LaneKey
+    instance: Instance
+    task: Task
+
+
+async def run_episode(
+    assignment: Assignment,
+    *,
+    agent: AgentLike,
+    context: CallContext,
+    guidance: GuidanceProvider | None = None,
+    hooks: Sequence[Hook] = (),
+    limits: Limits | None = None,
+) -> Episode:
+    """The episode that comes of `assignment`; also when agent, environment, hook or model fail.
+
+    Args:
+        assignment: What is to be run.
+        agent: Who acts; a handle from `adapt` where threads are to be counted over episodes.
+        context: Journal, slots, key and seed of the episode's calls.
+        guidance: Recalls for the roles that the spec names; None: nothing is recalled.
+        hooks: May act before an action and after a step, in this order.
+        limits: Bounds; those of the spec go first.
+
+    Raises:
+        ReplayMismatch: The journal belongs to another course of events: run it again.
+        StuckThreadsError: Too many threads were given up.
+    """
+    play = _Play(assignment, adapt(agent), context, limits or Limits())
+    play.provider, play.hooks = guidance, tuple(hooks)
+    with bound(episode=play.id):
+        await play.run()
+        episode = play.episode()
+        log.info(
+            "episode.finished",
+            stop=episode.stop_reason.value,
+            steps=len(episode.trajectory.steps),
+            tokens=context.tokens_used,
+        )
+        return episode
+
+
+class _Play:
+    """The state of one episode while it unfolds."""
+
+    def __init__(
+        self, assignment: Assignment, agent: AgentHandle, context: CallContext, limits: Limits
+    ) -> None:
+        spec, task = assignment.spec, assignment.task
+        self.assignment, self.spec, self.agent = assignment, spec, agent
+        self.context, self.limits = context, limits
+        self.id = spec.id(assignment.lane)
+        self.provider: GuidanceProvider | None = None
+        self.hooks: tuple[Hook, ...] = ()
+        self.max_steps = spec.max_steps or limits.max_steps or task.max_steps
+        self.public = public(assignment.instance)
+        self.steps: list[Step] = []
+        self.shown: list[Step] = []
+        """The steps as the agent saw them."""
+        self.observation: Observation | None = None
+        self.unreplaced: Observation | None = None
+        self.pending: tuple[Note, ...] = ()
+        self.last: StepResult | None = None
+        self.guidance: Guidance | None = None
+        self.uses: list[Use] = []
+        self.rewards: list[float] = []
+        self.components: dict[str, float] = {}
+        self.stop: StopReason | None = None
+        self.failure: Failure | None = None
+
+    async def run(self) -> None:
+        """Play until something ends the episode; the environment is closed in any case."""
+        context, limits, workers = self.context, self.limits, self.agent.workers
+        context.limit_tokens(limits.max_tokens)
+        self.worker = workers.worker("agent")
+        self.caller = HookCaller(self.hooks, context, self.worker, limits.step_timeout_s)
+        self.door = EnvironmentDoor(
+            self.assignment.task, self.assignment.instance, workers, limits.step_timeout_s
+        )
+        try:
+            async with asyncio.timeout(limits.timeout_s) as clock:
+                await self._unfold(clock)
+        except TimeoutError:
+            if not clock.expired():
+                raise
+            self.stop = StopReason.TIMEOUT
+        except EpisodeError as error:
+            self._broke(error)
+        finally:
+            self.worker.end()
+            await self.door.close()
+        if context.mismatch is not None:
+            # Whoever asked may have swallowed it; the episode is worth nothing all the same.
+            raise context.mismatch
+
+    def episode(self) -> Episode:
+        """The record of what happened."""
+        lane, last, stop = self.assignment.lane, self.last, self.stop
+        assert stop is not None
+        value = math.fsum(self.rewards) if self.rewards else None
+        supplier = self.assignment.task.reward_supplier
+        return Episode(
+            id=self.id,
+            run=lane.run,
+            arm=lane.arm,
+            seed=lane.seed,
+            spec=self.spec,
+            status="failed" if self.failure else "finished",
+            trajectory=Trajectory(steps=tuple(self.steps), final=self.observation),
+            answer=self.steps[-1].action.text if self.steps else None,
+            success=last.success if last else None,
+            reward=Reward(value=value, components=self.components, supplier=supplier),
+            terminated=last.terminated if last else False,
+            truncated=(last.truncated if last else False) or stop in _CUT,
+            stop_reason=stop,
+            guidance={} if self.guidance is None else {_ROLE: self._all_guidance()},
+            usage=self.context.usage,
+            failure=self.failure,
+            generation=self.context.generation,
+        )
+
+    async def _unfold(self, clock: asyncio.Timeout) -> None:
+        spec = self.spec
+        self.observation = await self.door.open(spec.world_seed())
+        if spec.purpose == "candidate" and not self.door.can_execute:
+            raise TaskError(f"{self.assignment.task.id} cannot execute candidates without scoring")
+        for action in spec.prefix:
+            if self.stop is None:
+                await self._step(action, replayed=True)
+        while self.stop is None:
+            if clock.expired():
+                # The agent swallowed the cancellation and answered after all.
+                self.stop = StopReason.TIMEOUT
+            elif self._tokens_spent():
+                self.stop = StopReason.TOKENS
+            else:
+                await self._turn()
+
+    async def _turn(self) -> None:
+        """One step of the agent's, with its hooks."""
+        drafts: list[Action] = []
+        situation = self._situation()
+        action = await self._decide(situation, drafts)
+        if action is None:
+            return
+        if self.spec.purpose == "candidate":
+            await self._execute(action, tuple(drafts))
+            return
+        await self._step(action, tuple(drafts))
+        if self.stop is None:
+            await self._after_step()
+
+    def _situation(self) -> Situation:
+        observation = self.observation
+        assert observation is not None
+        # Its parts are validated; validating the history at every step would be quadratic.
+        situation = Situation.model_construct(
+            goal=self.assignment.instance.goal,
+            observation=observation,
+            history=tuple(self.shown),
+            guidance=Guidance(),
+            notes=self.pending,
+            role=_ROLE,
+            previous=self.spec.revises,
+            instance=self.public,
+        )
+        return situation.model_copy(update={"guidance": self._recall(situation)})
+
+    def _recall(self, situation: Situation) -> Guidance:
+        wanted = self.spec.guidance.get(_ROLE)
+        if self.provider is None or wanted is None:
+            return Guidance()
+        per_step = wanted.recall == "step"
+        if self.guidance is None or per_step:
+            step = situation.step if per_step else 0
+            self.guidance = self.provider(_ROLE, situation, step)
+            self.uses += self.guidance.uses
+        return self.guidance
+
+    def _all_guidance(self) -> Guidance:
+        """The guidance of the last step, with the uses of all steps."""
+        assert self.guidance is not None
+        return self.guidance.model_copy(update={"uses": tuple(self.uses)})
+
+    async def _decide(self, situation: Situation, drafts: list[Action]) -> Action | None:
+        """The action to be done; None when the episode ended instead."""
+        while True:
+            draft = await self._act(situation)
+            if draft is None:
+                return None
+            name, decided = await self.caller.before_action(situation, draft)
+            match decided:
+                case Accept():
+                    return draft
+                case ReplaceAction():
+                    drafts.append(draft)
+                    return decided.action
+                case Stop():
+                    self.stop = StopReason.HOOK
+                    return None
+                case Revise():
+                    self.pending += (Note(author=name, text=decided.note),)
+                    if len(drafts) == MAX_REVISIONS:
+                        return draft
+                    drafts.append(draft)
+                    previous = Previous(output=draft.text, critique=decided.note)
+                    situation = situation.model_copy(
+                        update={"notes": self.pending, "previous": previous}
+                    )
+
+    async def _act(self, situation: Situation) -> Action | None:
+        """The agent's draft; None when it took too long."""
+        with self.context.active(step=situation.step):
+            try:
+                async with asyncio.timeout(self.limits.step_timeout_s) as clock:
+                    draft = await self.agent.act(situation, self.worker)
+            except TimeoutError:
+                if not clock.expired():
+                    raise
+                self.stop = StopReason.TIMEOUT
+                return None
+        if self.context.mismatch is not None:
+            raise self.context.mismatch
+        return draft
+
+    async def _step(
+        self, action: Action, drafts: tuple[Action, ...] = (), *, replayed: bool = False
+    ) -> None:
+        step = self._begun(action, drafts, replayed=replayed)
+        try:
+            result = await self.door.step(action)
+        except BaseException:
+            self.steps.append(step)
+            raise
+        self._record(step, feedback=result.feedback, reward=result.reward)
+        self.last = result
+        self.observation, self.unreplaced, self.pending = result.observation, None, ()
+        if result.reward is not None:
+            self.rewards.append(result.reward)
+        for name, value in result.components.items():
+            self.components[name] = self.components.get(name, 0.0) + value
+        if result.terminated:
+            self.stop = StopReason.TERMINATED
+        elif result.truncated:
+            self.stop = StopReason.TRUNCATED
+        elif len(self.steps) >= self.max_steps:
+            self.stop = StopReason.MAX_STEPS
+
+    async def _execute(self, action: Action, drafts: tuple[Action, ...]) -> None:
+        """Try a candidate without having it judged."""
+        step = self._begun(action, drafts)
+        try:
+            seen = await self.door.execute(action)
+        except BaseException:
+            self.steps.append(step)
+            raise
+        self._record(step, feedback=seen)
+        self.last = None
+        self.stop = StopReason.EXECUTED
+
+    def _begun(self, action: Action, drafts: tuple[Action, ...], *, replayed: bool = False) -> Step:
+        assert self.observation is not None
+        return Step(
+            n=len(self.steps) + 1,
+            observation=self.observation,
+            action=action,
+            notes=self.pending,
+            drafts=drafts,
+            unreplaced=self.unreplaced,
+            replayed=replayed,
+        )
+
+    def _record(self, step: Step, *, feedback: str, reward: float | None = None) -> None:
+        done = step.model_copy(update={"feedback": feedback, "reward": reward})
+        self.steps.append(done)
+        # The agent must not find in its history what a hook has replaced.
+        self.shown.append(done.model_copy(update={"unreplaced": None}))
+
+    async def _after_step(self) -> None:
+        steps = tuple(self.steps)
+        trajectory = Trajectory.model_construct(steps=steps, final=self.observation)
+        for name, decided in await self.caller.after_step(trajectory):
+            match decided:
+                case Annotate():
+                    note = Note(author=decided.author or name, text=decided.note)
+                    self.pending += (note,)
+                case ReplaceObservation():
+                    self._replace(decided.observation)
+                case Stop():
+                    self.stop = StopReason.HOOK
+
+    def _replace(self, observation: Observation) -> None:
+        own = self.observation
+        assert own is not None
+        if observation.actions is None:
+            observation = observation.model_copy(update={"actions": own.actions})
+        self.unreplaced = self.unreplaced or own
+        self.observation = observation
+
+    def _tokens_spent(self) -> bool:
+        limit = self.limits.max_tokens
+        spent = self.context.tokens_spent
+        return spent or (limit is not None and self.context.tokens_used >= limit)
+
+    def _broke(self, error: EpisodeError) -> None:
+        if self.context.tokens_spent:
+            self.stop = StopReason.TOKENS
+            return
+        found = (reason for kind, reason in _STOPS if isinstance(error, kind))
+        self.stop = next(found, StopReason.HOOK_ERROR)
+        message = first_line(clean(str(error)), 500)
+        # A step that broke in the environment is recorded already, one before that is not.
+        step = len(self.steps) + (self.stop is not StopReason.TASK_ERROR)
+        self.failure = Failure(kind=error.kind, message=message, step=step or None)
+        log.warning("episode.failed", kind=error.kind, step=step)

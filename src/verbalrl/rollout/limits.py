@@ -1,0 +1,22 @@
+"""The bounds of a run's episodes. Reaching one is a stop reason, not an error."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ..records import Record
+
+
+class Limits(Record):
+    """What an episode may take, and how many model calls may be in flight."""
+
+    max_steps: int | None = Field(default=None, ge=1)
+    """Steps of an episode, replayed ones included; None: as the task says."""
+    timeout_s: float | None = Field(default=3600.0, gt=0)
+    """Seconds of an episode, waiting for slots included; None: no bound."""
+    step_timeout_s: float | None = Field(default=600.0, gt=0)
+    """Seconds for one answer of the agent, one environment call, one hook; None: no bound."""
+    max_tokens: int | None = Field(default=None, ge=1)
+    """Tokens of an episode, in and out, its hooks included; no call is made once they are used."""
+    concurrency: int = Field(default=32, ge=1)
+    """Model calls in flight."""

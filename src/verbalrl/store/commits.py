@@ -1,0 +1,182 @@
+"""Stage 3: a commit, wholly or not at all."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from ..errors import StorageError
+from ..records import Commit, Lesson, MemoryUpdate, Operation, Usage
+from . import leases, runs
+from .lessons import Cache, Lessons, lessons, owns, revision
+from .reduce import blanked, reduce_with_versions
+from .rows import dump, dump_json, insert, insert_many, load, load_json, now
+
+_VERSION = ("branch", "lesson", "version", "n", "body")
+
+
+def put(
+    connection: sqlite3.Connection, cache: Cache, folder: Path, commit: Commit, fence: int | None
+) -> Commit:
+    """The commit as first stored: updates, lessons, critiques consumed and the new revision.
+
+    A commit without updates is recorded and leaves the revision as it is.
+    """
+    stored = get(connection, commit.id)
+    if stored is not None:
+        return stored
+    if not runs.branch(connection, commit.branch).learns:
+        raise StorageError(f"branch {commit.branch} does not learn; commit {commit.id} is refused")
+    leases.verify(connection, folder, commit.branch, fence)
+    stands_at = revision(connection, commit.branch, commit.scope)
+    if commit.base != stands_at:
+        raise StorageError(
+            f"scope {commit.scope} of branch {commit.branch} stands at revision {stands_at}, "
+            f"commit {commit.id} was made against {commit.base}; make it again"
+        )
+    before = lessons(connection, cache, commit.branch, commit.scope, keep=False)
+    copies: tuple[MemoryUpdate, ...] = ()
+    if commit.updates and not owns(connection, commit.branch, commit.scope):
+        copies = tuple(
+            copied(lesson, runs.branch(connection, commit.branch).parent or "") for lesson in before
+        )
+        before = ()
+    made = (*copies, *commit.updates)
+    after, versions = reduce_with_versions(before, made, commit.base + 1, commit.scope)
+    _insert(connection, commit, fence)
+    numbers = _insert_updates(connection, commit, made, len(copies))
+    _project(connection, commit.branch, before, after)
+    rows = [
+        (commit.branch, lesson.id, lesson.version, numbers[position], dump(lesson.body))
+        for position, lesson in versions
+    ]
+    insert_many(connection, "lesson_versions", _VERSION, rows)
+    _erase(connection, commit)
+    return commit
+
+
+def copied(lesson: Lesson, branch: str) -> MemoryUpdate:
+    """The update that brings over a lesson as it is."""
+    return MemoryUpdate(
+        op=Operation.ADD,
+        lesson=lesson.id,
+        snapshot=lesson,
+        trust=lesson.trust,
+        reason=f"copied from {branch}",
+    )
+
+
+def get(connection: sqlite3.Connection, identity: str) -> Commit | None:
+    """The commit of that id."""
+    row = connection.execute(
+        "SELECT branch, scope, base, rejected, failure, usage FROM commits WHERE id = ?",
+        (identity,),
+    ).fetchone()
+    if row is None:
+        return None
+    branch, scope, base, rejected, failed, usage = row
+    updates = connection.execute(
+        "SELECT body FROM updates WHERE commit_id = ? AND copied = 0 ORDER BY ordinal", (identity,)
+    )
+    critiques = connection.execute(
+        "SELECT critique FROM commit_critiques WHERE commit_id = ? ORDER BY i", (identity,)
+    )
+    return Commit(
+        id=identity,
+        branch=branch,
+        scope=scope,
+        base=base,
+        updates=tuple(load(MemoryUpdate, body) for (body,) in updates),
+        critiques=tuple(critique for (critique,) in critiques),
+        rejected=tuple(load_json(rejected)),
+        failure=failed,
+        usage=load(Usage, usage),
+    )
+
+
+def _insert(connection: sqlite3.Connection, commit: Commit, fence: int | None) -> None:
+    values = {
+        "id": commit.id,
+        "branch": commit.branch,
+        "scope": commit.scope,
+        "base": commit.base,
+        "revision": commit.base + 1 if commit.updates else commit.base,
+        "fence": fence,
+        "rejected": dump_json(commit.rejected),
+        "failure": commit.failure,
+        "usage": dump(commit.usage),
+        "at": now(),
+    }
+    insert(connection, "commits", values)
+    rows = [(commit.id, i, critique) for i, critique in enumerate(commit.critiques)]
+    insert_many(connection, "commit_critiques", ("commit_id", "i", "critique"), rows)
+
+
+def _insert_updates(
+    connection: sqlite3.Connection, commit: Commit, made: tuple[MemoryUpdate, ...], copies: int
+) -> list[int]:
+    """Insert the updates; gives their numbers in the outbox."""
+    numbers: list[int] = []
+    for ordinal, update in enumerate(made):
+        values = {
+            "commit_id": commit.id,
+            "branch": commit.branch,
+            "scope": commit.scope,
+            "revision": commit.base + 1,
+            "ordinal": ordinal,
+            "op": update.op,
+            "lesson": update.lesson,
+            "copied": ordinal < copies,
+            "body": dump(update),
+        }
+        numbers.append(insert(connection, "updates", values))
+    return numbers
+
+
+def _project(connection: sqlite3.Connection, branch: str, before: Lessons, after: Lessons) -> None:
+    """Bring the table of lessons up to what the updates made."""
+    known = {lesson.id: lesson for lesson in before}
+    for lesson in after:
+        if known.get(lesson.id) != lesson:
+            insert(connection, "lessons", {"branch": branch, **_row(lesson)}, replace=True)
+
+
+def _row(lesson: Lesson) -> dict[str, object]:
+    body = lesson.body
+    return {
+        "id": lesson.id,
+        "scope": lesson.scope,
+        "kind": body.kind,
+        "name": body.name,
+        "when_text": body.when,
+        "when_not": body.when_not,
+        "instruction": body.instruction,
+        "aspect": body.aspect,
+        "audience": body.audience,
+        "status": lesson.status,
+        "trust": lesson.trust,
+        "version": lesson.version,
+        "born": lesson.born,
+        "position": lesson.position,
+        "content": body.content,
+        "tokens": body.tokens,
+        "body": dump(lesson),
+    }
+
+
+def _erase(connection: sqlite3.Connection, commit: Commit) -> None:
+    """What a purged lesson said, from its updates and versions on this branch."""
+    for purge in commit.updates:
+        if purge.op is not Operation.PURGE:
+            continue
+        rows = connection.execute(
+            "SELECT n, body FROM updates WHERE branch = ? AND lesson = ? AND op <> ?",
+            (commit.branch, purge.lesson, Operation.PURGE),
+        ).fetchall()
+        for n, body in rows:
+            text = dump(blanked(load(MemoryUpdate, body)))
+            connection.execute("UPDATE updates SET body = ? WHERE n = ?", (text, n))
+        connection.execute(
+            "DELETE FROM lesson_versions WHERE branch = ? AND lesson = ?",
+            (commit.branch, purge.lesson),
+        )

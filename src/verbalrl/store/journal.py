@@ -1,0 +1,52 @@
+"""The journal: what models, hooks and persons answered, so that nobody is asked twice."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from ..errors import StorageError
+from ..records import CallRecord, Usage
+from .rows import dump, insert, load, now
+
+_COLUMNS = ("key", "generation", "owner", "role", "kind", "request_sha", "request", "reply")
+
+
+def lookup(connection: sqlite3.Connection, key: str, generation: int) -> CallRecord | None:
+    """The answer to a call in one generation of its owner."""
+    row = connection.execute(
+        f"SELECT {', '.join(_COLUMNS)}, usage FROM calls WHERE key = ? AND generation = ?",
+        (key, generation),
+    ).fetchone()
+    if row is None:
+        return None
+    named: dict[str, Any] = dict(zip(_COLUMNS, row, strict=False))
+    return CallRecord(**named, usage=load(Usage, row[-1]))
+
+
+def row_of(call: CallRecord) -> dict[str, Any]:
+    """The row of a call; made by the caller, so that the writer only writes."""
+    values = {column: getattr(call, column) for column in _COLUMNS}
+    return values | {"usage": dump(call.usage), "at": now()}
+
+
+def append(connection: sqlite3.Connection, row: dict[str, Any]) -> None:
+    """Write the row. The same answer once more is nothing; another one is refused."""
+    try:
+        insert(connection, "calls", row)
+    except sqlite3.IntegrityError:
+        stored = lookup(connection, row["key"], row["generation"])
+        if stored is None:
+            raise
+        if (stored.request_sha, stored.reply) != (row["request_sha"], row["reply"]):
+            raise StorageError(
+                f"call {row['key']} of {stored.owner} was answered by another process; "
+                "only one may run this lane"
+            ) from None
+
+
+def generation(connection: sqlite3.Connection, owner: str) -> int:
+    """The newest generation of an owner's calls; 0 when it has none."""
+    row = connection.execute("SELECT max(generation) FROM calls WHERE owner = ?", (owner,))
+    newest: int | None = row.fetchone()[0]
+    return newest or 0

@@ -1,0 +1,224 @@
+"""Lessons as a branch reads them at a revision.
+
+Revisions count per (branch, scope). A branch with a parent starts, in each scope, at the revision
+of the parent that it pinned: revision r is the parent's up to there, and its own above. So `base`
+is always what `revision` says and a commit always makes `base + 1`, whether or not the branch has
+commits of its own. The first of them copies, in the same transaction and ahead of its updates, the
+lessons that it read, as ADD updates whose snapshot is the whole lesson: replaying the updates of a
+branch alone gives its lessons back.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from itertools import groupby
+
+from ..errors import StorageError
+from ..records import BranchRecord, Lesson, LessonKind, MemoryUpdate, Operation, Status
+from . import runs
+from .reduce import reduce
+from .rows import load, where
+
+Lessons = tuple[Lesson, ...]
+
+
+class Cache:
+    """Lessons by (branch, scope, revision), which never change; the least recently used go."""
+
+    def __init__(self, size: int = 2048) -> None:
+        self._size = size
+        self._kept: OrderedDict[tuple[str, str, int], Lessons] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, branch: str, scope: str, revision: int) -> Lessons | None:
+        """What is kept, if it is."""
+        with self._lock:
+            found = self._kept.get((branch, scope, revision))
+            if found is not None:
+                self._kept.move_to_end((branch, scope, revision))
+            return found
+
+    def put(self, branch: str, scope: str, revision: int, lessons: Lessons) -> None:
+        """Keep what was read from committed rows."""
+        with self._lock:
+            self._kept[branch, scope, revision] = lessons
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget all: a purge changes even what was."""
+        with self._lock:
+            self._kept.clear()
+
+
+def create_branch(connection: sqlite3.Connection, made: BranchRecord) -> BranchRecord:
+    """The branch as stored; a new one pins what its parent stands at, if it names nothing."""
+    if made.parent is not None:
+        newest = {s: revision(connection, made.parent, s) for s in scopes(connection, made.parent)}
+        made = made.model_copy(update={"pinned": made.pinned or newest})
+        for scope, number in made.pinned.items():
+            if number > newest.get(scope, 0):
+                raise StorageError(
+                    f"branch {made.id} pins revision {number} of scope {scope}, but "
+                    f"{made.parent} stands at {newest.get(scope, 0)}"
+                )
+    return runs.create_branch(connection, made)
+
+
+def revision(connection: sqlite3.Connection, branch: str, scope: str) -> int:
+    """The revision at which `scope` of `branch` stands; 0 when nothing was ever there."""
+    own = _newest(connection, branch, scope)
+    return runs.branch(connection, branch).pinned.get(scope, 0) if own is None else own
+
+
+def owns(connection: sqlite3.Connection, branch: str, scope: str) -> bool:
+    """Whether the branch has updates of its own in this scope."""
+    return _newest(connection, branch, scope) is not None
+
+
+def lessons(
+    connection: sqlite3.Connection,
+    cache: Cache,
+    branch: str,
+    scope: str,
+    at: int | None = None,
+    *,
+    keep: bool = True,
+) -> Lessons:
+    """All lessons of a scope at revision `at`, whatever their status, in order (born, position).
+
+    `keep` must be False where the rows read may not be committed yet.
+    """
+    newest = revision(connection, branch, scope)
+    at = newest if at is None else at
+    if not 0 <= at <= newest:
+        raise StorageError(
+            f"{branch} has no revision {at} of scope {scope}, the newest is {newest}"
+        )
+    found = cache.get(branch, scope, at)
+    if found is None:
+        found = _read(connection, cache, branch, scope, at, keep=keep)
+        if keep:
+            cache.put(branch, scope, at, found)
+    return found
+
+
+def updates(
+    connection: sqlite3.Connection,
+    branch: str,
+    scope: str,
+    *,
+    after: int = -1,
+    upto: int | None = None,
+) -> list[tuple[int, MemoryUpdate]]:
+    """(revision, update) in the order of application, of revisions above `after` up to `upto`."""
+    rows = connection.execute(
+        "SELECT revision, body FROM updates WHERE branch = ? AND scope = ? AND revision > ?"
+        " AND revision <= ? ORDER BY revision, ordinal",
+        (branch, scope, after, 2**62 if upto is None else upto),
+    )
+    return [(number, load(MemoryUpdate, body)) for number, body in rows]
+
+
+def replay(made: Iterable[tuple[int, MemoryUpdate]], scope: str, start: Lessons = ()) -> Lessons:
+    """The lessons after those updates; pure."""
+    for number, group in groupby(made, key=lambda pair: pair[0]):
+        start = reduce(start, [update for _, update in group], number, scope)
+    return start
+
+
+def scopes(connection: sqlite3.Connection, branch: str) -> tuple[str, ...]:
+    """Scopes in which the branch reads anything, sorted."""
+    pinned = runs.branch(connection, branch).pinned
+    own = connection.execute("SELECT DISTINCT scope FROM updates WHERE branch = ?", (branch,))
+    return tuple(sorted({s for (s,) in own} | {s for s, number in pinned.items() if number}))
+
+
+def current(
+    connection: sqlite3.Connection,
+    cache: Cache,
+    branch: str,
+    scope: str | None,
+    kind: LessonKind | None,
+    statuses: Iterable[Status] | None,
+) -> Lessons:
+    """Lessons at the newest revision, by scope, then in order (born, position)."""
+    wanted = None if statuses is None else frozenset(statuses)
+    visible = scopes(connection, branch) if scope is None else (scope,)
+    found: list[Lesson] = []
+    for name in visible:
+        if owns(connection, branch, name):
+            clause, arguments = where({"branch": branch, "scope": name, "kind": kind})
+            sql = f"SELECT body FROM lessons{clause} ORDER BY born, position"
+            here = [load(Lesson, body) for (body,) in connection.execute(sql, arguments)]
+        else:
+            read = lessons(connection, cache, branch, name)
+            here = [lesson for lesson in read if kind is None or lesson.kind is kind]
+        found += [lesson for lesson in here if wanted is None or lesson.status in wanted]
+    return tuple(found)
+
+
+def lesson(
+    connection: sqlite3.Connection, cache: Cache, identity: str, branch: str | None
+) -> Lesson | None:
+    """One lesson at its newest revision: on `branch`, else where it was first written."""
+    rows = connection.execute(
+        "SELECT u.branch, u.scope FROM updates u WHERE u.lesson = ? AND u.op IN (?, ?, ?)"
+        " ORDER BY u.n",
+        (identity, Operation.ADD, Operation.MERGE, Operation.SUPERSEDE),
+    ).fetchall()
+    for home, scope in rows:
+        where_to_look = home if branch is None else branch
+        for found in lessons(connection, cache, where_to_look, scope):
+            if found.id == identity:
+                return found
+    return None
+
+
+def births(connection: sqlite3.Connection, branch: str) -> dict[str, str]:
+    """The content hash that each lesson of a branch, and of those it reads through, began with.
+
+    It names a lesson without its id, which holds a run's.
+    """
+    line: list[str] = []
+    name: str | None = branch
+    while name is not None:
+        line.append(name)
+        name = runs.branch(connection, name).parent
+    found: dict[str, str] = {}
+    for ancestor in reversed(line):
+        rows = connection.execute(
+            "SELECT lesson, body FROM updates WHERE branch = ? AND op IN (?, ?, ?) ORDER BY n",
+            (ancestor, Operation.ADD, Operation.MERGE, Operation.SUPERSEDE),
+        )
+        for identity, body in rows:
+            text = load(MemoryUpdate, body).body
+            if text is not None:
+                found.setdefault(identity, text.content)
+    return found
+
+
+def _newest(connection: sqlite3.Connection, branch: str, scope: str) -> int | None:
+    row = connection.execute(
+        "SELECT max(revision) FROM updates WHERE branch = ? AND scope = ?", (branch, scope)
+    ).fetchone()
+    found: int | None = row[0]
+    return found
+
+
+def _read(
+    connection: sqlite3.Connection, cache: Cache, branch: str, scope: str, at: int, *, keep: bool
+) -> Lessons:
+    record = runs.branch(connection, branch)
+    pinned = record.pinned.get(scope, 0)
+    if at <= pinned:
+        if record.parent is None:
+            return ()
+        return lessons(connection, cache, record.parent, scope, at, keep=keep)
+    before = cache.get(branch, scope, at - 1) if at - 1 > pinned else None
+    if before is not None:
+        return replay(updates(connection, branch, scope, after=at - 1, upto=at), scope, before)
+    return replay(updates(connection, branch, scope, upto=at), scope)

@@ -1,0 +1,169 @@
+"""How lessons of one branch come to another: the only thing that crosses branches."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..ids import key_id
+from ..records import Commit, Lesson, LessonKind, MemoryUpdate, Operation, Origin, Status
+from . import commits
+from .lessons import Cache, lessons, revision, scopes, updates
+from .reduce import LIVE, is_copy, lesson_id
+
+ADDED, MERGED, UNCHANGED, REFUSED = "added", "merged", "unchanged", "refused"
+
+
+@dataclass(slots=True)
+class _Target:
+    """The lessons of one scope of the target, as they will be."""
+
+    commit: str
+    branch: str
+    live: dict[tuple[LessonKind, str], tuple[str, Status]]
+    barred: frozenset[tuple[LessonKind, str]]
+    made: list[MemoryUpdate] = field(default_factory=list)
+
+
+def publish(
+    connection: sqlite3.Connection,
+    cache: Cache,
+    folder: Path,
+    source: str,
+    to: str,
+    *,
+    kinds: Collection[LessonKind],
+    approve: bool,
+    fence: int,
+) -> dict[str, int]:
+    """Copy the usable lessons of `source`, all scopes in one transaction; gives counts.
+
+    `added`: kept beside what was there; `merged`: their support and evidence went to an equal
+    lesson; `unchanged`: published before; `refused`: equal to a revoked lesson.
+    """
+    counts = dict.fromkeys((ADDED, MERGED, UNCHANGED, REFUSED), 0)
+    for scope in scopes(connection, source):
+        base = revision(connection, to, scope)
+        here = lessons(connection, cache, source, scope, keep=False)
+        there = lessons(connection, cache, to, scope, keep=False)
+        stands_at = revision(connection, source, scope)
+        commit = key_id("pu", source, stands_at, to, base, scope, sorted(kinds), approve)
+        target = _target(commit, to, there)
+        reason = f"published from {source}"
+        earlier = _earlier(
+            (u for _, u in updates(connection, source, scope)),
+            (u for _, u in updates(connection, to, scope)),
+            frozenset(lesson.id for lesson in there),
+            reason,
+        )
+        for lesson in here:
+            if lesson.usable and lesson.kind in kinds:
+                counts[_place(target, lesson, earlier.get(lesson.id), reason, approve)] += 1
+        if target.made:
+            made = Commit(id=commit, branch=to, scope=scope, base=base, updates=tuple(target.made))
+            commits.put(connection, cache, folder, made, fence)
+    return counts
+
+
+def _target(commit: str, branch: str, there: Iterable[Lesson]) -> _Target:
+    live: dict[tuple[LessonKind, str], tuple[str, Status]] = {}
+    barred = set()
+    for lesson in there:
+        key = (lesson.kind, lesson.body.content)
+        if lesson.status in LIVE:
+            live.setdefault(key, (lesson.id, lesson.status))
+        elif lesson.status is Status.REVOKED:
+            barred.add(key)
+    return _Target(commit, branch, live, frozenset(barred))
+
+
+def _earlier(
+    of_source: Iterable[MemoryUpdate],
+    of_target: Iterable[MemoryUpdate],
+    shared: frozenset[str],
+    reason: str,
+) -> dict[str, Lesson]:
+    """By lesson: how it was when the target last got it from here, or gave it to here."""
+    found: dict[str, Lesson] = {}
+    for update in of_source:
+        if is_copy(update) and update.snapshot is not None and update.lesson in shared:
+            found[update.lesson] = update.snapshot
+    for update in of_target:
+        if update.snapshot is not None and update.reason == reason:
+            found[update.snapshot.id] = update.snapshot
+    return found
+
+
+def _place(
+    target: _Target, lesson: Lesson, earlier: Lesson | None, reason: str, approve: bool
+) -> str:
+    """Append what the lesson asks for to the updates; says which count it belongs to."""
+    key = (lesson.kind, lesson.body.content)
+    equal = target.live.get(key)
+    if equal is None and key in target.barred:
+        return REFUSED
+    if equal is None:
+        if earlier is not None and earlier.body.content == lesson.body.content:
+            return UNCHANGED  # it was there, and has been retired or rewritten since
+        _add(target, lesson, reason, approve)
+        return ADDED
+    identity, status = equal
+    activates = approve and status is not Status.ACTIVE
+    known = earlier if earlier is not None and earlier.body.content == lesson.body.content else None
+    votes = _gained(lesson, known)
+    evidence = tuple(e for e in lesson.evidence if known is None or e not in known.evidence)
+    if known is not None and not votes and not evidence and not activates:
+        return UNCHANGED
+    if known is None or votes or evidence:
+        target.made.append(
+            MemoryUpdate(
+                op=Operation.SUPPORT,
+                lesson=identity,
+                votes=votes or {"support": 0},
+                evidence=evidence,
+                trust=lesson.trust,
+                reason=reason,
+                snapshot=lesson,
+            )
+        )
+    if activates:
+        target.made.append(
+            MemoryUpdate(
+                op=Operation.ACTIVATE,
+                lesson=identity,
+                status=Status.ACTIVE,
+                trust=Origin.OPERATOR,
+                reason=f"approved when {reason}",
+            )
+        )
+        target.live[key] = (identity, Status.ACTIVE)
+    return MERGED
+
+
+def _add(target: _Target, lesson: Lesson, reason: str, approve: bool) -> None:
+    status = Status.ACTIVE if approve else Status.QUARANTINED
+    identity = lesson_id(target.branch, lesson.scope, lesson.body, target.commit)
+    target.live[lesson.kind, lesson.body.content] = (identity, status)
+    target.made.append(
+        MemoryUpdate(
+            op=Operation.ADD,
+            lesson=identity,
+            body=lesson.body,
+            status=status,
+            trust=Origin.OPERATOR if approve else lesson.trust,
+            votes=lesson.votes,
+            evidence=lesson.evidence,
+            confidence=lesson.confidence,
+            reason=reason,
+            snapshot=lesson,
+        )
+    )
+
+
+def _gained(lesson: Lesson, earlier: Lesson | None) -> dict[str, int]:
+    """Votes since then."""
+    before = earlier.votes if earlier is not None else {}
+    gained = {name: count - before.get(name, 0) for name, count in lesson.votes.items()}
+    return {name: count for name, count in gained.items() if count}

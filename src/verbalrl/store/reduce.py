@@ -1,0 +1,322 @@
+"""How updates make lessons: pure functions and two tables.
+
+`reduce` is the only place where a lesson changes. The lessons table of a store is what it makes of
+the updates table; every prefix of the updates is a memory that once was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..errors import StorageError
+from ..ids import key_id
+from ..records import (
+    Evidence,
+    Lesson,
+    LessonBody,
+    LessonKind,
+    MemoryUpdate,
+    Operation,
+    Origin,
+    Status,
+)
+
+LIVE = (Status.QUARANTINED, Status.PROVISIONAL, Status.ACTIVE)
+"""Statuses from which a lesson can still change."""
+
+_STAYS: Mapping[Status | None, tuple[Status | None, ...]] = {s: (s,) for s in LIVE}
+
+TRANSITIONS: Mapping[Operation, Mapping[Status | None, tuple[Status | None, ...]]] = {
+    Operation.ADD: {None: LIVE},
+    Operation.REVISE: _STAYS,
+    Operation.MERGE: {None: LIVE, **_STAYS},
+    Operation.SUPERSEDE: {None: LIVE, **_STAYS},
+    Operation.SUPPORT: _STAYS,
+    Operation.VOTE: _STAYS,
+    Operation.ACTIVATE: {
+        Status.QUARANTINED: (Status.ACTIVE, Status.PROVISIONAL),
+        Status.PROVISIONAL: (Status.ACTIVE,),
+    },
+    Operation.SUSPEND: {
+        Status.PROVISIONAL: (Status.QUARANTINED,),
+        Status.ACTIVE: (Status.QUARANTINED, Status.PROVISIONAL),
+    },
+    Operation.RETIRE: {s: (Status.RETIRED,) for s in LIVE},
+    Operation.REVOKE: {s: (Status.REVOKED,) for s in (*LIVE, Status.RETIRED, Status.SUPERSEDED)},
+    Operation.RESTORE: {s: LIVE for s in (Status.RETIRED, Status.SUPERSEDED)},
+    Operation.PURGE: {s: (Status.PURGED,) for s in Status if s is not Status.PURGED},
+    Operation.KEEP_BOTH: _STAYS,
+    Operation.REJECT: {None: (None,), **{s: (s,) for s in Status}},
+}
+"""From the status of the lesson named by an update (None: there is none) to the statuses that the
+operation may leave it in. The first is taken when the update names none; where an update makes or
+restores a lesson, its trust decides instead, and in a merge the least of its parents."""
+
+PARENTS: Mapping[Operation, Mapping[Status, Status]] = {
+    Operation.MERGE: {s: Status.SUPERSEDED for s in LIVE},
+    Operation.SUPERSEDE: {s: Status.SUPERSEDED for s in LIVE},
+}
+"""What becomes of the lessons whose place the named lesson takes."""
+
+ENTRY: Mapping[Origin, tuple[Status, ...]] = {
+    Origin.OPERATOR: (Status.ACTIVE, Status.PROVISIONAL, Status.QUARANTINED),
+    Origin.TASK: (Status.PROVISIONAL, Status.ACTIVE, Status.QUARANTINED),
+    Origin.UNTRUSTED: (Status.QUARANTINED,),
+}
+"""The statuses that a new lesson may enter by the trust of its text, the usual one first.
+Reflections are free: they serve their own instance and branch only."""
+
+_REWRITES = (Operation.REVISE, Operation.MERGE, Operation.SUPERSEDE)
+_MAKES = (Operation.ADD, Operation.MERGE, Operation.SUPERSEDE)
+
+
+def reduce(
+    lessons: Iterable[Lesson],
+    updates: Iterable[MemoryUpdate],
+    revision: int,
+    scope: str = "",
+) -> tuple[Lesson, ...]:
+    """The lessons of `scope` after the updates of `revision`, in the order (born, position).
+
+    Raises `StorageError` on the first update that the tables do not allow; nothing is changed then.
+    An update without a trust counts as untrusted. `scope` is for lessons that the updates make.
+    """
+    return reduce_with_versions(lessons, updates, revision, scope)[0]
+
+
+def reduce_with_versions(
+    lessons: Iterable[Lesson], updates: Iterable[MemoryUpdate], revision: int, scope: str
+) -> tuple[tuple[Lesson, ...], list[tuple[int, Lesson]]]:
+    """What `reduce` gives, and (position of the update, lesson) for each new text on the way."""
+    state = {lesson.id: lesson for lesson in lessons}
+    versions: list[tuple[int, Lesson]] = []
+    for position, update in enumerate(updates):
+        before = state.get(update.lesson)
+        _apply(state, update, scope, (revision, position))
+        after = state.get(update.lesson)
+        if after is not None and (before is None or before.version != after.version):
+            versions.append((position, after))
+    return tuple(sorted(state.values(), key=_order)), versions
+
+
+def lesson_id(branch: str, scope: str, body: LessonBody, commit: str) -> str:
+    """The id of a lesson that a commit makes, from what it said when it was made."""
+    return key_id("le", branch, scope, body.kind, body.content, commit)
+
+
+def is_copy(update: MemoryUpdate) -> bool:
+    """Whether an update brings a lesson over as it is, under its own id, from the parent branch."""
+    return (
+        update.op is Operation.ADD
+        and update.snapshot is not None
+        and update.snapshot.id == update.lesson
+    )
+
+
+def blanked(update: MemoryUpdate) -> MemoryUpdate:
+    """What remains of an update once its lesson is purged: that it was, and not what it said."""
+    body = None if update.body is None else LessonBody(kind=update.body.kind)
+    snapshot = None if update.snapshot is None else _purged(update.snapshot)
+    if snapshot is not None and update.snapshot is not None:
+        snapshot = snapshot.model_copy(update={"status": update.snapshot.status})
+    changes = {"body": body, "snapshot": snapshot, "evidence": (), "reason": ""}
+    return update.model_copy(update=changes)
+
+
+def _order(lesson: Lesson) -> tuple[int, int, str]:
+    return (lesson.born, lesson.position, lesson.body.content)
+
+
+def _apply(state: dict[str, Lesson], update: MemoryUpdate, scope: str, at: tuple[int, int]) -> None:
+    old = state.get(update.lesson)
+    if is_copy(update) and update.snapshot is not None:
+        if old is not None:
+            raise _refused(update, "it is there already")
+        state[update.lesson] = update.snapshot
+        return
+    parents = _parents(state, update)
+    status = _target(update, old, parents)
+    if update.op is Operation.REJECT or status is None:
+        return
+    if old is None:
+        new = _made(update, parents, scope, at)
+    else:
+        new = _changed(state, update, old, parents, at[0])
+    _guard_trust(update, new, (*parents, *((old,) if old else ())))
+    state[new.id] = new.model_copy(update={"status": status})
+    for parent in parents:
+        gone = {"status": PARENTS[update.op][parent.status], "successor": new.id}
+        state[parent.id] = parent.model_copy(update=gone)
+
+
+def _target(update: MemoryUpdate, old: Lesson | None, parents: tuple[Lesson, ...]) -> Status | None:
+    """The status that the named lesson is in afterwards."""
+    before = None if old is None else old.status
+    allowed = TRANSITIONS[update.op].get(before)
+    if allowed is None:
+        state = "there is no such lesson" if old is None else f"the lesson is {before}"
+        if old is not None and None in TRANSITIONS[update.op] and len(TRANSITIONS[update.op]) == 1:
+            state = f"it is there already, {before}"
+        raise _refused(update, state)
+    status = update.status or _usual(update, old, parents, allowed)
+    if status not in allowed:
+        raise _refused(update, f"it may not become {status} from {before or 'nothing'}")
+    if old is None and update.body is not None and update.body.kind is not LessonKind.REFLECTION:
+        entry = ENTRY[_trust(update)]
+        if status is not None and status not in entry:
+            raise _refused(update, f"{_trust(update)} text may not enter as {status}")
+    return status
+
+
+def _usual(
+    update: MemoryUpdate,
+    old: Lesson | None,
+    parents: tuple[Lesson, ...],
+    allowed: tuple[Status | None, ...],
+) -> Status | None:
+    if old is None and update.op in _MAKES:
+        entry = ENTRY[_trust(update)][0]
+        # A new text for old ones stands no higher than the least of them.
+        return min((p.status for p in parents), key=LIVE.index) if parents else entry
+    if old is not None and update.op is Operation.RESTORE:
+        return ENTRY[old.trust][0]
+    return allowed[0]
+
+
+def _parents(state: Mapping[str, Lesson], update: MemoryUpdate) -> tuple[Lesson, ...]:
+    rules = PARENTS.get(update.op)
+    if rules is None:
+        return ()
+    found = []
+    for name in dict.fromkeys(update.parents):
+        parent = state.get(name)
+        if parent is None or name == update.lesson:
+            raise _refused(update, f"{name} cannot be its parent")
+        if parent.status not in rules:
+            raise _refused(update, f"its parent {name} is {parent.status}")
+        found.append(parent)
+    if not found:
+        raise _refused(update, "it names no parents")
+    return tuple(found)
+
+
+def _guard_trust(update: MemoryUpdate, new: Lesson, touched: tuple[Lesson, ...]) -> None:
+    """Less trusted text may support a more trusted lesson, and change nothing of it."""
+    if update.op not in _REWRITES:
+        return
+    trust = Origin.minimum((_trust(update), new.trust))
+    for lesson in touched:
+        if lesson.trust.rank > trust.rank:
+            raise _refused(update, f"{trust} text may not change {lesson.trust} {lesson.id}")
+
+
+def _made(
+    update: MemoryUpdate, parents: tuple[Lesson, ...], scope: str, at: tuple[int, int]
+) -> Lesson:
+    if update.body is None:
+        raise _refused(update, "it has no text")
+    merged = parents if update.op is Operation.MERGE else ()
+    return Lesson(
+        id=update.lesson,
+        scope=scope,
+        body=update.body,
+        status=Status.QUARANTINED,
+        trust=Origin.minimum((_trust(update), *(p.trust for p in merged))),
+        born=at[0],
+        position=at[1],
+        critique=_kept_by(update, update.body, None),
+        kept_at=at[0],
+        votes=_sum(*(p.votes for p in merged), update.votes),
+        evidence=_union(*(p.evidence for p in merged), update.evidence),
+        confidence=update.confidence,
+    )
+
+
+def _changed(
+    state: Mapping[str, Lesson],
+    update: MemoryUpdate,
+    old: Lesson,
+    parents: tuple[Lesson, ...],
+    revision: int,
+) -> Lesson:
+    if update.op is Operation.PURGE:
+        return _purged(old)
+    merged = parents if update.op is Operation.MERGE else ()
+    changes: dict[str, Any] = {
+        "votes": _sum(old.votes, *(p.votes for p in merged), update.votes),
+        "evidence": _union(old.evidence, *(p.evidence for p in merged), update.evidence),
+    }
+    if update.confidence is not None:
+        changes["confidence"] = update.confidence
+    if update.op in _REWRITES:
+        changes |= _rewritten(update, old, merged)
+    elif update.op is Operation.SUPPORT:
+        if not update.votes:
+            changes["votes"] = _sum(old.votes, {"support": 1})
+        changes["kept_at"] = revision
+        changes["critique"] = _kept_by(update, old.body, old.critique)
+    elif update.op is Operation.RESTORE:
+        changes["successor"] = None
+    elif update.op is Operation.KEEP_BOTH:
+        changes["conflict_with"] = _conflict(state, update)
+    return old.model_copy(update=changes)
+
+
+def _rewritten(update: MemoryUpdate, old: Lesson, merged: tuple[Lesson, ...]) -> dict[str, Any]:
+    if update.body is None:
+        if update.op is Operation.REVISE:
+            raise _refused(update, "it has no text")
+        return {}
+    if update.body.kind is not old.kind:
+        raise _refused(update, f"a {old.kind} cannot become a {update.body.kind}")
+    trusts = (old.trust, _trust(update), *(p.trust for p in merged))
+    return {"body": update.body, "version": old.version + 1, "trust": Origin.minimum(trusts)}
+
+
+def _conflict(state: Mapping[str, Lesson], update: MemoryUpdate) -> str | None:
+    other = update.parents[0] if update.parents else None
+    if other is not None and (other not in state or other == update.lesson):
+        raise _refused(update, f"{other} cannot be what it conflicts with")
+    return other
+
+
+def _purged(lesson: Lesson) -> Lesson:
+    return Lesson(
+        id=lesson.id,
+        scope=lesson.scope,
+        body=LessonBody(kind=lesson.kind),
+        status=Status.PURGED,
+        trust=lesson.trust,
+        version=lesson.version,
+        born=lesson.born,
+        position=lesson.position,
+        kept_at=lesson.kept_at,
+        successor=lesson.successor,
+    )
+
+
+def _trust(update: MemoryUpdate) -> Origin:
+    return update.trust or Origin.UNTRUSTED
+
+
+def _kept_by(update: MemoryUpdate, body: LessonBody, before: str | None) -> str | None:
+    if body.kind is not LessonKind.REFLECTION or not update.critiques:
+        return before
+    return update.critiques[-1]
+
+
+def _sum(*votes: Mapping[str, int]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for counted in votes:
+        for name, count in counted.items():
+            total[name] = total.get(name, 0) + count
+    return total
+
+
+def _union(*evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    return tuple(dict.fromkeys(e for group in evidence for e in group))
+
+
+def _refused(update: MemoryUpdate, why: str) -> StorageError:
+    return StorageError(f"{update.op} of lesson {update.lesson} is refused: {why}")

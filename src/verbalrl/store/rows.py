@@ -1,0 +1,118 @@
+"""Between records and rows: a record is one JSON text, with columns beside it for what is asked.
+
+Records come in normalised (`verbalrl.text`); should one still hold a lone surrogate, it is stored
+without it rather than not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
+
+from ..errors import StorageError
+from ..ids import canonical_json
+from ..records import Record
+from ..text import normalise
+
+R = TypeVar("R", bound=Record)
+
+
+def dump(record: Record) -> str:
+    """`record` as JSON text."""
+    try:
+        return record.model_dump_json()
+    except PydanticSerializationError:
+        cleaned = type(record).model_validate(_clean(record.model_dump()))
+        return cleaned.model_dump_json()
+
+
+def load(kind: type[R], body: str) -> R:
+    """The record in `body`; raises `StorageError` when it is none."""
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise StorageError(
+            f"a stored {kind.__name__} is damaged at {where or 'its start'}: {first['msg']}"
+        ) from error
+
+
+def dump_json(value: Any) -> str:
+    """Any JSON value as canonical text."""
+    text = canonical_json(value)
+    return text if text.isascii() else normalise_if_needed(text)
+
+
+def load_json(text: str) -> Any:
+    """What `dump_json` wrote."""
+    return json.loads(text)
+
+
+def normalise_if_needed(text: str) -> str:
+    """`text` as SQLite can store it: lone surrogates are the only thing that it refuses."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return normalise(text)
+    return text
+
+
+def insert(
+    connection: sqlite3.Connection, table: str, values: Mapping[str, Any], *, replace: bool = False
+) -> int:
+    """Insert one row, the columns by name; gives its rowid."""
+    verb = "INSERT OR REPLACE" if replace else "INSERT"
+    sql = f"{verb} INTO {table} ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})"
+    cursor = connection.execute(sql, [_bindable(v) for v in values.values()])
+    return cursor.lastrowid or 0
+
+
+def insert_many(
+    connection: sqlite3.Connection,
+    table: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+) -> None:
+    """Insert `rows`, each in the order of `columns`."""
+    if rows:
+        marks = ", ".join("?" * len(columns))
+        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
+        connection.executemany(sql, [[_bindable(v) for v in row] for row in rows])
+
+
+def where(conditions: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """The WHERE clause and its arguments, for those conditions that are not None."""
+    asked = {column: value for column, value in conditions.items() if value is not None}
+    clause = " AND ".join(f"{column} = ?" for column in asked)
+    return (f" WHERE {clause}" if clause else ""), [_bindable(v) for v in asked.values()]
+
+
+def page(limit: int | None, offset: int) -> str:
+    """The LIMIT clause."""
+    return f" LIMIT {-1 if limit is None else int(limit)} OFFSET {int(offset)}"
+
+
+def now() -> str:
+    """The time as ISO 8601 in UTC. For people: nothing that influences memory reads it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _bindable(value: Any) -> Any:
+    return normalise_if_needed(value) if isinstance(value, str) else value
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return normalise(value)
+    if isinstance(value, dict):
+        return {_clean(k): _clean(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(v) for v in value]
+    return value

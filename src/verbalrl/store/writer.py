@@ -1,0 +1,219 @@
+"""The one writer of a store in this process: a thread, a queue, and one fsync for many rows.
+
+Whatever is asked for while a commit is under way goes into the next one together. Each item runs in
+a savepoint of its own, so that one that fails takes nobody else along. A caller hears back once its
+rows are on the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..errors import StorageError, VerbalRLError
+from .locks import FileLock
+from .schema import failure
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+"""Statements of one item. It may run twice, so it must have no effect but on the database."""
+
+_BATCH = 512
+# What an item may fail with on its own account; anything else is our bug and ends the thread.
+_OF_THE_ITEM = (
+    VerbalRLError,
+    sqlite3.Error,
+    ValueError,
+    TypeError,
+    LookupError,
+    OverflowError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    work: Work[Any]
+    future: Future[Any] | asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop | None = None
+
+
+class Writer:
+    """Runs work on the writing connection; connects and starts its thread at the first item."""
+
+    def __init__(
+        self, path: Path, connect: Callable[[], sqlite3.Connection], lock: FileLock
+    ) -> None:
+        self._path = path
+        self._connect = connect
+        self._lock = lock
+        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._gate = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._connection: sqlite3.Connection | None = None
+        self.transactions = 0
+        """Commits so far, each of them one fsync."""
+
+    async def put(self, work: Work[T]) -> T:
+        """The result of `work`, once it is durable. A cancelled caller leaves it to be done."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._enqueue(_Item(work, future, loop))
+        return await future
+
+    def do(self, work: Work[T]) -> T:
+        """The same for callers outside an event loop, or that can wait for a few milliseconds."""
+        future: Future[T] = Future()
+        self._enqueue(_Item(work, future))
+        return future.result()
+
+    def close(self) -> None:
+        """Write what was asked for so far, then end; a second call does nothing."""
+        with self._gate:
+            already, self._closed = self._closed, True
+            thread = self._thread
+            if thread is not None and not already:
+                self._queue.put(None)
+        if thread is not None:
+            thread.join()
+
+    def _enqueue(self, item: _Item) -> None:
+        with self._gate:
+            if self._closed:
+                raise StorageError(f"{self._path} is closed")
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="verbalrl-writer", daemon=True
+                )
+                self._thread.start()
+            self._queue.put(item)
+
+    def _run(self) -> None:
+        batch: list[_Item] = []
+        try:
+            open_end = True
+            while open_end:
+                batch, open_end = self._next()
+                _settle(batch, self._write(batch))
+                batch = []
+        finally:
+            self._end(batch)
+
+    def _next(self) -> tuple[list[_Item], bool]:
+        batch: list[_Item] = []
+        item = self._queue.get()
+        while item is not None:
+            batch.append(item)
+            if len(batch) == _BATCH or self._queue.empty():
+                return batch, True
+            item = self._queue.get()
+        return batch, False
+
+    def _write(self, batch: list[_Item]) -> list[Any]:
+        try:
+            with self._lock.hold():
+                if self._connection is None:
+                    self._connection = self._connect()
+                return self._transaction(self._connection, batch)
+        except sqlite3.Error as error:
+            if len(batch) > 1 and getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+                # There may be room for some of them.
+                return [self._write([item])[0] for item in batch]
+            return [_Failed(failure(error, self._path))] * len(batch)
+        except StorageError as error:
+            return [_Failed(error)] * len(batch)
+        except OSError as error:
+            unwritable = StorageError(
+                f"{self._path} cannot be written ({error.strerror}); make file and folder writable"
+            )
+            return [_Failed(unwritable)] * len(batch)
+
+    def _transaction(self, connection: sqlite3.Connection, batch: list[_Item]) -> list[Any]:
+        if not batch:
+            return []
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            outcomes = [self._attempt(connection, item.work) for item in batch]
+            connection.execute("COMMIT")
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        self.transactions += 1
+        return outcomes
+
+    def _attempt(self, connection: sqlite3.Connection, work: Work[Any]) -> Any:
+        connection.execute("SAVEPOINT item")
+        try:
+            result = work(connection)
+        except _OF_THE_ITEM as error:
+            if not connection.in_transaction:
+                raise  # SQLite has undone the whole transaction, as it may when the disk is full
+            connection.execute("ROLLBACK TO item")
+            connection.execute("RELEASE item")
+            known = failure(error, self._path) if isinstance(error, sqlite3.Error) else error
+            return _Failed(known)
+        connection.execute("RELEASE item")
+        return result
+
+    def _end(self, unfinished: list[_Item]) -> None:
+        with self._gate:
+            self._closed = True
+        while not self._queue.empty():
+            item = self._queue.get()
+            if item is not None:
+                unfinished.append(item)
+        stopped = _Failed(StorageError(f"the writer of {self._path} has stopped"))
+        _settle(unfinished, [stopped] * len(unfinished))
+        if self._connection is not None:
+            close_connection(self._connection, self._lock)
+        self._lock.close()
+
+
+def close_connection(connection: sqlite3.Connection, lock: FileLock) -> None:
+    """Close, under the lock where that can be had: the last one to close does a checkpoint."""
+    with ExitStack() as stack:
+        with suppress(OSError):
+            stack.enter_context(lock.hold())
+        connection.close()
+
+
+def _settle(batch: Iterable[_Item], outcomes: Iterable[Any]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    for item, outcome in zip(batch, outcomes, strict=True):
+        if item.loop is not None and isinstance(item.future, asyncio.Future):
+            by_loop.setdefault(item.loop, []).append((item.future, outcome))
+        else:
+            _resolve(item.future, outcome)
+    for loop, pairs in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_resolve_all, pairs)
+        except RuntimeError:
+            continue  # the loop is closed: nobody waits, and the rows are there
+
+
+def _resolve_all(pairs: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, outcome in pairs:
+        _resolve(future, outcome)
+
+
+def _resolve(future: Future[Any] | asyncio.Future[Any], outcome: Any) -> None:
+    if future.done():
+        return  # its caller was cancelled
+    if isinstance(outcome, _Failed):
+        future.set_exception(outcome.error)
+    else:
+        future.set_result(outcome)

@@ -1,0 +1,20 @@
+"""Tasks: what agents attempt, and how to load, write and check them."""
+
+from __future__ import annotations
+
+from .base import Card as Card
+from .base import Environment as Environment
+from .base import Learns as Learns
+from .base import Played as Played
+from .base import Policy as Policy
+from .base import Problem as Problem
+from .base import Task as Task
+from .base import World as World
+from .base import WorldTask as WorldTask
+from .base import play as play
+from .base import random_policy as random_policy
+from .check import check_task as check_task
+from .folder import FolderTask as FolderTask
+from .load import known_tasks as known_tasks
+from .load import load_task as load_task
+from .renamed import RenamedTask as RenamedTask

@@ -1,0 +1,68 @@
+"""From a reference to a task: a built-in name, a folder, a file of questions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .. import _resources
+from ..errors import ConfigurationError, DataError, UnknownNameError
+from .base import WorldTask
+from .folder import FolderTask, options_of
+from .questions import load_questions
+
+_FORMS = "a task is a name, a folder with task.toml, a file.jsonl, or gym:ID"
+
+
+def known_tasks() -> tuple[str, ...]:
+    """The names of the built-in tasks.
+
+    Raises:
+        ConfigurationError: The installation is incomplete.
+    """
+    return tuple(sorted(path.parent.name for path in _tasks_root().glob("*/task.toml")))
+
+
+def load_task(
+    ref: str | Path, *, task_seed: int = 0, trust_code: bool = False, untrusted: bool = False
+) -> WorldTask:
+    """The task that `ref` names.
+
+    `ref` is a built-in name (`gridnav-v1`), a folder with a task.toml, or a `file.jsonl` of
+    questions; options of a folder follow a question mark (`gridnav-v1?pits=6&hint=false`).
+    `task_seed` draws other instances, `trust_code` lets Python of a folder run, `untrusted`
+    declares that nobody vouches for what the task says.
+
+    Raises:
+        UnknownNameError: Nothing answers to `ref`; the message lists close matches.
+        DataError: A file or a folder cannot be used.
+        ConfigurationError: A setting of a folder cannot work.
+    """
+    task = _load(str(ref), task_seed, trust_code)
+    return task.untrusted() if untrusted else task
+
+
+def _load(ref: str, task_seed: int, trust_code: bool) -> WorldTask:
+    if ref.endswith(".jsonl"):
+        return load_questions(Path(ref))
+    name, _, query = ref.partition("?")
+    options = options_of(query, ref) if query else {}
+    if name in known_tasks():
+        task = FolderTask.read(_tasks_root() / name, options=options, task_seed=task_seed)
+        return task.known_as(name)
+    folder = Path(name)
+    if (folder / "task.toml").is_file():
+        return FolderTask.read(folder, options=options, task_seed=task_seed, trust_code=trust_code)
+    if folder.is_dir():
+        raise DataError(f"{folder}: the folder has no task.toml")
+    if folder.is_file():
+        raise DataError(f"{folder}: only .jsonl files can be read (one JSON object per line)")
+    if "/" in name or "\\" in name:
+        raise DataError(f"{folder}: no such file or folder")
+    raise UnknownNameError.of("task", ref, known_tasks(), _FORMS)
+
+
+def _tasks_root() -> Path:
+    try:
+        return _resources.root("tasks")
+    except FileNotFoundError as error:
+        raise ConfigurationError(str(error)) from error

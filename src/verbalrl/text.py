@@ -1,0 +1,95 @@
+"""What text goes through where it enters a run, so that live and replayed runs see the same bytes.
+
+Both functions are pure, idempotent, and linear in the length of the text, however hostile it is.
+"""
+
+from __future__ import annotations
+
+import re
+
+REDACTED = "[redacted]"
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+# C0 but \n and \t, DEL, C1, and the marks that reorder text for whoever reads it.
+_UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_RETURN = re.compile(r"\r\n?")
+
+
+def normalise(text: str) -> str:
+    """`text` without lone surrogates, control characters (but newline and tab) and bidi controls.
+
+    Line ends become newlines; a pair of surrogates becomes the character that it stands for.
+    """
+    if _SURROGATE.search(text):
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
+    return _UNWANTED.sub("", _RETURN.sub("\n", text))
+
+
+# Every repetition is possessive or bounded: a text made to match almost must not cost more.
+_NAME = r"(?:api[_-]?key|access[_-]?key|passwd|password|passphrase|secret|token)"
+_NAMED = rf"(?<![\w-])[\"']?(?:\w{{1,40}}?[_-])??{_NAME}(?![\w-])[\"']?"
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    # PEM blocks; of one that was cut off, whatever looks like its body.
+    (
+        re.compile(
+            r"-----BEGIN [A-Z0-9 ]{1,40}-----(?:[^-]|-(?!----))*+-----END [A-Z0-9 ]{1,40}-----"
+            r"|-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY-----[A-Za-z0-9+/=\s]*+"
+        ),
+        REDACTED,
+    ),
+    # Provider keys have digits; `sk-learn-and-other-words` has none.
+    (
+        re.compile(r"(?<![\w-])sk-(?=[A-Za-z_-]{0,64}[0-9])[\w-]{16,400}+", re.ASCII),
+        REDACTED,
+    ),
+    (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), REDACTED),
+    (re.compile(r"\b(?:gh[pousr]_|github_pat_)\w{20,255}+", re.ASCII), REDACTED),
+    (re.compile(r"\bxox[abeoprs]-[\w-]{10,255}+", re.ASCII), REDACTED),
+    (re.compile(r"\bAIza[\w-]{35}", re.ASCII), REDACTED),
+    (
+        re.compile(
+            r"\b(Bearer[ \t]{1,4})(?=[A-Za-z._~+/=-]{0,64}[0-9]|[\w.~+/=-]{32})[\w.~+/=-]{8,4096}+",
+            re.ASCII | re.IGNORECASE,
+        ),
+        rf"\1{REDACTED}",
+    ),
+    # A password in an address.
+    (re.compile(r"(://[^\s/:@]{1,64}:)(?!\[redacted\])[^\s/@]{1,128}@"), rf"\1{REDACTED}@"),
+    # name=value and "name": "value": quoted values whole, bare ones up to the next separator, but
+    # not a call, which is code.
+    (
+        re.compile(
+            rf"({_NAMED}[ \t]{{0,4}}[:=][ \t]{{0,4}})"
+            r"(?:\"(?!\[redacted\]\")[^\"\n]{1,4096}\"|'(?!\[redacted\]')[^'\n]{1,4096}')",
+            re.IGNORECASE,
+        ),
+        rf"\1{REDACTED}",
+    ),
+    (
+        re.compile(
+            rf"({_NAMED}[ \t]{{0,4}}=[ \t]{{0,4}})[^\s\"'`,;&()<>\[\]{{}}=]{{1,4096}}+(?![(\[=])",
+            re.IGNORECASE,
+        ),
+        rf"\1{REDACTED}",
+    ),
+    # After a colon words are more likely than a secret, so a bare value must look like one.
+    (
+        re.compile(
+            rf"({_NAMED}[ \t]{{0,4}}:[ \t]{{0,4}})(?=[^\s0-9]{{0,64}}[0-9])"
+            r"[^\s\"'`,;&()<>\[\]{}]{8,4096}+",
+            re.IGNORECASE,
+        ),
+        rf"\1{REDACTED}",
+    ),
+)
+
+
+def redact(text: str) -> str:
+    """`text` with `[redacted]` in place of what looks like a secret.
+
+    Keys of well-known providers, bearer tokens, PEM blocks, passwords in addresses, and values of
+    names such as `api_key`, `password`, `secret` and `token`.
+    """
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text

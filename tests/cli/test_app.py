@@ -1,0 +1,131 @@
+"""The group itself: help, close matches, one line per error, exit codes, no heavy imports."""
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import click
+import pytest
+
+from verbalrl.cli import main
+from verbalrl.cli.app import COMMANDS, Commands, cli, exit_code
+from verbalrl.errors import (
+    ConfigurationError,
+    DataError,
+    LeaseError,
+    MethodError,
+    PromptError,
+    SchemaVersionError,
+    StorageError,
+    UnknownNameError,
+    VerbalRLError,
+)
+
+HEAVY = {"anthropic", "chromadb", "httpx", "httpx2", "numpy", "openai", "rich", "structlog"}
+
+
+def _loaded_after(*arguments: str) -> set[str]:
+    code = (
+        "import json, sys\nfrom verbalrl.cli import main\n"
+        f"main({list(arguments)!r})\n"
+        "print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], []])
+def test_help_imports_neither_sdk_nor_command(arguments: Sequence[str]) -> None:
+    loaded = _loaded_after(*arguments)
+    assert loaded & HEAVY == set()
+    assert not [name for name in loaded if name.startswith("verbalrl.cli.commands.")]
+
+
+def test_help_lists_every_command_in_100_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100
+    for name, entry in COMMANDS.items():
+        assert any(line.split()[:1] == [name] and entry.summary in line for line in lines), name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_command_help_opens_with_its_line_in_the_table(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([name, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"Usage: verbalrl {name} ")
+    assert COMMANDS[name].summary in " ".join(out.split())
+    assert max(map(len, out.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_says_what_it_does(name: str) -> None:
+    command = Commands.get_command(cli, click.Context(cli), name)
+    assert command is not None
+    silent = [p.name for p in command.params if isinstance(p, click.Option) and not p.help]
+    assert silent == []
+
+
+def test_unknown_command_gets_close_matches(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["episode"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err == "verbalrl: unknown command 'episode'; did you mean episodes?\n"
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    "arguments", [["run"], ["run", "x", "--modle", "y"], ["episodes", "--seed", "x"], ["--nope"]]
+)
+def test_usage_error_is_one_line_and_2(
+    arguments: Sequence[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("verbalrl: ")
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigurationError, 2),
+        (UnknownNameError, 2),
+        (PromptError, 2),
+        (DataError, 2),
+        (SchemaVersionError, 2),
+        (StorageError, 1),
+        (LeaseError, 1),
+        (MethodError, 1),
+    ],
+)
+def test_exit_code_of_an_error(error: type[VerbalRLError], code: int) -> None:
+    assert exit_code(error("x")) == code
+
+
+def test_commands_module_of_every_entry_exists() -> None:
+    for entry in COMMANDS.values():
+        module, attribute = entry.place.split(":")
+        found = getattr(importlib.import_module(f"verbalrl.cli.commands.{module}"), attribute)
+        assert isinstance(found, click.Command)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGPIPE"), reason="no pipes of that kind")
+def test_broken_pipe_ends_quietly() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "verbalrl", "methods", "--json"],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")

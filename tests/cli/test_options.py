@@ -1,0 +1,37 @@
+"""The values of options."""
+
+import click
+import pytest
+
+from verbalrl.cli.options import Names, Span, settings
+from verbalrl.errors import ConfigurationError
+
+
+@pytest.mark.parametrize(("text", "value"), [("24", 24), ("8:24", (8, 24)), ("0:1", (0, 1))])
+def test_span_reads_numbers_and_ranges(text: str, value: object) -> None:
+    assert Span().convert(text, None, None) == value
+
+
+@pytest.mark.parametrize("text", ["", "a", "-3", "5:5", "9:2", "1:2:3", "0", ":4"])
+def test_span_refuses_what_holds_no_instance(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        Span().convert(text, None, None)
+
+
+def test_names_keep_order_and_drop_repeats() -> None:
+    assert Names().convert("retry, none,retry,", None, None) == ("retry", "none")
+
+
+def test_settings_take_json_and_text() -> None:
+    assert settings(("window=2", "gate=none", "learn=false", "x=a=b")) == {
+        "window": 2,
+        "gate": "none",
+        "learn": False,
+        "x": "a=b",
+    }
+
+
+@pytest.mark.parametrize("pairs", [("window",), ("=2",), ("a=1", "a=2")])
+def test_settings_refuse_what_is_no_pair(pairs: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigurationError):
+        settings(pairs)

@@ -1,0 +1,56 @@
+"""Plain text in 100 columns, and stored text that cannot steer a terminal."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from verbalrl.cli.output import clean, emit_json, one_line, plural, say, table
+
+EVIL = "a\x1b[2Jb\x9b31mc\rd\u202ee\ud800f\x00\x7f\U000e0041"
+
+
+def test_clean_writes_controls_as_escapes() -> None:
+    assert clean("a\x1b[2J\r\u202e") == "a\\x1b[2J\\x0d\\u202e"
+    assert clean("plain – ünï\ncode\t✓") == "plain – ünï\ncode\t✓"
+
+
+@given(st.text(alphabet=st.characters(codec=None)))
+def test_clean_leaves_nothing_that_steers(text: str) -> None:
+    cleaned = clean(text)
+    assert clean(cleaned) == cleaned
+    cleaned.encode("utf-8")
+    assert not any((ord(c) < 32 and c not in "\t\n") or 127 <= ord(c) < 160 for c in cleaned)
+
+
+def test_say_indents_every_line_of_stored_text(capsys: pytest.CaptureFixture[str]) -> None:
+    say(f"one\nle_fake  active\n{EVIL}", indent=4)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("    ") for line in lines)
+
+
+def test_json_escapes_controls_without_loss(capsys: pytest.CaptureFixture[str]) -> None:
+    emit_json({"text": EVIL})
+    out = capsys.readouterr().out
+    assert "\x9b" not in out
+    assert "\u202e" not in out
+    assert json.loads(out) == {"text": EVIL}
+
+
+def test_table_cuts_its_flexible_column_to_100(capsys: pytest.CaptureFixture[str]) -> None:
+    table(("id", "text", "n"), [("a", "word " * 50, 1), ("b", None, 23)], flexible=1)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert lines[1].endswith("…   1")
+    assert lines[2].split() == ["b", "–", "23"]
+
+
+def test_one_line_folds_and_cuts() -> None:
+    assert one_line(" a\n b\tc ") == "a b c"
+    assert one_line("abcdef", 4) == "abc…"
+
+
+def test_plural_counts() -> None:
+    assert [plural(n, "run") for n in (0, 1, 1234)] == ["0 runs", "1 run", "1,234 runs"]

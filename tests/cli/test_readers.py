@@ -1,0 +1,233 @@
+"""The readers against a store that was filled through the store's own doors."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.filled import BRANCH, FIGURES, INSTANCE, RUN, SCOPE, critique, episode
+from verbalrl.cli import main
+from verbalrl.errors import LeaseError
+from verbalrl.store import open_store
+
+FAILED = episode(1, success=False)
+
+
+@pytest.fixture
+def run(folder: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Runs a command on the filled store; gives (exit code, stdout, stderr)."""
+
+    def call(*arguments: str, code: int = 0) -> str:
+        assert main([*arguments, "--store", str(folder)]) == code
+        captured = capsys.readouterr()
+        return captured.err if code else captured.out
+
+    return call
+
+
+READERS = [
+    ["runs"],
+    ["episodes"],
+    ["critiques"],
+    ["behaviors"],
+    ["reflections"],
+    ["show", RUN],
+    ["show", FAILED.id],
+    ["show", critique(1, FAILED).id],
+    ["show", "cu_behavior"],
+    ["show", "fr_1"],
+    ["tasks"],
+    ["methods"],
+]
+
+
+@pytest.mark.parametrize("arguments", READERS, ids=" ".join)
+def test_reader_prints_100_harmless_columns(
+    arguments: Sequence[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = [] if arguments[0] in ("tasks", "methods") else ["--store", str(folder)]
+    assert main([*arguments, *place]) == 0
+    out = capsys.readouterr().out
+    assert out
+    assert max(map(len, out.splitlines())) <= 100
+    assert not set("\x1b\r\u202e\x9b") & set(out)
+
+
+@pytest.mark.parametrize("arguments", READERS, ids=" ".join)
+def test_reader_prints_json_alone(
+    arguments: Sequence[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = [] if arguments[0] in ("tasks", "methods") else ["--store", str(folder)]
+    assert main([*arguments, "--json", *place]) == 0
+    captured = capsys.readouterr()
+    assert isinstance(json.loads(captured.out), dict)
+    assert captured.err == ""
+
+
+def test_runs_shows_rates(run: Any) -> None:
+    row = run("runs").splitlines()[1]
+    assert row.split()[:4] == [RUN, "done", SCOPE, "reflexion"]
+    assert "1.00" in row
+
+
+def test_episodes_filter(run: Any) -> None:
+    def outcomes(*filters: str) -> list[tuple[int, int]]:
+        found = json.loads(run("episodes", "--json", *filters))["episodes"]
+        return [(e["seed"], e["trial"]) for e in found]
+
+    assert outcomes() == [(0, 1), (0, 2), (1, 1)]
+    assert outcomes("--failed") == [(0, 1)]
+    assert outcomes("--seed", "1") == [(1, 1)]
+    assert outcomes("--branch", BRANCH) == [(0, 1), (0, 2)]
+    assert outcomes("--instance", "train/0", "--arm", "learned", "--seed", "0") == [(0, 1), (0, 2)]
+    assert outcomes("--instance", "train/1") == []
+    assert outcomes("--arm", "retry") == []
+
+
+def test_critiques_say_why_they_were_refused(run: Any) -> None:
+    out = run("critiques")
+    assert "1 accepted, 1 refused (1 absent_quote), 1 failed" in out
+    assert "refused: absent_quote (look\\x1b[2J\\x0dhere\\u202e)" in out
+    assert "“a wall” it never turned" in out
+
+
+def test_critiques_filter(run: Any) -> None:
+    found = json.loads(run("critiques", "--status", "refused", "--json"))["critiques"]
+    assert [c["refusal"] for c in found] == ["absent_quote"]
+    assert json.loads(run("critiques", "--instance", "7", "--json"))["critiques"] == []
+
+
+@pytest.mark.parametrize("command", ["behaviors", "reflections"])
+def test_lessons_lead_back_to_the_step(command: str, run: Any) -> None:
+    out = run(command)
+    assert f"on branch {BRANCH} (latest run, arm learned, seed 0)" in out
+    assert f"other seeds: --branch {RUN}/learned/1" in out
+    assert "When at a wall: turn right" in out
+    assert f"{critique(1, FAILED).id} ← {FAILED.id} ← {INSTANCE} trial 1 step 1" in " ".join(
+        out.split()
+    )
+
+
+def test_lessons_filter(run: Any) -> None:
+    assert json.loads(run("behaviors", "--status", "retired", "--json"))["behaviors"] == []
+    assert json.loads(run("reflections", "--instance", "9", "--json"))["reflections"] == []
+    assert len(json.loads(run("behaviors", "--scope", SCOPE, "--json"))["behaviors"]) == 1
+
+
+def test_lessons_read_main_once_it_has_some(run: Any) -> None:
+    assert json.loads(run("publish", RUN, "--json"))["added"] == 1
+    shown = json.loads(run("behaviors", "--json"))
+    assert (shown["branch"], shown["why"]) == ("main", "it has lessons")
+    assert [lesson["status"] for lesson in shown["behaviors"]] == ["quarantined"]
+    assert json.loads(run("reflections", "--json"))["branch"] == BRANCH
+    assert json.loads(run("behaviors", "--run", RUN, "--json"))["branch"] == BRANCH
+
+
+def test_publish_with_approval_activates_and_takes_reflections(run: Any) -> None:
+    out = run("publish", RUN[:8], "--approve", "--reflections")
+    assert out.startswith(f"{BRANCH} → main: 2 added")
+    shown = json.loads(run("reflections", "--branch", "main", "--json"))["reflections"]
+    assert [(r["status"], r["trust"]) for r in shown] == [("active", "operator")]
+
+
+def test_publish_of_another_seed(run: Any) -> None:
+    assert run("publish", RUN, "--seed", "1").startswith(f"{RUN}/learned/1 → main: 0 added")
+
+
+def test_publish_while_another_writes_says_so(folder: Path, run: Any) -> None:
+    with open_store(folder) as store, store.acquire_lease("main", "somebody"):
+        assert LeaseError.__name__ not in run("publish", RUN, code=1)
+
+
+def test_show_run_has_its_table(run: Any) -> None:
+    out = run("show", "run_aaaa")
+    assert "1.00 [1.00, 1.00]" in out
+    assert f"branch {BRANCH}: 2 lessons" in out
+    assert json.loads(run("show", RUN, "--json"))["result"] == FIGURES
+
+
+def test_show_episode_has_trajectory_guidance_and_critiques(run: Any) -> None:
+    out = run("show", FAILED.id[:9])
+    assert "→ go left  (followed [1])" in out
+    assert "← a wall" in out
+    assert "accepted" in out
+    solved = episode(2, success=True)
+    assert "[1] le_x" in run("show", solved.id)
+
+
+def test_show_lesson_has_its_history(run: Any) -> None:
+    identity = json.loads(run("behaviors", "--json"))["behaviors"][0]["id"]
+    assert "because seen once" in run("show", identity[:8])
+    shown = json.loads(run("show", identity, "--json"))
+    assert (shown["kind"], shown["history"][0]["update"]["op"]) == ("lesson", "add")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["show", "cr_0"], "is not unique; it may be: cr_"),
+        (["show", "ep_zzz"], "nothing in"),
+        (["show", ""], "is not unique"),
+        (["behaviors", "--run", "run_x"], "unknown run 'run_x'"),
+        (["behaviors", "--branch", "mian"], "did you mean: main"),
+        (["behaviors", "--branch", "main", "--run", RUN], "not both"),
+        (["episodes", "--branch", "main"], "no episodes ran on branch 'main'"),
+        (["publish", RUN, "--arm", "retry"], "unknown branch"),
+        (["publish", RUN, "--seed", "9"], "unknown branch"),
+        (["resume", RUN], "cannot"),
+    ],
+)
+def test_reader_refuses_in_one_line(arguments: Sequence[str], words: str, run: Any) -> None:
+    said = run(*arguments, code=2)
+    assert said.startswith("verbalrl: ")
+    assert said.count("\n") == 1
+    if arguments[0] != "resume":
+        assert words in said
+
+
+@pytest.mark.parametrize("command", ["runs", "episodes", "critiques", "behaviors", "show x"])
+def test_store_that_is_not_there_is_not_made(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "none"
+    assert main([*command.split(), "--store", str(place)]) == 2
+    assert "there is no store in" in capsys.readouterr().err
+    assert not place.exists()
+
+
+def test_store_of_another_kind_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "verbalrl.db").write_text("not a database at all, but long enough to look at")
+    assert main(["runs", "--store", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_store_comes_from_the_environment(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VERBALRL_STORE", str(folder))
+    assert main(["runs"]) == 0
+    assert RUN in capsys.readouterr().out
+
+
+def test_empty_store_reads_as_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    open_store(tmp_path, create=True).close()
+    assert main(["behaviors", "--store", str(tmp_path)]) == 0
+    assert "0 behaviors on branch main" in capsys.readouterr().out
+    assert main(["episodes", "--store", str(tmp_path)]) == 2
+
+
+def test_readers_import_nothing_heavy(folder: Path) -> None:
+    code = (
+        "import json, sys\nfrom verbalrl.cli import main\n"
+        f"for name in ('runs', 'episodes', 'critiques', 'behaviors', 'reflections'):\n"
+        f"    assert main([name, '--store', {str(folder)!r}]) == 0\n"
+        f"assert main(['show', {RUN!r}, '--store', {str(folder)!r}]) == 0\n"
+        "print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stderr.splitlines()[-1]))
+    assert loaded & {"anthropic", "chromadb", "httpx", "numpy", "openai", "rich"} == set()

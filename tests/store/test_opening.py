@@ -1,0 +1,222 @@
+"""A store opens, or says in one line what is wrong, where, and what to do."""
+
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.store.builders import a_commit, a_run, add, new_store, open_lane, wait
+from verbalrl.errors import SchemaVersionError, StorageError
+from verbalrl.store import Store, open_store, schema
+from verbalrl.store.writer import Writer
+
+SRC = Path(__file__).resolve().parents[2] / "src"
+
+
+def pragma(store: Store, name: str) -> object:
+    """A setting of the connection that writes."""
+    writer: Writer = store._writer
+    return writer.do(lambda c: c.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def test_commits_reach_the_disk(store: Store) -> None:
+    assert pragma(store, "synchronous") == 2
+    assert pragma(store, "journal_mode") == "wal"
+    assert pragma(store, "foreign_keys") == 1
+    assert pragma(store, "busy_timeout") == 30_000
+    assert pragma(store, "application_id") == schema.APPLICATION_ID
+    assert pragma(store, "user_version") == 1
+
+
+def test_every_table_is_strict(store: Store) -> None:
+    rows = store._read(lambda c: c.execute("PRAGMA table_list").fetchall())
+    assert {r[1] for r in rows if not r[5]} <= {"sqlite_schema", "sqlite_temp_schema", "sqlite_sequence"}  # noqa: E501
+    assert len(rows) > 15
+
+
+def test_only_the_owner_may_read_the_files(store: Store) -> None:
+    store.create_run(a_run())
+    files = sorted(store.path.iterdir())
+    assert len(files) >= 3
+    assert {stat.S_IMODE(f.stat().st_mode) for f in files} == {0o600}
+
+
+def test_nothing_is_left_beside_a_closed_store(tmp_path: Path) -> None:
+    with new_store(tmp_path) as store:
+        with store.acquire_lease("main", "test"):
+            store.create_run(a_run())
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["verbalrl.db", "verbalrl.lock"]
+
+
+def test_missing_store_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="there is no store in"):
+        open_store(tmp_path / "no")
+    assert not (tmp_path / "no").exists()
+
+
+def test_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("x")
+    with pytest.raises(StorageError, match="cannot be used as a store"):
+        open_store(tmp_path / "f", create=True)
+    with pytest.raises(StorageError, match="there is no store"):
+        open_store(tmp_path / "f")
+
+
+def flip_header(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[:16] = b"not a database!!"
+    file.write_bytes(data)
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:5000])
+
+
+def break_page_1(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[100:110] = b"\xff" * 10
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (lambda f: f.write_bytes(b""), "not a verbalrl store"),
+        (lambda f: f.write_bytes(os.urandom(9000)), "damaged"),
+        (flip_header, "damaged"),
+        (cut, "damaged"),
+        (break_page_1, "damaged"),
+    ],
+)
+def test_damaged_file_is_one_clear_line(
+    tmp_path: Path, harm: Callable[[Path], object], message: str
+) -> None:
+    with new_store(tmp_path) as store:
+        wait(store.put_commit(a_commit(open_lane(store), 0, *(add(f"le_{i}") for i in range(40)))))
+    harm(tmp_path / schema.FILE_NAME)
+    with pytest.raises(StorageError) as caught:
+        with open_store(tmp_path, create=True) as store:
+            store.runs(), store.memory_digest("r1/learned/0")
+    assert message in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_newer_schema_is_refused(tmp_path: Path) -> None:
+    new_store(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / schema.FILE_NAME)) as other:
+        other.execute("PRAGMA user_version = 2")
+    with pytest.raises(SchemaVersionError, match="schema 2, this version reads up to 1; upgrade"):
+        open_store(tmp_path)
+
+
+def test_foreign_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / schema.FILE_NAME)) as other:
+        other.execute("CREATE TABLE mine (x)")
+    before = (tmp_path / schema.FILE_NAME).read_bytes()
+    with pytest.raises(SchemaVersionError, match="not a verbalrl store"):
+        open_store(tmp_path, create=True)
+    assert (tmp_path / schema.FILE_NAME).read_bytes() == before
+
+
+def test_migration_runs_once_and_wholly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with new_store(tmp_path) as store:
+        store.create_run(a_run())
+    broken = "CREATE TABLE later (x INTEGER) STRICT;\nINSERT INTO nowhere VALUES (1);"
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, broken))
+    with pytest.raises(StorageError, match="nowhere"):
+        open_store(tmp_path)
+    monkeypatch.setattr(schema, "MIGRATIONS", (schema.MIGRATIONS[0], broken.splitlines()[0]))
+    for _ in range(2):
+        with open_store(tmp_path) as store:
+            assert pragma(store, "user_version") == 2
+            assert store._read(lambda c: c.execute("SELECT count(*) FROM later").fetchone()) == (0,)
+            assert store.run("r1").task == "gridnav-v1"
+
+
+def test_new_store_migrates_to_the_newest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = "CREATE TABLE later (x INTEGER) STRICT;"
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, later))
+    with new_store(tmp_path) as store:
+        assert pragma(store, "user_version") == 2
+
+
+def test_creating_twice_keeps_the_first(tmp_path: Path) -> None:
+    with new_store(tmp_path) as first:
+        first.create_run(a_run())
+        schema.create(tmp_path / schema.FILE_NAME)
+        with new_store(tmp_path) as second:
+            assert second.run("r1").id == "r1"
+    assert not list(tmp_path.glob(".verbalrl-*"))
+
+
+@pytest.fixture
+def locked_folder() -> Iterator[Path]:
+    """A store in a folder that the child below may read and not write."""
+    folder = Path(tempfile.mkdtemp())
+    with new_store(folder) as store:
+        store.create_run(a_run())
+    (folder / schema.FILE_NAME).chmod(0o444)
+    folder.chmod(0o555)
+    yield folder
+    folder.chmod(0o700)
+    shutil.rmtree(folder)
+
+
+def test_read_only_store_can_be_read(locked_folder: Path) -> None:
+    script = f"""
+import os
+from verbalrl.store import open_store
+from verbalrl.errors import StorageError
+if os.geteuid() == 0:
+    os.setuid(65534)  # root may write anything
+with open_store({str(locked_folder)!r}, create=True) as store:
+    print(store.run("r").id)
+    for attempt in (lambda: store.update_run("r1", status="done"),
+                    lambda: store.acquire_lease("main", "me")):
+        try:
+            attempt()
+        except StorageError as error:
+            print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(SRC)},
+        check=False,
+    )
+    assert done.stderr == ""
+    run, *refusals = done.stdout.splitlines()
+    assert run == "r1"
+    assert len(refusals) == 2
+    assert all("is read-only; make file and folder writable" in line for line in refusals)
+
+
+def test_importing_the_store_stays_light() -> None:
+    script = (
+        "import sys, verbalrl.store\n"
+        "heavy = {'numpy', 'openai', 'anthropic', 'chromadb', 'structlog', 'jinja2', 'click',"
+        " 'rich', 'tenacity'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(SRC)},
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,99 @@
+"""Intervals over instances, not over episodes."""
+
+from __future__ import annotations
+
+import pytest
+
+from verbalrl.result import ArmFacts, Outcome, RunFacts, solved_by, summarise
+from verbalrl.stats import interval, mean_by_instance, paired_difference
+
+
+def outcome(instance: str, trial: int, success: bool | None, **changes: object) -> Outcome:
+    base = {
+        "arm": "learned",
+        "seed": 0,
+        "instance": instance,
+        "split": "train",
+        "trial": trial,
+        "purpose": "attempt",
+        "success": success,
+        "failed": False,
+        "reward": None if success is None else float(success),
+    }
+    return Outcome.model_validate(base | changes)
+
+
+def test_an_interval_covers_its_mean_and_repeats_exactly() -> None:
+    first, second = interval([0.0, 1.0, 1.0, 0.0]), interval([0.0, 1.0, 1.0, 0.0])
+    assert first == second
+    assert first is not None
+    assert first.low <= first.mean == 0.5 <= first.high
+    assert interval([]) is None
+
+
+def test_seeds_of_one_instance_are_not_independent() -> None:
+    few = {(f"i{n}", 0): float(n % 2) for n in range(10)}
+    many = {(f"i{n}", s): float(n % 2) for n in range(10) for s in range(50)}
+    assert interval(list(mean_by_instance(few).values())) == interval(
+        list(mean_by_instance(many).values())
+    )
+
+
+def test_a_paired_difference_uses_what_both_have() -> None:
+    found = paired_difference({("a", 0): 1.0, ("b", 0): 1.0}, {("a", 0): 0.0, ("c", 0): 0.0})
+    assert found is not None
+    assert (found.mean, found.n) == (1.0, 1)
+
+
+def test_solved_by_counts_all_instances_and_leaves_unknown_out() -> None:
+    outcomes = [
+        outcome("a", 1, False),
+        outcome("a", 2, True),
+        outcome("b", 1, False),
+        outcome("c", 1, None),
+        outcome("d", 1, None, failed=True),
+        outcome("e", 1, True, purpose="probe"),
+    ]
+    assert solved_by(outcomes, "train", 1) == {("a", 0): 0, ("b", 0): 0, ("d", 0): 0}
+    assert solved_by(outcomes, "train", 2) == {("a", 0): 1, ("b", 0): 0, ("d", 0): 0}
+
+
+def facts(**changes: object) -> RunFacts:
+    base = {
+        "run": "run_x",
+        "task": "t-v1",
+        "method": "reflexion",
+        "model": "offline:apprentice",
+        "simulated": True,
+        "learns": "instance",
+        "trials": 2,
+        "seeds": (0,),
+        "train": 2,
+        "test": 0,
+        "reported": "train",
+    }
+    return RunFacts.model_validate(base | changes)
+
+
+def test_the_figures_stand_beside_their_controls() -> None:
+    outcomes = [outcome("a", 2, True), outcome("b", 1, True)]
+    outcomes += [outcome(i, 1, False, arm="retry") for i in ("a", "b")]
+    result = summarise(facts(), outcomes, {"retry": ArmFacts(), "learned": ArmFacts()})
+    learned = result.arms["learned"]
+    assert learned["success_by_trial"] == [0.5, 1.0]
+    assert learned["vs_retry"] == {"trial": 2, "diff": 1.0, "ci95": [1.0, 1.0], "n": 2}
+    assert "says nothing about LLMs" in result.table()
+
+
+def test_pass_at_k_of_retry_is_marked_for_shared_methods() -> None:
+    outcomes = [outcome("a", 1, False, split="test", arm=a) for a in ("retry", "learned")]
+    outcomes.append(outcome("a", 2, True, split="test", arm="retry"))
+    result = summarise(
+        facts(learns="shared", reported="test"),
+        outcomes,
+        {"retry": ArmFacts(), "learned": ArmFacts()},
+    )
+    assert result.arms["retry"]["success_by_trial"] == [0.0, 1.0]
+    assert result.arms["retry"]["oracle_stopped"] is True
+    assert result.arms["learned"]["vs_retry"]["diff"] == pytest.approx(0.0)
+    assert "oracle-stopped" in result.table()
