@@ -1,4 +1,4 @@
-"""A house of a few rooms. In each room one door leads on and the others are traps, always the same."""
+"""A house of rooms. In each room one door leads on and the others are traps, always the same."""
 
 from verbalrl.records import Action, Instance, Observation, Situation, StepResult
 

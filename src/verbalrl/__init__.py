@@ -55,7 +55,7 @@ _HOMES = {
 }
 _MODULES = ("methods",)
 
-__all__ = ["__version__", "methods", *_HOMES]  # noqa: PLE0604 - names of a constant
+__all__ = ["__version__", "methods", *_HOMES]
 
 
 def __getattr__(name: str) -> object:

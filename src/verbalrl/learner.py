@@ -1,4 +1,4 @@
-"""The closed loop: a learner drives an agent over a task, under a method, in several arms and seeds.
+"""The closed loop: a learner drives an agent over a task under a method, in arms and seeds.
 
     for every arm and seed:  plan → attempt → score → critique → curate → commit → plan …
 
@@ -25,7 +25,7 @@ from .lanes import Stream, together
 from .methods import Method
 from .models import Model, run_sync
 from .prompts import PromptLibrary
-from .records import BranchRecord, LaneKey, RunRecord, RunStatus
+from .records import BranchRecord, RunRecord, RunStatus
 from .result import RunResult
 from .rollout import Hook, Limits
 from .store import Store, open_store
@@ -41,7 +41,7 @@ class Learner:
 
     Args:
         agent: A callable that takes a `Situation`, or (instance, guidance); or a `ChatAgent`.
-        method: A plan from `verbalrl.methods`; by default the one that suits what the task can teach.
+        method: A plan from `verbalrl.methods`; by default the one that suits the task.
         critic: A model, its name, or a callable; by default the agent's own model.
         curator: A model, its name, or a callable; by default the critic's model.
         store: A folder, or an open store; by default a new temporary folder.
@@ -188,9 +188,7 @@ class Learner:
             store.create_branch(branch)
         return record
 
-    async def _drive(
-        self, store: Store, task: Task, plan: RunPlan, record: RunRecord
-    ) -> RunResult:
+    async def _drive(self, store: Store, task: Task, plan: RunPlan, record: RunRecord) -> RunResult:
         """Run every stream to its end, whatever ends it, and store the figures."""
         with ExitStack() as leases:
             bench = self._bench = Bench(self._kit(store, task), plan, record)

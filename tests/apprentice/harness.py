@@ -115,14 +115,14 @@ class Loop:
     habit: int = 0
     rename: Callable[[str], str] = same
     reword: Callable[[Line], Line] | None = None
-    as_texts: bool = False
+    as_text: Callable[[Line], str] | None = None
     ask: Ask | None = None
     recorded: list[tuple[Any, ...]] = field(default_factory=list)
     record: bool = False
     no_keeps: bool = False
     batch: int = 32
     passes: int = 3
-    lists: list[list[Line]] = field(default_factory=list)
+    trace: list[list[list[Line]]] = field(default_factory=list)
 
     def reply(self, system: str, user: str, schema: dict[str, Any], seed: int) -> Any:
         """One request to the model."""
@@ -156,8 +156,8 @@ def attempt(loop: Loop, instance: Instance, lessons: Sequence[Line], key: object
     original = dict(zip(actions, instance.actions, strict=True))
     shown = [loop.reword(line) for line in lessons] if loop.reword else list(lessons)
     shown = [dict(line, alias=n) for n, line in enumerate(shown, 1)]
-    stable = [] if loop.as_texts else shown
-    texts = [sentence(line) for line in shown] if loop.as_texts else []
+    texts = [loop.as_text(line) for line in shown] if loop.as_text else []
+    stable = [] if loop.as_text else shown
     observation, steps, success, stop = instance.reset(), [], False, "max_steps"
     system = render("actor/system.jinja", role="", stable=stable)
     for n in range(1, instance.limit + 1):
@@ -182,11 +182,6 @@ def attempt(loop: Loop, instance: Instance, lessons: Sequence[Line], key: object
     return Attempt(say(instance.goal), actions or None, steps, success, stop, reward, shown)
 
 
-def sentence(line: Line) -> str:
-    """A lesson as a plain line of text."""
-    return f"When {line['when']}: {line['instruction']}" if line["when"] else line["instruction"]
-
-
 def criticise(loop: Loop, made: Attempt, key: object, trial: int) -> dict[str, Any]:
     """The critique of one attempt."""
     user = render(
@@ -202,28 +197,32 @@ def criticise(loop: Loop, made: Attempt, key: object, trial: int) -> dict[str, A
     return loop.reply(render("critic/system.jinja"), user, CRITIQUE, seed_of(key, trial, "critic"))
 
 
+Trace = list[list[list[Line]]]
+"""What each instance was given, by trial."""
+
+
 def run_instances(
     loop: Loop,
     instances: Sequence[Instance],
     seed: int,
-    learn: bool,
+    learn: bool = False,
     trials: int = 5,
-    show: Callable[[list[list[Line]], int], list[Line]] | None = None,
+    given: Trace | None = None,
 ) -> list[float]:
-    """Share of instances solved by each trial; `show` may change what an instance is given."""
+    """Share of instances solved by each trial; `given` hands out fixed lessons instead."""
     memories: list[list[Line]] = [[] for _ in instances]
     windows: list[list[list[Line]]] = [[] for _ in instances]
     solved_at: list[int | None] = [None] * len(instances)
     for trial in range(1, trials + 1):
-        before = [list(memory) for memory in memories]
+        loop.trace.append([list(memory) for memory in memories])
         for n, instance in enumerate(instances):
-            if solved_at[n] is not None and show is None:
+            if solved_at[n] is not None:
                 continue
-            lessons = show(before, n) if show else memories[n]
+            lessons = given[trial - 1][n] if given else memories[n]
             made = attempt(loop, instance, lessons, (seed, n), trial)
-            if made.success and solved_at[n] is None:
+            if made.success:
                 solved_at[n] = trial
-            if learn and not made.success:
+            elif learn:
                 memories[n] = _reflect(loop, made, memories[n], windows[n], (seed, n), trial)
     return [
         sum(at is not None and at <= trial for at in solved_at) / len(instances)
@@ -263,7 +262,6 @@ def run_shared(
         for start in range(0, len(todo), loop.batch):
             _round(loop, task, scope, todo[start : start + loop.batch], solved, seed, trial)
         curve.append(len(solved) / len(task.train))
-    loop.lists.append(scope.lessons)
     return run_test(loop, task.test, scope.lessons, seed), scope.lessons, curve
 
 

@@ -16,7 +16,6 @@ from verbalrl.models import (
     Model,
     ScriptedModel,
     Slots,
-    Worker,
     Workers,
     run_sync,
 )
@@ -70,10 +69,6 @@ def test_ask_finds_the_ambient_context() -> None:
     assert len(model.requests) == len(journal.records) == 1
 
 
-async def in_thread(function: "type[str] | object", worker: Worker) -> object:
-    return await worker.call(function)  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("own_loop", [False, True])
 def test_sync_code_in_a_thread_asks_through_the_run(own_loop: bool) -> None:
     journal = MemoryJournal()
@@ -103,7 +98,7 @@ def test_ask_sync_on_the_loop_says_what_to_do() -> None:
         with context().active():
             return ScriptedModel(["x"]).ask_sync("?")
 
-    with pytest.raises(RuntimeError, match="await model.ask"):
+    with pytest.raises(RuntimeError, match="write `await"):
         asyncio.run(ask())
 
 

@@ -41,11 +41,15 @@ def run(make: Callable[[], Awaitable[Any]]) -> Any:
     return asyncio.run(inner())
 
 
+def ask(own: CallContext, model: ScriptedModel, text: str = "Which way?") -> Reply:
+    return asyncio.run(own.ask(model, request(text)))
+
+
 def test_second_time_the_answer_comes_from_the_journal() -> None:
     journal, model = MemoryJournal(), ScriptedModel(["north", "south"])
     for _ in range(2):
         fresh = context(journal)
-        replies = [run(lambda c=fresh: c.ask(model, request())) for _ in range(2)]
+        replies = [ask(fresh, model) for _ in range(2)]
         assert [r.text for r in replies] == ["north", "south"]
     assert len(model.requests) == 2
     assert (fresh.asked, fresh.replayed) == (0, 2)
@@ -55,7 +59,7 @@ def test_replayed_usage_equals_live_usage() -> None:
     journal, model = MemoryJournal(), ScriptedModel(["north"])
     live, replayed = context(journal), context(journal)
     for each in (live, replayed):
-        run(lambda c=each: c.ask(model, request()))
+        ask(each, model)
     assert live.usage == replayed.usage
     assert live.usage["actor"].calls == 1
     assert live.tokens_used == live.usage["actor"].total > 0
@@ -81,11 +85,11 @@ def test_keys_and_seeds_differ_by_place() -> None:
     model = ScriptedModel(lambda _: "x")
     base = context(MemoryJournal())
 
-    async def ask() -> None:
+    async def each() -> None:
         for view in (base, base, base.at(step=2), base.at(role="critic"), base.at(hook="h")):
             await view.ask(model, request())
 
-    asyncio.run(ask())
+    asyncio.run(each())
     assert len({r.call_key for r in model.requests}) == 5
     assert len({r.sample_seed for r in model.requests}) == 5
     assert model.requests[3].role == "critic"
@@ -94,7 +98,7 @@ def test_keys_and_seeds_differ_by_place() -> None:
 def test_seed_does_not_depend_on_the_owner() -> None:
     model = ScriptedModel(lambda _: "x")
     for owner in ("ep_1", "ep_2"):
-        run(lambda o=owner: CallContext(MemoryJournal(), Slots(), o, sample_seed=3).ask(model, request()))
+        ask(CallContext(MemoryJournal(), Slots(), owner, sample_seed=3), model)
     assert model.requests[0].sample_seed == model.requests[1].sample_seed
     assert model.requests[0].call_key != model.requests[1].call_key
     assert model.requests[0].sha() == model.requests[1].sha()

@@ -99,7 +99,10 @@ def test_escapes_cannot_bring_back_what_was_normalised_away() -> None:
 SCHEMA = {
     "type": "object",
     "required": ["way"],
-    "properties": {"way": {"enum": ["n", "s"]}, "n": {"type": "array", "items": {"type": "integer"}}},
+    "properties": {
+        "way": {"enum": ["n", "s"]},
+        "n": {"type": "array", "items": {"type": "integer"}},
+    },
 }
 
 

@@ -39,7 +39,7 @@ def test_one_worker_is_one_thread() -> None:
 
 def test_errors_come_back_as_they_are() -> None:
     with pytest.raises(KeyError, match="x"):
-        call(lambda: {}["x"])
+        call(lambda: dict[str, int]()["x"])
 
 
 @pytest.mark.parametrize("function", [lambda: sys.exit(3), lambda: next(iter(()))])

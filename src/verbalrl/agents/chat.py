@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, JsonValue
 from ..models import Message, Model, Request, ask_for, load_model
 from ..models.structured import repaired
 from ..prompts import Line, PromptLibrary, neutralise
-from ..records import Action, Note, Previous, Record, Situation
+from ..records import Action, GuidanceLine, Note, Previous, Record, Situation
 
 SYSTEM, ACT = "actor/system", "actor/act"
 
@@ -86,6 +86,7 @@ class ChatAgent:
             prompts = PromptLibrary(Path(prompts) if prompts is not None else None)
         prompts.check(PROMPT_INPUTS)
         self.prompts = prompts
+        self._system = lru_cache(maxsize=64)(self._rendered_system)
 
     async def __call__(self, situation: Situation, /) -> Action:
         """The model's action; one that is not among the listed ones is asked for once more.
@@ -112,16 +113,12 @@ class ChatAgent:
 
     def messages(self, situation: Situation) -> tuple[Message, Message]:
         """The system and the user message for `situation`."""
-        system = self.prompts.render(SYSTEM, self._system(situation))
         user = self.prompts.render(ACT, _act(situation))
-        return (
-            Message(role="system", text=system.text),
-            Message(role="user", text=user.text),
-        )
+        return self._system(situation.guidance.stable), Message(role="user", text=user.text)
 
-    def _system(self, situation: Situation) -> SystemInputs:
-        stable = tuple(map(Line.of, situation.guidance.stable))
-        return SystemInputs(role=self.role, stable=stable)
+    def _rendered_system(self, stable: tuple[GuidanceLine, ...]) -> Message:
+        inputs = SystemInputs(role=self.role, stable=tuple(map(Line.of, stable)))
+        return Message(role="system", text=self.prompts.render(SYSTEM, inputs).text)
 
 
 def _act(situation: Situation) -> ActInputs:

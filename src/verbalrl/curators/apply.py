@@ -23,6 +23,8 @@ from ..store.reduce import lesson_id
 from .desk import Desk, Progress, completed, counted, fault, has_words
 from .schema import OperationReply
 
+_MAKING = (Operation.ADD, Operation.REVISE, Operation.MERGE)
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -112,6 +114,8 @@ def _add(op: OperationReply, desk: Desk, progress: Progress) -> str:
         _join(op, desk, progress, progress.made[body.content])
         return ""
     known = _same_content(body, desk, progress)
+    if known is not None and known.id in progress.changed:
+        return f"another operation ({progress.changed[known.id]}) is about this text"
     if known is not None and (known.usable or known.status is Status.QUARANTINED):
         return _support(known, op, desk, progress)
     if known is not None and known.status is not Status.PURGED:
@@ -133,8 +137,6 @@ def _again(known: Lesson, op: OperationReply, desk: Desk, progress: Progress) ->
         return "this text was revoked"
     if known.trust.rank > desk.trust.rank:
         return f"this text was {known.status}; {desk.trust} text cannot bring it back"
-    if known.id in progress.changed:
-        return f"another operation ({progress.changed[known.id]}) is about this text"
     if not _fresh(known, op, desk, progress):
         return f"this text was {known.status}, and all of its evidence is counted already"
     if progress.count >= desk.max_lessons:
@@ -166,7 +168,8 @@ def _rewrite(op: OperationReply, desk: Desk, progress: Progress) -> str:
     if op.op == "revise":
         update = _update(Operation.REVISE, named[0].id, op, desk)
         # A lesson keeps what only the method decides.
-        kept = {"aspect": named[0].body.aspect, "audience": named[0].body.audience}
+        old = named[0].body
+        kept = {"aspect": old.aspect, "audience": old.audience, "conditional": old.conditional}
         progress.updates.append(update.replace(body=body.replace(**kept)))
         return ""
     progress.count -= len(named) - 1
@@ -240,9 +243,6 @@ def _update(
         reason=op.reason.strip(),
         prompt_sha=desk.prompt_sha,
     )
-
-
-_MAKING = (Operation.ADD, Operation.REVISE, Operation.MERGE)
 
 
 def _title(op: OperationReply) -> str:

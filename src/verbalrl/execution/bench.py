@@ -85,7 +85,9 @@ class Bench:
             case CurateLessons():
                 return await self._curate(work, place)
             case SelectCandidate():
-                return await self._decide(work, place, selection.select(work, place, self._method(place)))
+                return await self._decide(
+                    work, place, selection.select(work, place, self._method(place))
+                )
             case FreezeMemory():
                 return await self._decide(work, place, selection.freeze(work, place))
 
@@ -166,7 +168,10 @@ class Bench:
         if episode is None:
             async with self._open_episodes:
                 episode = await self._replayed(
-                    key, place, "actor", work.spec.sample_seed(place.lane),
+                    key,
+                    place,
+                    "actor",
+                    work.spec.sample_seed(place.lane),
                     lambda context: episodes.run(self.kit, work, place, context),
                 )
                 await self.kit.store.put_episode(episode)
@@ -181,7 +186,10 @@ class Bench:
             # The seed leaves out run and arm, like those of episodes.
             seed = critiques.sample_seed(work, place)
             critique = await self._replayed(
-                key, place, "critic", seed,
+                key,
+                place,
+                "critic",
+                seed,
                 lambda context: critiques.write(
                     self.kit, work, place, self._method(place), context
                 ),
@@ -197,11 +205,13 @@ class Bench:
         if commit is None:
             seed = seed_from("curate", place.lane.seed, work.scope, base)
             lessons = self.kit.store.lessons(branch, work.scope, revision=base)
+            ground = curation.Ground(lessons, base, self._method(place), self._goal())
             commit = await self._replayed(
-                key, place, "curator", seed,
-                lambda context: curation.curate(
-                    self.kit, work, place, curation.Ground(lessons, base, self._method(place)), context
-                ),
+                key,
+                place,
+                "curator",
+                seed,
+                lambda context: curation.curate(self.kit, work, place, ground, context),
             )
             await self.kit.store.put_commit(commit, self.fences.get(branch))
         revision = base + 1 if commit.updates else base
@@ -243,12 +253,20 @@ class Bench:
             except ReplayMismatch as mismatch:
                 generation += 1
                 self.discarded += 1
-                log.warning("journal.discarded", owner=owner, generation=generation, why=str(mismatch))
-        raise MethodError(f"{owner}: its requests differ at every replay; is the agent's prompt random?")
+                log.warning(
+                    "journal.discarded", owner=owner, generation=generation, why=str(mismatch)
+                )
+        raise MethodError(
+            f"{owner}: its requests differ at every replay; is the agent's prompt random?"
+        )
 
     def _lessons(self, lane: LaneKey, scope: str, revision: int) -> tuple[Lesson, ...]:
         found = self.kit.store.lessons(lane.branch, scope, revision=revision)
         return tuple(lesson for lesson in found if lesson.usable)
+
+    def _goal(self) -> str:
+        goals = {instance.goal for instance in (*self.plan.train, *self.plan.read)}
+        return goals.pop() if len(goals) == 1 else self.kit.task.summary
 
     def _pinned(self, lane: LaneKey, scope: str) -> int:
         return self.kit.store.branch(lane.branch).pinned.get(scope, 0)

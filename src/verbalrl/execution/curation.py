@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..curators import SharedCase, curate_reflections
+from ..curators import CurationCase, curate_reflections, curate_shared
 from ..errors import ConfigurationError, MethodError
 from ..lanes import Place
-from ..methods import Method
+from ..methods import CommitCheck, Method
 from ..models import CallContext
 from ..records import (
     Commit,
@@ -29,6 +29,8 @@ class Ground:
     """All of the scope, in any status, at the revision `base`."""
     base: int
     method: Method
+    goal: str
+    """What the agent's task is: the instances' goal where they share one, else the summary."""
 
 
 async def curate(
@@ -39,10 +41,7 @@ async def curate(
         return _reflections(work, place, ground)
     if kit.curator is None:
         raise ConfigurationError("this method needs a curator; give curator= or critic=")
-    case = _case(kit, work, place, ground)
-    commit = await kit.curator.curate(case, context)
-    refused = _check(work, commit, ground)
-    return commit if not refused else commit.replace(updates=(), failure=refused)
+    return await curate_shared(_case(kit, work, place, ground), kit.curator, context)
 
 
 def _reflections(work: CurateLessons, place: Place, ground: Ground) -> Commit:
@@ -62,10 +61,22 @@ def _reflections(work: CurateLessons, place: Place, ground: Ground) -> Commit:
     )
 
 
-def _case(kit: Kit, work: CurateLessons, place: Place, ground: Ground) -> SharedCase:
-    critiques = {c.id: c for name in (*work.critiques, *work.evidence) if (c := _critique(kit, name))}
-    episodes = {e: _episode(kit, e) for c in critiques.values() for e in c.episodes}
-    raise NotImplementedError
+def _case(kit: Kit, work: CurateLessons, place: Place, ground: Ground) -> CurationCase:
+    new = tuple(_critique(kit, name) for name in work.critiques)
+    earlier = tuple(_critique(kit, name) for name in work.evidence)
+    names = {name for critique in (*new, *earlier) for name in critique.episodes}
+    return CurationCase(
+        id=work.id(place.lane),
+        work=work,
+        branch=place.lane.branch,
+        base=ground.base,
+        critiques=new,
+        earlier=earlier,
+        episodes={name: _episode(kit, name) for name in sorted(names)},
+        lessons=ground.lessons,
+        goal=ground.goal,
+        check=_check(work, ground.method),
+    )
 
 
 def _critique(kit: Kit, name: str) -> Critique:
@@ -82,10 +93,9 @@ def _episode(kit: Kit, name: str) -> Episode:
     return found
 
 
-def _check(work: CurateLessons, commit: Commit, ground: Ground) -> str:
+def _check(work: CurateLessons, method: Method) -> CommitCheck | None:
     if not work.check:
-        return ""
-    check = ground.method.checks.get(work.check)
-    if check is None:
-        raise MethodError(f"{ground.method.name} has no check {work.check!r}")
-    return check(commit, ground.lessons)
+        return None
+    if work.check not in method.checks:
+        raise MethodError(f"{method.name} has no check {work.check!r}")
+    return method.checks[work.check]

@@ -51,8 +51,9 @@ class RunPlan:
         for name in arms:
             methods.arm(method, name)
         span = _span(task, instances)
+        train: tuple[Instance, ...] = ()
         if method.learns == "instance":
-            read, train = _all(task, span), ()
+            read = _all(task, span)
         else:
             read = task.instances("test", *span)
             if not read:
@@ -137,7 +138,9 @@ def _span(task: Task, instances: int | tuple[int, int] | None) -> tuple[int, int
         return (0, task.default_instances)
     start, stop = (0, instances) if isinstance(instances, int) else instances
     if not 0 <= start < stop:
-        raise ConfigurationError(f"instances {start}:{stop}: give a count or a range A:B with A < B")
+        raise ConfigurationError(
+            f"instances {start}:{stop}: give a count or a range A:B with A < B"
+        )
     return (start, stop)
 
 

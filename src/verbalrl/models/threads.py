@@ -83,7 +83,8 @@ class Worker:
         self._workers = workers
         self._kind: Kind = kind
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._started = False
+        self.started = False
+        """True from its first call to its end."""
         self._permit: asyncio.Semaphore | None = None
         self.is_stuck = False
         """True once a call was given up; no further call is taken."""
@@ -107,12 +108,12 @@ class Worker:
         return cast(T, job.outcome.get())
 
     async def _start(self) -> None:
-        if self._started:
+        if self.started:
             return
         await self._workers.check()
         self._permit = self._workers.permits(self._kind)
         await self._permit.acquire()
-        self._started = True
+        self.started = True
         name = f"verbalrl-{self._kind}"
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
@@ -122,9 +123,9 @@ class Worker:
 
     def end(self, last: Callable[[], object] | None = None) -> None:
         """Let the thread end after what it is doing; a stuck one does `last` first if it can."""
-        if not self._started:
+        if not self.started:
             return
-        self._started = False
+        self.started = False
         if last is not None:
             self._jobs.put(_Job(None, copy_context(), last, ()))
         self._jobs.put(None)

@@ -79,6 +79,8 @@ class EnvironmentDoor:
     async def close(self) -> None:
         """Close the environment; what goes wrong here is logged, the episode stands."""
         worker = self._worker
+        if self._environment is None and not (worker and worker.started):
+            return
         if worker is not None and worker.is_stuck:
             worker.end(last=self._close)
             return

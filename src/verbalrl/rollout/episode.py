@@ -149,6 +149,7 @@ class _Play:
     async def run(self) -> None:
         """Play until something ends the episode; the environment is closed in any case."""
         context, limits, workers = self.context, self.limits, self.agent.workers
+        await workers.check()
         context.limit_tokens(limits.max_tokens)
         self.worker = workers.worker("agent")
         self.caller = HookCaller(self.hooks, context, self.worker, limits.step_timeout_s)

@@ -163,9 +163,9 @@ def _target(update: MemoryUpdate, old: Lesson | None, parents: tuple[Lesson, ...
     if status not in allowed:
         raise _refused(update, f"it may not become {status} from {before or 'nothing'}")
     if old is None and update.body is not None and update.body.kind is not LessonKind.REFLECTION:
-        entry = ENTRY[_trust(update)]
-        if status is not None and status not in entry:
-            raise _refused(update, f"{_trust(update)} text may not enter as {status}")
+        trust = _joint_trust(update, parents)
+        if status is not None and status not in ENTRY[trust]:
+            raise _refused(update, f"{trust} text may not enter as {status}")
     return status
 
 
@@ -176,9 +176,10 @@ def _usual(
     allowed: tuple[Status | None, ...],
 ) -> Status | None:
     if old is None and update.op in _MAKES:
-        entry = ENTRY[_trust(update)][0]
+        entry = ENTRY[_joint_trust(update, parents)]
         # A new text for old ones stands no higher than the least of them.
-        return min((p.status for p in parents), key=LIVE.index) if parents else entry
+        least = min((p.status for p in parents), key=LIVE.index, default=entry[0])
+        return least if least in entry else entry[0]
     if old is not None and update.op is Operation.RESTORE:
         return ENTRY[old.trust][0]
     return allowed[0]
@@ -222,7 +223,7 @@ def _made(
         scope=scope,
         body=update.body,
         status=Status.QUARANTINED,
-        trust=Origin.minimum((_trust(update), *(p.trust for p in merged))),
+        trust=_joint_trust(update, parents),
         born=at[0],
         position=at[1],
         critique=_kept_by(update, update.body, None),
@@ -298,6 +299,12 @@ def _purged(lesson: Lesson) -> Lesson:
 
 def _trust(update: MemoryUpdate) -> Origin:
     return update.trust or Origin.UNTRUSTED
+
+
+def _joint_trust(update: MemoryUpdate, parents: tuple[Lesson, ...]) -> Origin:
+    """The trust of a new text: a merged one has something of each of its parents."""
+    merged = parents if update.op is Operation.MERGE else ()
+    return Origin.minimum((_trust(update), *(p.trust for p in merged)))
 
 
 def _kept_by(update: MemoryUpdate, body: LessonBody, before: str | None) -> str | None:

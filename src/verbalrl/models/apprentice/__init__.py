@@ -34,14 +34,14 @@ def answer(
     Args:
         messages: role and text of each message, in order.
         schema: the JSON schema of the reply, or None for plain text.
-        sample_seed: the seed of this one request; equal requests with equal seeds get equal replies.
+        sample_seed: the seed of this request; equal requests with equal seeds get equal replies.
         habit: which apprentice it is; habits differ in what they do when they know nothing.
     """
     shown = layout.without_examples(messages)
     names = property_names(schema)
     key = (habit, sample_seed, layout.last_user(shown))
     if schema is None:
-        return _act(shown, (), sample_seed, habit)["action"]
+        return str(_act(shown, (), sample_seed, habit)["action"])
     value: Any
     if "verdict" in names:
         value = criticise(shown)

@@ -139,7 +139,7 @@ def _same(one: str, other: str) -> bool:
 
 
 def fitting(scene: Scene, actions: tuple[str, ...], now: Situation) -> list[Firing]:
-    """The lessons that fit now and speak of an action, without those that a better one overrides."""
+    """The lessons that fit now and speak of an action, less those that a better one overrides."""
     weights = _weights(scene)
     found: list[Firing] = []
     for lesson in scene.lessons:

@@ -33,6 +33,7 @@ _CONFIDENCE: Final = {"success": 0.7, "failure": 0.5, "unclear": 0.3}
 class Finding:
     """A step that decided something: `good` says whether its action should be taken again."""
 
+    attempt: int
     step: Step
     action: str
     good: bool
@@ -85,20 +86,23 @@ def examine(attempt: Attempt, actions: tuple[str, ...], remarks: Sequence[str]) 
     """The decisive steps of one attempt, the most decisive first."""
     if not attempt.steps:
         return []
-    found = _told(attempt.steps[-1], actions, remarks)
+    n = attempt.n
+    found = [Finding(n, *told) for told in _told(attempt.steps[-1], actions, remarks)]
     if attempt.success == "true":
-        return found + [Finding(s, s.action, True, s.feedback) for s in _path(attempt.steps)]
+        return found + [Finding(n, s, s.action, True, s.feedback) for s in _path(attempt.steps)]
     ended_itself = attempt.stop in ("terminated", "done", "")
     if attempt.success == "false" and ended_itself:
         last = attempt.steps[-1]
-        found.append(Finding(last, last.action, False, last.feedback))
+        found.append(Finding(n, last, last.action, False, last.feedback))
     found += _setbacks(attempt)
     if attempt.success == "false" and not ended_itself:
-        found += _repeats(attempt.steps)
+        found += _repeats(attempt)
     return found + _advances(attempt)
 
 
-def _told(last: Step, actions: tuple[str, ...], remarks: Sequence[str]) -> list[Finding]:
+def _told(
+    last: Step, actions: tuple[str, ...], remarks: Sequence[str]
+) -> list[tuple[Step, str, bool, str]]:
     """Other actions that the feedback on the last step names as what should have been done."""
     found = []
     for said in (part for text in (last.feedback, *remarks) for part in clauses(text)):
@@ -106,7 +110,7 @@ def _told(last: Step, actions: tuple[str, ...], remarks: Sequence[str]) -> list[
             continue
         for action, sign in directions(said, actions).items():
             if sign > 0 and action != last.action:
-                found.append(Finding(last, action, True, ""))
+                found.append((last, action, True, ""))
     return found
 
 
@@ -131,17 +135,17 @@ def _setbacks(attempt: Attempt) -> list[Finding]:
     found = []
     for place, step in enumerate(attempt.steps):
         following = attempt.steps[place + 1 : place + 2]
-        if following and _state(following[0]) == _state(step):
-            found.append(Finding(step, step.action, False, step.feedback))
-        elif (step.reward is not None and step.reward < min(usual, 0.0)) or tone(step.feedback) < 0:
-            found.append(Finding(step, step.action, False, step.feedback))
+        stayed = bool(following) and _state(following[0]) == _state(step)
+        cost = step.reward is not None and step.reward < min(usual, 0.0)
+        if stayed or cost or tone(step.feedback) < 0:
+            found.append(Finding(attempt.n, step, step.action, False, step.feedback))
     return found
 
 
 def _advances(attempt: Attempt) -> list[Finding]:
     usual = _usual_reward(attempt)
     return [
-        Finding(step, step.action, True, step.feedback)
+        Finding(attempt.n, step, step.action, True, step.feedback)
         for step in attempt.steps
         if step.reward is not None and step.reward > max(usual, 0.0) and tone(step.feedback) >= 0
     ]
@@ -155,12 +159,12 @@ def _usual_reward(attempt: Attempt) -> float:
     return min(reward for reward, count in seen.items() if count == most)
 
 
-def _repeats(steps: Sequence[Step]) -> list[Finding]:
+def _repeats(attempt: Attempt) -> list[Finding]:
     """What was tried most often, twice at least, at the same observation of an endless attempt."""
-    tried = Counter((_state(step), step.action) for step in steps)
-    first = {(_state(step), step.action): step for step in reversed(steps)}
+    tried = Counter((_state(step), step.action) for step in attempt.steps)
+    first = {(_state(step), step.action): step for step in reversed(attempt.steps)}
     often = [key for key, count in tried.most_common() if count >= 2][:_MOST_REPEATS]
-    return [Finding(first[key], key[1], False, first[key].feedback) for key in often]
+    return [Finding(attempt.n, first[key], key[1], False, first[key].feedback) for key in often]
 
 
 def _distinct(findings: Sequence[Finding]) -> list[Finding]:
@@ -174,7 +178,12 @@ def _cause(finding: Finding) -> dict[str, Any]:
     quote = (clauses(source) or (source,))[0]
     said = clauses(finding.why)
     why = said[0] if said and len(words(finding.why)) > 1 and tone(finding.why) else ""
-    return {"step": finding.step.n, "quote": _first_words(quote, _LONGEST_QUOTE), "why": why}
+    return {
+        "attempt": finding.attempt,
+        "step": finding.step.n,
+        "quote": _first_words(quote, _LONGEST_QUOTE),
+        "why": why,
+    }
 
 
 def _first_words(text: str, most: int) -> str:
@@ -216,6 +225,7 @@ def _word(finding: Finding, attempts: Sequence[Attempt], listed: bool) -> dict[s
         "when_not": "",
         "instruction": instruction,
         "also_possible": others,
+        "attempt": finding.attempt,
         "step": finding.step.n,
     }
 

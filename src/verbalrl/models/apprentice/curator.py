@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from . import layout
@@ -96,7 +97,7 @@ def ordered_features(text: str) -> tuple[str, ...]:
     for clause in clauses(text):
         found = [stem(word) for word in words(clause) if word not in STOP_WORDS]
         singles.update(dict.fromkeys(found))
-        pairs.update(dict.fromkeys(f"{a} {b}" for a, b in zip(found, found[1:], strict=False)))
+        pairs.update(dict.fromkeys(f"{a} {b}" for a, b in pairwise(found)))
     return (*singles, *pairs)
 
 
@@ -154,7 +155,8 @@ def _where(lesson: Lesson, situations: Sequence[Situation], threshold: float) ->
 
 def _verdicts(known: Known, places: Sequence[int], desk: Desk) -> tuple[list[int], list[int]]:
     """The evidence that confirms a lesson, and the evidence that contradicts it."""
-    confirm, contradict = [], []
+    confirm: list[int] = []
+    contradict: list[int] = []
     for place in places:
         case = desk.cases[place]
         for alias, action, good in case.evidence:
@@ -290,7 +292,7 @@ def _written(
         op,
         lessons=parents,
         evidence=confirm,
-        proposals=_concluded(rule, confirm, desk),
+        proposals=_concluded(rule, desk),
         name=" ".join([*cues, *words(rule.action)[:2]]),
         when="the text mentions " + " and ".join(f'"{cue}"' for cue in cues),
         when_not=(
@@ -311,14 +313,15 @@ def _confirming(rule: Rule, desk: Desk) -> list[int]:
     return sorted(right or others)
 
 
-def _concluded(rule: Rule, confirm: Sequence[int], desk: Desk) -> list[int]:
+def _concluded(rule: Rule, desk: Desk) -> list[int]:
     """The proposals that a rule takes up."""
     found = []
     for alias, line in desk.proposals:
         lesson = read_lesson(alias, line) if line else None
-        if lesson and directions(lesson.instruction, desk.actions).get(rule.action, 0) > 0:
-            if rule.covers(ordered_features(lesson.condition)):
-                found.append(alias)
+        if lesson is None or not rule.covers(ordered_features(lesson.condition)):
+            continue
+        if directions(lesson.instruction, desk.actions).get(rule.action, 0) > 0:
+            found.append(alias)
     return found
 
 

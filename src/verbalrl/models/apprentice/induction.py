@@ -21,10 +21,10 @@ from .text import Features
 NOISE: Final = 0.05
 """Share of situations in which a good rule may fail."""
 
-SINGLE_COST: Final = 2.0
+SINGLE_COST: Final = 1.5
 """Score that a rule of one cue must exceed; it keeps chance words out."""
 
-PAIR_COST: Final = 3.0
+PAIR_COST: Final = 2.5
 """The same for a rule of two cues, of which there are many more."""
 
 FAVOUR: Final = 0.5

@@ -75,6 +75,7 @@ class Step:
 class Attempt:
     """The steps of one attempt and how it ended."""
 
+    n: int
     steps: tuple[Step, ...]
     success: str
     stop: str
@@ -91,17 +92,19 @@ def attempts(trajectory: str, outcome: str) -> tuple[Attempt, ...]:
     """The attempts in a critic's prompt, in order."""
     grouped = _ATTEMPT.findall(trajectory)
     if not grouped:
-        return (_attempt(trajectory, outcome),)
+        return (_attempt(1, trajectory, outcome),)
     ends = dict(_ATTEMPT.findall(outcome))
-    return tuple(_attempt(steps, ends.get(number, "")) for number, steps in grouped)
+    return tuple(_attempt(int(number), steps, ends.get(number, "")) for number, steps in grouped)
 
 
-def _attempt(trajectory: str, outcome: str) -> Attempt:
+def _attempt(number: int, trajectory: str, outcome: str) -> Attempt:
     pieces = _STEP.split(trajectory)
     steps = tuple(_step(int(n), body) for n, body in zip(pieces[1::2], pieces[2::2], strict=False))
     end = dict(_OUTCOME.findall(outcome))
     success = end.get("success", "unknown").strip().lower()
-    return Attempt(steps, success, end.get("stop", "").strip(), _number(end.get("reward", "")))
+    return Attempt(
+        number, steps, success, end.get("stop", "").strip(), _number(end.get("reward", ""))
+    )
 
 
 def _step(n: int, body: str) -> Step:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 from .text import Features, Weights, clause_features, features, has_digit, stem, stems, words
@@ -158,12 +159,11 @@ class Situation:
 
     @property
     def unbroken(self) -> tuple[Features, ...]:
-        """Features of each text with pairs across its clauses, for conditions without punctuation."""
+        """Features of each text with pairs across clauses, for conditions without punctuation."""
         if self._unbroken is None:
             runs = [tuple(stem(w) for w in words(t) if w not in STOP_WORDS) for t in self._texts]
             self._unbroken = tuple(
-                frozenset(run) | {f"{a} {b}" for a, b in zip(run, run[1:], strict=False)}
-                for run in runs
+                frozenset(run) | {f"{a} {b}" for a, b in pairwise(run)} for run in runs
             )
         return self._unbroken
 
@@ -228,7 +228,7 @@ def own_words(actions: tuple[str, ...]) -> dict[str, frozenset[str]]:
 
 @lru_cache(maxsize=8192)
 def directions(instruction: str, actions: tuple[str, ...]) -> dict[str, int]:
-    """Which actions an instruction recommends (1) or warns of (-1); the last word on each counts."""
+    """Which actions an instruction recommends (1) or warns of (-1); the last word counts."""
     found: dict[str, int] = {}
     previous = 1
     for piece in _pieces(instruction, actions):

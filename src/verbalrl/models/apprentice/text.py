@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 from .words import STOP_WORDS
@@ -66,7 +67,7 @@ def stems(clause: str) -> tuple[str, ...]:
 def features(clause: str) -> Features:
     """The stems of a clause and its pairs of neighbouring stems."""
     found = stems(clause)
-    return frozenset(found) | {f"{a} {b}" for a, b in zip(found, found[1:], strict=False)}
+    return frozenset(found) | {f"{a} {b}" for a, b in pairwise(found)}
 
 
 @lru_cache(maxsize=8192)
@@ -87,7 +88,7 @@ def has_digit(feature: str) -> bool:
 
 
 class Weights:
-    """How much a feature tells: rare among the documents at hand is much, present in all is little."""
+    """How much a feature tells: much if it is rare in the documents at hand, little if common."""
 
     def __init__(self, documents: Sequence[Features]) -> None:
         self._seen: Counter[str] = Counter()

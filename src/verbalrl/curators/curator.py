@@ -1,0 +1,200 @@
+"""Who curates: a model, or a callable."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+from pydantic import BaseModel, ValidationError
+
+from ..errors import ConfigurationError, CuratorError, boundary
+from ..ids import sha256_json
+from ..models import CallContext, Message, Model, Request, Workers, clean, load_model
+from ..models.structured import repaired
+from ..prompts import PromptLibrary
+from .schema import CuratorReply, MergeInputs, ProposeInputs, SystemInputs
+
+SYSTEM, PROPOSE, MERGE = "curator/system", "curator/propose", "curator/merge"
+ROLE = "curator"
+
+PROMPT_INPUTS: Mapping[str, type[BaseModel]] = {
+    SYSTEM: SystemInputs,
+    PROPOSE: ProposeInputs,
+    MERGE: MergeInputs,
+}
+"""For `PromptLibrary.check`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question to a curator."""
+
+    inputs: ProposeInputs | MergeInputs
+    rules: SystemInputs
+    problem: str = ""
+    """What was wrong with the last answer, when it is asked again."""
+    last: str = ""
+    """The last answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a curator said."""
+
+    reply: CuratorReply
+    raw: str = ""
+    prompt_sha: str = ""
+
+
+class Curator(Protocol):
+    """Whoever turns evidence into operations on a list of lessons."""
+
+    @property
+    def model(self) -> Model | None:
+        """The model behind it, if it has one."""
+
+    @property
+    def simulated(self) -> bool:
+        """True when what it says says nothing about language models."""
+
+    @property
+    def groups(self) -> bool:
+        """True: it reads new evidence in groups, then all proposals at once. False: all at once."""
+
+    async def decide(self, question: Question, context: CallContext, /) -> Answer:
+        """The operations for `question`. Raises `EpisodeError` when it has none."""
+
+
+CuratorFunction = Callable[..., Any]
+"""`ProposeInputs` → operations as dicts or `OperationReply`s, a `CuratorReply`, or None; sync or
+async."""
+
+CuratorLike = Curator | Model | str | CuratorFunction
+
+
+def adapt_curator(curator: CuratorLike, prompts: PromptLibrary) -> Curator:
+    """The curator that `curator` names or is: a model name, a model, a callable, or a curator.
+
+    Raises:
+        ConfigurationError: It is none of these, or its name is unknown.
+    """
+    if isinstance(curator, (str, Model)):
+        return LLMCurator(load_model(curator), prompts)
+    if callable(getattr(curator, "decide", None)):
+        return cast(Curator, curator)
+    if callable(curator):
+        return CallableCurator(curator)
+    raise ConfigurationError(
+        "lessons for other instances need a curator: curator= takes a model name, a model or a"
+        f" callable, not {type(curator).__name__}"
+    )
+
+
+class LLMCurator:
+    """A model that answers in the curator's schema; it has no tools."""
+
+    groups = True
+
+    def __init__(self, model: Model, prompts: PromptLibrary) -> None:
+        self.model: Model | None = model
+        self.simulated = model.simulated
+        self._asked = model
+        self._prompts = prompts
+
+    async def decide(self, question: Question, context: CallContext, /) -> Answer:
+        """The model's operations.
+
+        Raises:
+            ModelError: The call failed for good, or no reply could be used.
+            PromptError: A template is missing or wrong.
+        """
+        name = MERGE if isinstance(question.inputs, MergeInputs) else PROPOSE
+        system = self._prompts.render(SYSTEM, question.rules)
+        user = self._prompts.render(name, question.inputs)
+        request = Request(
+            messages=(
+                Message(role="system", text=system.text),
+                Message(role="user", text=user.text),
+            ),
+            role=ROLE,
+        )
+        if question.problem:
+            request = repaired(request, question.last, question.problem)
+        reply, answer = await context.ask_for(self._asked, request, CuratorReply)
+        sha = sha256_json([system.sha256, user.sha256])
+        return Answer(cast(CuratorReply, reply), answer.text, sha)
+
+
+class CallableCurator:
+    """A callable as a curator: it reads everything at once; what it says is checked like a model's.
+
+    Its model calls, if any, are journaled.
+    """
+
+    groups = False
+
+    def __init__(self, function: CuratorFunction) -> None:
+        model = getattr(function, "model", None)
+        self.model: Model | None = model if isinstance(model, Model) else None
+        self.simulated = self.model.simulated if self.model else False
+        self._function = function
+        self._workers = Workers()
+
+    async def decide(self, question: Question, context: CallContext, /) -> Answer:
+        """The callable's operations.
+
+        Raises:
+            CuratorError: It raised, or returned something else.
+        """
+        with context.active() as view:
+            try:
+                with boundary(CuratorError, "the curator"):
+                    said = await self._call(question.inputs)
+            finally:
+                # What a callable makes of a swallowed mismatch is worth nothing.
+                if view.mismatch is not None:
+                    raise view.mismatch
+        return Answer(_read(said))
+
+    async def _call(self, inputs: ProposeInputs) -> object:
+        call = getattr(self._function, "__call__", None)  # noqa: B004 - its kind is asked for
+        if inspect.iscoroutinefunction(self._function) or inspect.iscoroutinefunction(call):
+            said = self._function(inputs)
+        else:
+            worker = self._workers.worker()
+            try:
+                said = await worker.call(self._function, inputs)
+            finally:
+                worker.end()
+        return await said if inspect.isawaitable(said) else said
+
+
+def _read(said: object) -> CuratorReply:
+    if isinstance(said, CuratorReply):
+        said = said.model_dump()
+    if isinstance(said, Mapping):
+        said = said.get("operations", ())
+    if said is None:
+        said = ()
+    if isinstance(said, (str, bytes)) or not isinstance(said, (list, tuple)):
+        raise CuratorError(f"a curator returns a list of operations, not {type(said).__name__}")
+    plain = [op.model_dump() if isinstance(op, BaseModel) else op for op in said]
+    try:
+        # Another's text enters the run here.
+        return CuratorReply.model_validate({"operations": _cleaned(plain)})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise CuratorError(f"the curator's reply does not fit: {where}: {first['msg']}") from error
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {key: _cleaned(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_cleaned(item) for item in value]
+    return value

@@ -1,0 +1,358 @@
+"""Curation of a shared scope: groups propose in parallel, one merging call decides, code disposes.
+
+Per level of trust, the most trusted first: the new critiques in groups of at most `work.group`
+propose against the pinned lessons, then one call sees the list, all proposals, the new evidence and
+what fits of earlier rounds. That call is left out where it could see nothing that the only group
+has not seen: one group and no evidence of earlier rounds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .._logging import get_logger
+from ..errors import EpisodeError, ReplayMismatch, first_line
+from ..models import CallContext
+from ..records import (
+    Commit,
+    Critique,
+    CurateLessons,
+    Episode,
+    Lesson,
+    MemoryUpdate,
+    Origin,
+    Status,
+    Usage,
+)
+from ..store.reduce import reduce
+from .apply import Settled, settle
+from .curator import ROLE, Answer, Curator, Question
+from .desk import Desk, complaints
+from .evidence import Item, actions_of, fit, items_of
+from .schema import (
+    OPERATIONS,
+    MergeInputs,
+    OperationReply,
+    ProposeInputs,
+    SystemInputs,
+)
+from .views import groups_of, lesson_view, operation_view
+
+log = get_logger(__name__)
+
+EVIDENCE_TOKENS = 16_000
+"""What the evidence of one call may cost."""
+_NO_CAP = 1_000_000
+_LEVELS = (Origin.OPERATOR, Origin.TASK, Origin.UNTRUSTED)
+
+
+@dataclass(frozen=True, slots=True)
+class CurationCase:
+    """All that one curation works with."""
+
+    id: str
+    """The commit's id."""
+    work: CurateLessons
+    branch: str
+    base: int
+    """The pinned revision."""
+    critiques: tuple[Critique, ...]
+    """The new ones, in canonical order."""
+    earlier: tuple[Critique, ...] = ()
+    """Of earlier rounds, in canonical order."""
+    episodes: Mapping[str, Episode] = field(default_factory=dict)
+    lessons: tuple[Lesson, ...] = ()
+    """Of the scope at the pinned revision, in any status; only usable ones are shown."""
+    goal: str = ""
+    """What the agent's task is."""
+    check: Callable[[Commit, tuple[Lesson, ...]], str] | None = None
+    """A method's own check: why a commit is refused, or the empty text."""
+    evidence_tokens: int = EVIDENCE_TOKENS
+
+
+_Proposed = list[Settled | EpisodeError]
+
+
+@dataclass(slots=True)
+class _Round:
+    """What came of the levels so far."""
+
+    proposed: dict[Origin, _Proposed]
+    """What the groups of each level said; a commit that a check refused does not ask them again."""
+    problem: str = ""
+    """Why a check refused the commit before this one."""
+    updates: list[MemoryUpdate] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
+
+
+async def curate_shared(case: CurationCase, curator: Curator, context: CallContext) -> Commit:
+    """The commit that the critiques of `case` lead to; it consumes them, whatever came of them.
+
+    A curator or a model that fails makes a commit with a `failure` and without updates.
+
+    Args:
+        case: What is curated.
+        curator: Who decides; its calls differ by group, so that their keys stay stable.
+        context: Of the curation, whose id is its owner.
+
+    Raises:
+        ReplayMismatch: The journal belongs to another request; the caller begins anew.
+    """
+    bare = Commit(
+        id=case.id,
+        branch=case.branch,
+        scope=case.work.scope,
+        base=case.base,
+        critiques=tuple(c.id for c in case.critiques),
+    )
+    try:
+        commit = await _curated(case, curator, context, bare)
+    except ReplayMismatch:
+        raise
+    except EpisodeError as error:
+        log.warning("curation.failed", curation=case.id, kind=error.kind)
+        commit = bare.replace(failure=first_line(f"{error.kind}: {error}"))
+    usage = sum(context.usage.values(), Usage())
+    log.info("curation.done", curation=case.id, updates=len(commit.updates))
+    return commit.replace(usage=usage)
+
+
+async def _curated(
+    case: CurationCase, curator: Curator, context: CallContext, bare: Commit
+) -> Commit:
+    problem, proposed = "", dict[Origin, _Proposed]()
+    for attempt in range(2):
+        done = _Round(proposed, problem)
+        commit = await _levels(case, curator, context, bare, done)
+        problem = case.check(commit, case.lessons) if case.check and commit.updates else ""
+        if not problem:
+            return commit
+        log.info("curation.refused", curation=case.id, check=case.work.check, attempt=attempt)
+    refused = tuple(f"{u.op} {u.lesson}: refused by {case.work.check}" for u in commit.updates)
+    return bare.replace(
+        failure=first_line(f"refused by {case.work.check or 'the check'}: {problem}"),
+        rejected=(*commit.rejected, *refused),
+    )
+
+
+async def _levels(
+    case: CurationCase, curator: Curator, context: CallContext, bare: Commit, done: _Round
+) -> Commit:
+    group = 1
+    for place, level in enumerate(_LEVELS):
+        new = [c for c in case.critiques if c.status == "accepted" and c.trust is level]
+        if not new:
+            continue
+        desk = _Level(case, curator, context, level, place, group)
+        group += await desk.run(new, done)
+    return bare.replace(updates=tuple(done.updates), rejected=tuple(done.rejected))
+
+
+class _Level:
+    """The curation of the critiques of one level of trust."""
+
+    def __init__(
+        self,
+        case: CurationCase,
+        curator: Curator,
+        context: CallContext,
+        trust: Origin,
+        place: int,
+        first: int,
+    ) -> None:
+        self.case, self.curator, self.context = case, curator, context
+        self.trust, self.place, self.first = trust, place, first
+        work = case.work
+        names = {op.value for op in work.operations} or set(OPERATIONS)
+        self.operations = tuple(op for op in OPERATIONS if op in names)
+
+    async def run(self, new: Sequence[Critique], done: _Round) -> int:
+        """Add what comes of `new` to `done`; how many groups there were."""
+        desk = self._desk(done)
+        by_critique = [items_of(c, self.case.episodes) for c in new]
+        done.rejected += [
+            f"critique {c.id}: no step to show"
+            for c, x in zip(new, by_critique, strict=True)
+            if not x
+        ]
+        if not any(by_critique):
+            return 0
+        read = [c for c in self.case.earlier if c.status == "accepted"]
+        earlier = [
+            item
+            for c in read
+            if c.trust.rank >= self.trust.rank
+            for item in items_of(c, self.case.episodes)
+        ]
+        shown, width, left_out = fit(
+            [x for group in by_critique for x in group], earlier, self.case.evidence_tokens
+        )
+        if left_out:
+            done.rejected.append(f"evidence: {left_out} items not shown, no room")
+        evidence = dict(enumerate(shown, start=1))
+        size = self.case.work.group if self.curator.groups else len(new)
+        groups = groups_of([c.id for c in new], evidence, max(1, size))
+        settled = await self._decided(groups, evidence, width, desk, done)
+        done.updates += settled.updates
+        done.rejected += settled.rejected
+        return len(groups)
+
+    async def _decided(
+        self,
+        groups: list[dict[int, Item]],
+        evidence: dict[int, Item],
+        width: int,
+        desk: Desk,
+        done: _Round,
+    ) -> Settled:
+        seen_whole = len(groups) == 1 and len(groups[0]) == len(evidence)
+        if seen_whole or not self.curator.groups:
+            question = self._question(evidence, width, desk, done.problem)
+            desk = replace(desk, evidence=evidence)
+            return await self._ask(question, desk, self._view(self.first))
+        if self.trust not in done.proposed:
+            # What is too much is for the merging call to say, which sees the whole list.
+            free = replace(desk, max_lessons=_NO_CAP)
+            asked = [
+                self._ask(
+                    self._question(items, width, desk),
+                    replace(free, evidence=items),
+                    self._view(self.first + n),
+                )
+                for n, items in enumerate(groups)
+            ]
+            done.proposed[self.trust] = await _all(asked)
+        proposed: list[OperationReply] = []
+        for n, result in enumerate(done.proposed[self.trust], start=self.first):
+            if isinstance(result, EpisodeError):
+                done.rejected.append(first_line(f"group {n}: {result.kind}: {result}"))
+            else:
+                proposed += result.accepted
+                done.rejected += [f"group {n}: {why}" for why in result.rejected]
+        return await self._merged(proposed, evidence, width, desk, done)
+
+    async def _merged(
+        self,
+        proposed: list[OperationReply],
+        evidence: dict[int, Item],
+        width: int,
+        desk: Desk,
+        done: _Round,
+    ) -> Settled:
+        """What the merging call decides; proposed support that it does not touch stands."""
+        proposals = dict(enumerate(proposed, start=1))
+        desk = replace(desk, evidence=evidence, proposals=proposals)
+        question = self._question(evidence, width, desk, done.problem)
+        merging = MergeInputs(
+            **dict(question.inputs),
+            proposals=tuple(operation_view(n, op) for n, op in proposals.items()),
+        )
+        question = replace(question, inputs=merging)
+        view = self.context.at(role=ROLE, step=self.place, hook="merge")
+        decided = await self._ask(question, desk, view, standing=tuple(proposed))
+        taken = {n for op in decided.accepted for n in op.proposals}
+        repeated = {(op.op, op.lessons, op.when, op.instruction) for op in decided.accepted}
+        passed = [
+            f"proposal {n} ({op.op} {op.name or op.instruction[:60]!r}): not taken up"
+            for n, op in proposals.items()
+            if n not in taken and (op.op, op.lessons, op.when, op.instruction) not in repeated
+        ]
+        return replace(decided, rejected=(*decided.rejected, *passed))
+
+    async def _ask(
+        self,
+        question: Question,
+        desk: Desk,
+        context: CallContext,
+        standing: tuple[OperationReply, ...] = (),
+    ) -> Settled:
+        """What the curator decides; new texts that lack something are asked for once more."""
+        answer = await self.curator.decide(question, context)
+        faults = complaints(answer.reply.operations, desk)
+        if faults and self.curator.groups:
+            problem = "\n".join((*faults, "Give the whole list of operations again."))
+            again = replace(question, problem=problem, last=answer.raw)
+            answer = await self._again(again, context) or answer
+        operations = answer.reply.operations
+        named = {n for op in operations for n in op.lessons}
+        taken = {n for op in operations for n in op.proposals}
+        kept = tuple(
+            op
+            for n, op in enumerate(standing, start=1)
+            if op.op == "support" and n not in taken and not named & set(op.lessons)
+        )
+        return settle((*operations, *kept), replace(desk, prompt_sha=answer.prompt_sha))
+
+    async def _again(self, question: Question, context: CallContext) -> Answer | None:
+        try:
+            return await self.curator.decide(question, context)
+        except ReplayMismatch:
+            raise
+        except EpisodeError:
+            # What it said first still stands, less the faulty parts.
+            return None
+
+    def _view(self, group: int) -> CallContext:
+        return self.context.at(role=ROLE, step=group)
+
+    def _desk(self, done: _Round) -> Desk:
+        case = self.case
+        memory = reduce(case.lessons, done.updates, case.base + 1)
+        pinned = {x.id: x for x in case.lessons}
+        readable = {Status.ACTIVE, Status.PROVISIONAL}
+        if self.trust is Origin.UNTRUSTED:
+            # Corroboration needs sight of what it is to corroborate.
+            readable.add(Status.QUARANTINED)
+        shown = [
+            x
+            for x in memory
+            # A text of this commit, or one that it changed, is not what the groups were pinned to.
+            if x.kind is case.work.kind
+            and x.status in readable
+            and x.trust.rank >= self.trust.rank
+            and x.id in pinned
+            and (pinned[x.id].version, pinned[x.id].status) == (x.version, x.status)
+        ]
+        return Desk(
+            commit=case.id,
+            branch=case.branch,
+            scope=case.work.scope,
+            kind=case.work.kind,
+            trust=self.trust,
+            gate=case.work.gate,
+            operations=frozenset(self.operations),
+            max_lessons=case.work.max_lessons,
+            memory=memory,
+            lessons=dict(enumerate(shown, start=1)),
+        )
+
+    def _question(
+        self, evidence: Mapping[int, Item], width: int, desk: Desk, problem: str = ""
+    ) -> Question:
+        aliases = {lesson.id: n for n, lesson in desk.lessons.items()}
+        return Question(
+            inputs=ProposeInputs(
+                goal=self.case.goal,
+                actions=actions_of(evidence.values()),
+                lessons=tuple(lesson_view(n, x) for n, x in desk.lessons.items()),
+                evidence=tuple(x.view(n, width, aliases) for n, x in evidence.items()),
+            ),
+            rules=SystemInputs(operations=self.operations, max_lessons=self.case.work.max_lessons),
+            problem=problem,
+        )
+
+
+async def _all(
+    asked: Sequence[Coroutine[Any, Any, Settled]],
+) -> _Proposed:
+    """All results in order; what is no recorded failure is raised, when all have ended."""
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    for result in results:
+        if isinstance(result, ReplayMismatch) or (
+            isinstance(result, BaseException) and not isinstance(result, EpisodeError)
+        ):
+            raise result
+    return [r for r in results if isinstance(r, (Settled, EpisodeError))]
