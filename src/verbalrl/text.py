@@ -20,17 +20,22 @@ def normalise(text: str) -> str:
 
     Line ends become newlines; a pair of surrogates becomes the character that it stands for.
     """
+    if text.isascii() and text.isprintable():
+        return text
     if _SURROGATE.search(text):
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
     return _UNWANTED.sub("", _RETURN.sub("\n", text))
 
 
 # Every repetition is possessive or bounded: a text made to match almost must not cost more.
-_NAME = r"(?:api[_-]?key|access[_-]?key|passwd|password|passphrase|secret|token)"
-_NAMED = rf"(?<![\w-])[\"']?(?:\w{{1,40}}?[_-])??{_NAME}(?![\w-])[\"']?"
-_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+_NAMES = ("key", "passwd", "password", "passphrase", "secret", "token")
+_NAME = r"(?<![^\W_])(?:(?:api|access)[_-]?key|passwd|password|passphrase|secret|token)(?![\w-])"
+_GAP = r"[ \t]{0,4}"
+
+_PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     # PEM blocks; of one that was cut off, whatever looks like its body.
     (
+        ("-----begin ",),
         re.compile(
             r"-----BEGIN [A-Z0-9 ]{1,40}-----(?:[^-]|-(?!----))*+-----END [A-Z0-9 ]{1,40}-----"
             r"|-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY-----[A-Za-z0-9+/=\s]*+"
@@ -39,14 +44,20 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     # Provider keys have digits; `sk-learn-and-other-words` has none.
     (
+        ("sk-",),
         re.compile(r"(?<![\w-])sk-(?=[A-Za-z_-]{0,64}[0-9])[\w-]{16,400}+", re.ASCII),
         REDACTED,
     ),
-    (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), REDACTED),
-    (re.compile(r"\b(?:gh[pousr]_|github_pat_)\w{20,255}+", re.ASCII), REDACTED),
-    (re.compile(r"\bxox[abeoprs]-[\w-]{10,255}+", re.ASCII), REDACTED),
-    (re.compile(r"\bAIza[\w-]{35}", re.ASCII), REDACTED),
+    (("akia", "asia"), re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), REDACTED),
     (
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+        re.compile(r"\b(?:gh[pousr]_|github_pat_)\w{20,255}+", re.ASCII),
+        REDACTED,
+    ),
+    (("xox",), re.compile(r"\bxox[abeoprs]-[\w-]{10,255}+", re.ASCII), REDACTED),
+    (("aiza",), re.compile(r"\bAIza[\w-]{35}", re.ASCII), REDACTED),
+    (
+        ("bearer",),
         re.compile(
             r"\b(Bearer[ \t]{1,4})(?=[A-Za-z._~+/=-]{0,64}[0-9]|[\w.~+/=-]{32})[\w.~+/=-]{8,4096}+",
             re.ASCII | re.IGNORECASE,
@@ -54,34 +65,41 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1{REDACTED}",
     ),
     # A password in an address.
-    (re.compile(r"(://[^\s/:@]{1,64}:)(?!\[redacted\])[^\s/@]{1,128}@"), rf"\1{REDACTED}@"),
+    (
+        ("://",),
+        re.compile(r"(://[^\s/:@]{1,64}:)(?!\[redacted\])[^\s/@]{1,128}@"),
+        rf"\1{REDACTED}@",
+    ),
     # name=value and "name": "value": quoted values whole, bare ones up to the next separator, but
     # not a call, which is code.
     (
+        _NAMES,
         re.compile(
-            rf"({_NAMED}[ \t]{{0,4}}[:=][ \t]{{0,4}})"
+            rf"({_NAME}[\"']?{_GAP}[:=]{_GAP})"
             r"(?:\"(?!\[redacted\]\")[^\"\n]{1,4096}\"|'(?!\[redacted\]')[^'\n]{1,4096}')",
             re.IGNORECASE,
         ),
         rf"\1{REDACTED}",
     ),
     (
+        _NAMES,
         re.compile(
-            rf"({_NAMED}[ \t]{{0,4}}=[ \t]{{0,4}})[^\s\"'`,;&()<>\[\]{{}}=]{{1,4096}}+(?![(\[=])",
+            rf"({_NAME}{_GAP}={_GAP})[^\s\"'`,;&()<>\[\]{{}}=]{{1,4096}}+(?![(\[=])",
             re.IGNORECASE,
         ),
         rf"\1{REDACTED}",
     ),
     # After a colon words are more likely than a secret, so a bare value must look like one.
     (
+        _NAMES,
         re.compile(
-            rf"({_NAMED}[ \t]{{0,4}}:[ \t]{{0,4}})(?=[^\s0-9]{{0,64}}[0-9])"
-            r"[^\s\"'`,;&()<>\[\]{}]{8,4096}+",
+            rf"({_NAME}{_GAP}:{_GAP})(?=[^\s0-9]{{0,64}}[0-9])[^\s\"'`,;&()<>\[\]{{}}]{{8,4096}}+",
             re.IGNORECASE,
         ),
         rf"\1{REDACTED}",
     ),
 )
+"""(words of which one must occur, what a secret looks like, what takes its place)."""
 
 
 def redact(text: str) -> str:
@@ -90,6 +108,8 @@ def redact(text: str) -> str:
     Keys of well-known providers, bearer tokens, PEM blocks, passwords in addresses, and values of
     names such as `api_key`, `password`, `secret` and `token`.
     """
-    for pattern, replacement in _PATTERNS:
-        text = pattern.sub(replacement, text)
+    lower = text.lower()
+    for words, pattern, replacement in _PATTERNS:
+        if any(word in lower for word in words):
+            text = pattern.sub(replacement, text)
     return text

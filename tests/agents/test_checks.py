@@ -62,7 +62,7 @@ def test_agent_that_cannot_run_side_by_side_is_refused() -> None:
     def alone(situation: Situation) -> str:
         if not lock.acquire(blocking=False):
             raise RuntimeError("busy")
-        time.sleep(0.05)
+        time.sleep(0.3)
         lock.release()
         return "open the red door"
 

@@ -11,9 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from prompting import render
-from toys import Choice, Instance, Shared
-
+from tests.apprentice.prompting import render
+from tests.apprentice.toys import Choice, Instance, Shared
 from verbalrl.models.apprentice import answer
 
 Line = dict[str, Any]
@@ -85,7 +84,9 @@ OPERATIONS = {
 
 def reply_schema(actions: Sequence[str]) -> dict[str, Any]:
     """The actor's reply, with the actions as an enum where they are listed."""
-    action = {"type": "string", "enum": list(actions)} if actions else {"type": "string"}
+    action: dict[str, Any] = {"type": "string"}
+    if actions:
+        action["enum"] = list(actions)
     return {
         "type": "object",
         "properties": {

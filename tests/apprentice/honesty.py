@@ -17,8 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import Line, Trace
-
+from tests.apprentice.harness import Line, Trace
 from verbalrl.models.apprentice import STOP_WORDS, VALENCE_WORDS, text
 
 MODULE = Path(text.__file__).resolve().parent

@@ -104,7 +104,7 @@ def test_critiques_filter(run: Any) -> None:
 @pytest.mark.parametrize("command", ["behaviors", "reflections"])
 def test_lessons_lead_back_to_the_step(command: str, run: Any) -> None:
     out = run(command)
-    assert f"on branch {BRANCH} (latest run, arm learned, seed 0)" in out
+    assert f": 1 active, on branch {BRANCH} (latest run, arm learned, seed 0)" in out
     assert f"other seeds: --branch {RUN}/learned/1" in out
     assert "When at a wall: turn right" in out
     assert f"{critique(1, FAILED).id} ← {FAILED.id} ← {INSTANCE} trial 1 step 1" in " ".join(

@@ -174,7 +174,7 @@ def test_reordering_model_really_reorders() -> None:
     asked = [r.call_key for r in inner.requests]
     started = time.monotonic()
     asyncio.run(play(model))
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
     assert sorted(model.order) == sorted(asked)
     assert model.order != asked
     asyncio.run(play(again))

@@ -47,7 +47,7 @@ def test_figures_count_what_is_in_flight() -> None:
 
     slots = asyncio.run(run())
     assert (slots.in_flight, slots.peak, slots.calls) == (0, 3, 7)
-    assert 0.05 < slots.busy_seconds < 1
+    assert slots.busy_seconds > 0.05
 
 
 @pytest.mark.parametrize("handed_over", [False, True])

@@ -11,9 +11,17 @@ import pytest
 
 from tests.rollout.corridor import Corridor, CorridorTask, actions, context, play, played, spec
 from verbalrl.agents import ChatAgent, adapt
-from verbalrl.errors import StuckThreadsError
-from verbalrl.models import DelayedModel, Reply, ScriptedModel
-from verbalrl.records import Action, Observation, Situation, StepResult, StopReason, Usage
+from verbalrl.errors import StorageError, StuckThreadsError
+from verbalrl.models import DelayedModel, MemoryJournal, Reply, ScriptedModel
+from verbalrl.records import (
+    Action,
+    CallRecord,
+    Observation,
+    Situation,
+    StepResult,
+    StopReason,
+    Usage,
+)
 from verbalrl.rollout import Limits
 
 
@@ -136,16 +144,16 @@ def test_blocking_step_is_given_up_and_the_run_goes_on() -> None:
     agent = adapt(right)
 
     async def run() -> None:
-        limits = Limits(step_timeout_s=0.05)
+        limits = Limits(step_timeout_s=0.5)
         started = time.monotonic()
         blocked, fine = await asyncio.gather(
             played(agent, blocking, limits=limits), played(agent, good, limits=limits)
         )
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 4
         assert fine.success is True
         assert blocked.stop_reason is StopReason.TASK_ERROR
         assert blocked.failure is not None
-        assert "longer than 0.05 s" in blocked.failure.message
+        assert "longer than 0.5 s" in blocked.failure.message
         assert agent.workers.stuck == 1
         release.set()
         await agent.workers.check()
@@ -189,19 +197,22 @@ def test_late_result_of_a_timed_out_agent_is_dropped() -> None:
 
     agent = adapt(slow)
     episode = play(agent, limits=Limits(step_timeout_s=0.02))
-    time.sleep(0.15)
+    for _ in range(200):
+        if agent.workers.late:
+            break
+        time.sleep(0.01)
     assert (episode.trajectory.steps, episode.truncated) == ((), True)
     assert (agent.workers.stuck, agent.workers.late) == (0, 1)
 
 
 def test_time_of_the_episode_is_bounded() -> None:
     async def slow(situation: Situation) -> str:
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(0.2)
         return "left"
 
-    episode = play(slow, limits=Limits(timeout_s=0.1, max_steps=1000))
+    episode = play(slow, limits=Limits(timeout_s=0.5, max_steps=1000))
     assert (episode.status, episode.stop_reason) == ("finished", StopReason.TIMEOUT)
-    assert 1 <= len(episode.trajectory.steps) <= 3
+    assert len(episode.trajectory.steps) <= 2
 
 
 def test_agent_that_swallows_its_cancellation_is_stopped_all_the_same() -> None:
@@ -219,6 +230,23 @@ def test_timeout_error_of_the_agents_own_is_its_error() -> None:
         raise TimeoutError("mine")
 
     assert play(agent).stop_reason is StopReason.AGENT_ERROR
+
+
+def test_journal_that_cannot_be_written_stops_the_run() -> None:
+    class Full(MemoryJournal):
+        async def append(self, record: CallRecord, /) -> None:
+            raise StorageError("disk full")
+
+    model, task = ScriptedModel(lambda _: "right"), CorridorTask()
+
+    async def shrugs(situation: Situation) -> str:
+        with contextlib.suppress(Exception):
+            return await model.ask("?")
+        return "right"
+
+    with pytest.raises(StorageError, match="disk full"):
+        play(shrugs, task, own=context(Full()))
+    assert task.made[0].closed == 1
 
 
 def test_tokens_are_a_stop_reason_at_a_step_boundary() -> None:

@@ -6,8 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.builders import a_commit, a_critique, add, an_episode, body, change
-from tests.store.builders import lane, new_store, open_lane, seen, wait
+from tests.store.builders import (
+    a_commit,
+    a_critique,
+    add,
+    an_episode,
+    body,
+    change,
+    lane,
+    new_store,
+    open_lane,
+    seen,
+    wait,
+)
 from verbalrl.records import (
     Critique,
     Episode,

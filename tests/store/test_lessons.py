@@ -4,8 +4,19 @@ import sqlite3
 
 import pytest
 
-from tests.store.builders import a_commit, a_critique, add, an_episode, body, change
-from tests.store.builders import lane, open_lane, seen, texts, wait
+from tests.store.builders import (
+    a_commit,
+    a_critique,
+    add,
+    an_episode,
+    body,
+    change,
+    lane,
+    open_lane,
+    seen,
+    texts,
+    wait,
+)
 from verbalrl.errors import StorageError
 from verbalrl.records import BranchRecord, Commit, Lesson, LessonKind, Operation, Status, Usage
 from verbalrl.store import Store
@@ -66,7 +77,7 @@ def test_commit_against_an_old_revision_is_refused(store: Store, branch: str) ->
     before = dump(store, *MEMORY)
     for base in (0, 2):
         late = a_commit(branch, base, add("le_2"), identity="cu_late")
-        with pytest.raises(StorageError, match="scope s .* stands at revision 1"):
+        with pytest.raises(StorageError, match=r"scope s .* stands at revision 1"):
             wait(store.put_commit(late))
     assert dump(store, *MEMORY) == before
 
@@ -152,9 +163,7 @@ def test_child_reads_what_its_parent_had(store: Store, branch: str, child: str) 
     assert store.lesson("le_3", branch=child) is None
 
 
-def test_first_commit_of_a_child_copies_what_it_read(
-    store: Store, branch: str, child: str
-) -> None:
+def test_first_commit_of_a_child_copies_what_it_read(store: Store, branch: str, child: str) -> None:
     read = store.lessons(child, "s")
     parent = dump(store, *MEMORY)
     commit = a_commit(child, 2, change(Operation.REVISE, "le_2", body=body("better")), add("le_4"))
@@ -163,7 +172,9 @@ def test_first_commit_of_a_child_copies_what_it_read(
     assert store.commit(commit.id) == commit
     after = store.lessons(child, "s")
     assert [(x.id, x.status, x.version, x.born) for x in after] == [
-        ("le_1", Status.RETIRED, 1, 1), ("le_2", Status.ACTIVE, 2, 1), ("le_4", Status.ACTIVE, 1, 3),
+        ("le_1", Status.RETIRED, 1, 1),
+        ("le_2", Status.ACTIVE, 2, 1),
+        ("le_4", Status.ACTIVE, 1, 3),
     ]  # fmt: skip
     assert store.current_lessons(child) == after
     assert store.lessons(child, "s", revision=2) == read
@@ -193,7 +204,7 @@ def test_branch_pins_what_it_is_told(store: Store, branch: str, child: str) -> N
     early = open_lane(store, lane("r4"), parent=branch, pinned={"s": 1})
     assert [x.status for x in store.lessons(early, "s")] == [Status.ACTIVE, Status.ACTIVE]
     ahead = BranchRecord(id="b", parent=branch, pinned={"s": 9})
-    with pytest.raises(StorageError, match="pins revision 9 of scope s, but .* stands at 3"):
+    with pytest.raises(StorageError, match=r"pins revision 9 of scope s, but .* stands at 3"):
         store.create_branch(ahead)
 
 

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -38,7 +39,11 @@ def test_commits_reach_the_disk(store: Store) -> None:
 
 def test_every_table_is_strict(store: Store) -> None:
     rows = store._read(lambda c: c.execute("PRAGMA table_list").fetchall())
-    assert {r[1] for r in rows if not r[5]} <= {"sqlite_schema", "sqlite_temp_schema", "sqlite_sequence"}  # noqa: E501
+    assert {r[1] for r in rows if not r[5]} <= {
+        "sqlite_schema",
+        "sqlite_temp_schema",
+        "sqlite_sequence",
+    }
     assert len(rows) > 15
 
 
@@ -50,9 +55,8 @@ def test_only_the_owner_may_read_the_files(store: Store) -> None:
 
 
 def test_nothing_is_left_beside_a_closed_store(tmp_path: Path) -> None:
-    with new_store(tmp_path) as store:
-        with store.acquire_lease("main", "test"):
-            store.create_run(a_run())
+    with new_store(tmp_path) as store, store.acquire_lease("main", "test"):
+        store.create_run(a_run())
     assert sorted(f.name for f in tmp_path.iterdir()) == ["verbalrl.db", "verbalrl.lock"]
 
 
@@ -86,6 +90,12 @@ def break_page_1(file: Path) -> None:
     file.write_bytes(data)
 
 
+def use(folder: Path) -> None:
+    with open_store(folder, create=True) as store:
+        store.runs()
+        store.memory_digest("r1/learned/0")
+
+
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
@@ -103,8 +113,7 @@ def test_damaged_file_is_one_clear_line(
         wait(store.put_commit(a_commit(open_lane(store), 0, *(add(f"le_{i}") for i in range(40)))))
     harm(tmp_path / schema.FILE_NAME)
     with pytest.raises(StorageError) as caught:
-        with open_store(tmp_path, create=True) as store:
-            store.runs(), store.memory_digest("r1/learned/0")
+        use(tmp_path)
     assert message in str(caught.value)
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -127,9 +136,7 @@ def test_foreign_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / schema.FILE_NAME).read_bytes() == before
 
 
-def test_migration_runs_once_and_wholly(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_migration_runs_once_and_wholly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with new_store(tmp_path) as store:
         store.create_run(a_run())
     broken = "CREATE TABLE later (x INTEGER) STRICT;\nINSERT INTO nowhere VALUES (1);"
@@ -144,9 +151,7 @@ def test_migration_runs_once_and_wholly(
             assert store.run("r1").task == "gridnav-v1"
 
 
-def test_new_store_migrates_to_the_newest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_new_store_migrates_to_the_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     later = "CREATE TABLE later (x INTEGER) STRICT;"
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, later))
     with new_store(tmp_path) as store:
@@ -160,6 +165,20 @@ def test_creating_twice_keeps_the_first(tmp_path: Path) -> None:
         with new_store(tmp_path) as second:
             assert second.run("r1").id == "r1"
     assert not list(tmp_path.glob(".verbalrl-*"))
+
+
+def test_many_who_create_at_once_get_one_store(tmp_path: Path) -> None:
+    def create(n: int) -> None:
+        with new_store(tmp_path / "store") as store:
+            store.create_run(a_run(f"r{n}"))
+
+    threads = [threading.Thread(target=create, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with open_store(tmp_path / "store") as store:
+        assert sorted(r.id for r in store.runs()) == [f"r{n}" for n in range(6)]
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.store.builders import a_commit, add, body, change, lane, open_lane, seen, texts, wait
-from verbalrl.errors import LeaseError, StorageError
+from verbalrl.errors import ConfigurationError, LeaseError, StorageError
 from verbalrl.records import LessonKind, Operation, Origin, Status
 from verbalrl.store import Store
 
@@ -95,6 +95,21 @@ def test_what_came_from_main_is_not_counted_again(store: Store, branch: str) -> 
     lesson = store.lessons("main", "s")[0]
     assert lesson.votes == {"support": 5}
     assert len(store.lessons("main", "s")) == 2
+
+
+def test_what_is_only_read_from_main_is_not_counted_either(store: Store, branch: str) -> None:
+    wait(store.publish(branch, approve=True))
+    before = store.current_lessons("main")
+    reader = open_lane(store, lane("r2"), parent="main", learns=False)
+    assert wait(store.publish(reader, approve=True)) == counts(unchanged=3)
+    other = open_lane(store, lane("r3"), parent=branch)
+    assert wait(store.publish(other, approve=True))["added"] == 0
+    assert texts(store.current_lessons("main")) == texts(before)
+
+
+def test_branch_is_not_published_to_itself(store: Store, branch: str) -> None:
+    with pytest.raises(ConfigurationError, match="to itself"):
+        wait(store.publish(branch, branch, approve=True))
 
 
 def test_lesson_rewritten_since_is_kept_beside(store: Store, branch: str) -> None:

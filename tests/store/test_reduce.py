@@ -53,8 +53,7 @@ def test_every_operation_from_every_status(op: Operation, before: Status | None)
     for wanted in (None, *Status):
         try:
             after = {x.id: x for x in reduce(memory(before), [ask(op, wanted)], 5, "s")}
-        except StorageError as error:
-            assert str(op) in str(error)
+        except StorageError:
             assert wanted not in allowed or wanted is None
             continue
         status = after["le_1"].status if "le_1" in after else None
@@ -122,7 +121,7 @@ def test_less_trusted_text_changes_nothing_more_trusted(op: Operation) -> None:
         if before is None and op is Operation.REVISE:
             continue
         weak = ask(op, trust=Origin.UNTRUSTED)
-        with pytest.raises(StorageError, match="untrusted text may not (change task|enter)"):
+        with pytest.raises(StorageError, match=r"untrusted text may not (change task|enter)"):
             reduce(memory(before), [weak], 5)
     supported = reduce(memory(Status.ACTIVE), [ask(Operation.SUPPORT, trust=Origin.UNTRUSTED)], 5)
     assert supported[0].trust is Origin.TASK
@@ -143,8 +142,8 @@ def test_trust_does_not_rise_by_rewriting() -> None:
 
 
 def test_kind_of_a_lesson_is_fixed() -> None:
+    other = body("new", LessonKind.BELIEF)
     with pytest.raises(StorageError, match="a behavior cannot become a belief"):
-        other = body("new", LessonKind.BELIEF)
         reduce(memory(Status.ACTIVE), [ask(Operation.REVISE, body=other)], 5)
 
 

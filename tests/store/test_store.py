@@ -5,8 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.builders import a_call, a_commit, a_critique, a_run, add, an_episode, lane
-from tests.store.builders import new_store, open_lane, wait
+from tests.store.builders import (
+    a_call,
+    a_commit,
+    a_critique,
+    a_run,
+    add,
+    an_episode,
+    lane,
+    new_store,
+    open_lane,
+    wait,
+)
 from verbalrl.errors import StorageError, UnknownNameError
 from verbalrl.records import (
     Action,
@@ -81,6 +91,15 @@ def test_hostile_text_is_stored_cleaned(store: Store) -> None:
     assert [r.id for r in store.runs()] == ["r1"]
 
 
+def test_what_the_file_cannot_hold_is_one_clear_line(store: Store) -> None:
+    open_lane(store)
+    with pytest.raises(StorageError, match="does not fit into 64 bits"):
+        wait(store.put_episode(an_episode(seed=2**63)))
+    for ask in (lambda: store.run("\udcff"), lambda: store.episode("\udcff")):
+        with pytest.raises(StorageError, match="no text"):
+            ask()
+
+
 def test_episodes_come_in_canonical_order_and_in_pages(store: Store) -> None:
     open_lane(store)
     open_lane(store, lane("r2"))
@@ -133,7 +152,7 @@ def test_run_is_found_by_unique_prefix(store: Store) -> None:
         store.create_run(a_run(name))
     assert store.run("o").id == "other"
     assert store.run("run-abc").id == "run-abc"
-    with pytest.raises(UnknownNameError, match="not unique.*run-abc, run-abd"):
+    with pytest.raises(UnknownNameError, match=r"not unique.*run-abc, run-abd"):
         store.run("run-a")
     with pytest.raises(UnknownNameError, match="did you mean: run-ab"):
         store.run("run-axx")

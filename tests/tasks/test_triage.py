@@ -23,9 +23,7 @@ def words(text: str) -> list[str]:
 
 
 def runs(texts: list[str], length: int) -> set[tuple[str, ...]]:
-    return {
-        tuple(w[n : n + length]) for w in map(words, texts) for n in range(len(w) - length + 1)
-    }
+    return {tuple(w[n : n + length]) for w in map(words, texts) for n in range(len(w) - length + 1)}
 
 
 def sentences(texts: list[str]) -> set[str]:
@@ -154,7 +152,9 @@ def test_another_rule_is_a_permutation_of_the_teams() -> None:
 def test_readme_states_the_policy() -> None:
     readme = (FOLDER / "README.md").read_text()
     for cell in WORLD.cells():
-        line = next(x for x in readme.splitlines() if x.endswith(f"| {cell.team} |") and cell.cue in x)
+        line = next(
+            x for x in readme.splitlines() if x.endswith(f"| {cell.team} |") and cell.cue in x
+        )
         assert ("exception" in line) == cell.is_exception or cell.cue == "an early cancellation"
 
 
@@ -177,6 +177,6 @@ def test_unknown_team_in_the_policy_is_refused() -> None:
 
 
 def test_options_out_of_range_are_one_line() -> None:
-    with pytest.raises(ConfigurationError, match="args.overrides") as caught:
+    with pytest.raises(ConfigurationError, match=r"args\.overrides") as caught:
         load_task("triage-v1?overrides=3")
     assert "\n" not in str(caught.value)

@@ -139,8 +139,8 @@ def _marked(function: AgentLike, answers: bool | None) -> AgentHandle:
 
 
 def public(instance: Instance) -> Instance:
-    """`instance` without its hidden fields."""
-    return instance.model_copy(update={"data": {}, "answers": ()})
+    """`instance` as agents may see it: cleaned, without its hidden fields."""
+    return instance.model_copy(update={"goal": clean(instance.goal), "data": {}, "answers": ()})
 
 
 def answer_guidance(situation: Situation) -> Guidance:

@@ -19,15 +19,19 @@ from typing import Any, NamedTuple
 import click
 
 from ..errors import StorageError, VerbalRLError
+from ..execution import Progress
 from ..learner import Learner
+from ..records import LessonKind
 from ..result import RunResult
 from . import progress
 from .app import DONE, FAILED
 from .options import DEFAULT_STORE
 from .output import emit_json, note, one_line
-from .reading import Unopened
+from .reading import Unopened, opened
 
 _POLL = 0.2
+_LISTED = (LessonKind.REFLECTION, LessonKind.BEHAVIOR)
+"""Kinds with a command of their own."""
 
 
 class Ended(NamedTuple):
@@ -48,7 +52,7 @@ def drive(
 ) -> Ended:
     """Run `work`, a run of `learner`, to its end, to `max_seconds`, or to the first signal."""
     try:
-        return asyncio.run(_drive(learner, work, max_seconds))
+        return asyncio.run(_drive(learner, work, store, max_seconds))
     except VerbalRLError as error:
         state = learner.progress()
         if state is None and isinstance(error, StorageError):
@@ -60,53 +64,80 @@ def drive(
 
 
 async def _drive(
-    learner: Learner, work: Coroutine[Any, Any, RunResult], max_seconds: float | None
+    learner: Learner,
+    work: Coroutine[Any, Any, RunResult],
+    store: Path,
+    max_seconds: float | None,
 ) -> Ended:
-    task = asyncio.ensure_future(work)
-    received: list[int] = []
-    watched = _watch_signals(task, received)
-    shown = progress.screen()
-    loop = asyncio.get_running_loop()
-    ends = math.inf if max_seconds is None else loop.time() + max_seconds
-    try:
-        while not task.done():
-            await asyncio.wait([task], timeout=max(0.0, min(_POLL, ends - loop.time())))
-            if loop.time() >= ends:
-                learner.stop(f"max_seconds: {max_seconds:g}")
-                ends = math.inf
-            state = learner.progress()
-            if state is not None and not task.done():
-                shown.show(state)
-        return Ended(task.result(), received[0] if received else None)
-    except asyncio.CancelledError:
-        # Without loop signal handlers (Windows) Ctrl-C cancels this task instead of the run.
-        if not task.done():
-            task.cancel()
+    return await _Session(learner, asyncio.ensure_future(work), store).end(max_seconds)
+
+
+class _Session:
+    """One run under way: what is shown of it, and what has been asked of it from outside."""
+
+    def __init__(self, learner: Learner, task: asyncio.Future[RunResult], store: Path) -> None:
+        self._learner, self._task, self._store = learner, task, store
+        self._screen: progress.Screen | None = None
+        self._signal: int | None = None
+
+    async def end(self, max_seconds: float | None) -> Ended:
+        """How it ends."""
+        loop = asyncio.get_running_loop()
+        ends = math.inf if max_seconds is None else loop.time() + max_seconds
+        watched = self._watch_signals(loop)
+        try:
+            while not self._task.done():
+                await asyncio.wait([self._task], timeout=_POLL)
+                state = self._learner.progress()
+                if state is not None and not self._task.done():
+                    self._show(state)
+                    if loop.time() >= ends:
+                        ends = math.inf
+                        self._learner.stop(f"--max-seconds {max_seconds:g}")
+            return Ended(self._task.result(), self._signal)
+        except asyncio.CancelledError:
+            await self._cancelled()
+            return Ended(None, self._signal or signal.SIGINT)
+        finally:
+            self._close()
+            for number in watched:
+                loop.remove_signal_handler(number)
+
+    def _show(self, state: Progress) -> None:
+        if self._signal is not None:
+            return
+        if self._screen is None:
+            note(f"run {state.run} in {self._store}")
+            self._screen = progress.screen()
+        self._screen.show(state)
+
+    def _close(self) -> None:
+        if self._screen is not None:
+            self._screen.close()
+
+    async def _cancelled(self) -> None:
+        # Where the loop takes no signal handlers (Windows), Ctrl-C cancels us and not the run.
+        if not self._task.done():
+            self._task.cancel()
             with suppress(asyncio.CancelledError):
-                await task
-        return Ended(None, received[0] if received else signal.SIGINT)
-    finally:
-        shown.close()
-        for number in watched:
-            asyncio.get_running_loop().remove_signal_handler(number)
+                await self._task
 
+    def _watch_signals(self, loop: asyncio.AbstractEventLoop) -> list[int]:
+        watched: list[int] = []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Not on Windows, and not outside of the main thread.
+            with suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, self._interrupt, number)
+                watched.append(number)
+        return watched
 
-def _watch_signals(task: asyncio.Future[RunResult], received: list[int]) -> list[int]:
-    loop = asyncio.get_running_loop()
-
-    def interrupt(number: int) -> None:
-        received.append(number)
-        if len(received) > 1:
+    def _interrupt(self, number: int) -> None:
+        self._close()
+        if self._signal is not None:
             os._exit(128 + number)
-        note("interrupted: keeping what is paid for (once more to give that up)")
-        task.cancel()
-
-    watched: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(number, interrupt, number)
-            watched.append(number)
-    return watched
+        self._signal = number
+        note("interrupted: keeping what is paid for (a second time ends it at once)")
+        self._task.cancel()
 
 
 def report(
@@ -121,31 +152,32 @@ def report(
         else:
             click.echo(ended.result.table())
     status = ended.result.figures.get("status") if ended.result else "interrupted"
-    if ended.signal is not None or status == "interrupted":
-        if run:
-            note(f"interrupted; go on with: {command('resume', run, store=store)}")
+    if status != "done":
+        reason = (
+            one_line(str(ended.result.figures.get("stop_reason") or "")) if ended.result else ""
+        )
+        way_on = f"; go on with: {command('resume', run, store=store)}" if run else ""
+        note(f"{status}{' by ' + reason if reason else ''}{way_on}")
+    if status == "interrupted":
         return 128 + (ended.signal or signal.SIGINT)
-    _say_stopped(ended.result)
     if hints:
-        _hints(ended.result, run, store)
+        _hints(run, store)
     return FAILED if status == "failed" else DONE
 
 
-def _say_stopped(result: RunResult | None) -> None:
-    if result is not None and result.figures.get("status") != "done":
-        reason = one_line(str(result.figures.get("stop_reason") or ""))
-        note(f"{result.figures.get('status')}{': ' + reason if reason else ''}")
-
-
-def _hints(result: RunResult | None, run: str, store: Path) -> None:
-    note(f"run {run} in {store}")
-    kinds = [k for k in ("reflections", "behaviors") if _has_lessons(result)]
-    for hint in (*kinds, "critiques", "episodes"):
-        note(f"  {command(hint, '--run', run, store=store)}")
-
-
-def _has_lessons(result: RunResult | None) -> bool:
-    return any(arm.get("lessons") for arm in (result.arms.values() if result else ()))
+def _hints(run: str, store: Path) -> None:
+    """How to look at what `run` left, naming only what is there."""
+    with opened(store) as kept:
+        learned = {
+            lesson.kind
+            for branch in kept.branches(run)
+            for lesson in kept.current_lessons(branch.id)
+        }
+        judged = bool(kept.critiques(run=run, limit=1))
+    note(f"run {run} is in {store}; look at it with")
+    kinds = [f"{kind}s" for kind in _LISTED if kind in learned]
+    for name in (*kinds, *(["critiques"] if judged else []), "episodes"):
+        note(f"  {command(name, '--run', run, store=store)}")
 
 
 def command(name: str, *arguments: str, store: Path) -> str:

@@ -45,7 +45,7 @@ def verbose_option(command: F) -> F:
         "--verbose",
         is_flag=True,
         expose_value=False,
-        callback=lambda _ctx, _param, value: _listen() if value else None,
+        callback=lambda ctx, _param, value: _listen(ctx) if value else None,
         help="Log events to stderr.",
     )(command)
 
@@ -67,13 +67,19 @@ def reader(command: F) -> F:
     return store_option(json_option(verbose_option(command)))
 
 
-def _listen() -> None:
-    """Send our events to stderr. Nothing else in the package configures logging."""
+def _listen(context: click.Context) -> None:
+    """Send our events to stderr until the command ends. Nothing else configures logging."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logger = logging.getLogger("verbalrl")
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
+
+    def stop() -> None:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+
+    context.call_on_close(stop)
 
 
 # click before 8.3 knows no type argument here.

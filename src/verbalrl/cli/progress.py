@@ -82,7 +82,7 @@ class _Lines:
 
 
 class _Live:
-    """One line that is drawn over and over, and is gone at the end."""
+    """One line, or two where the terminal is narrow, drawn over and over and gone at the end."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -94,7 +94,7 @@ class _Live:
     def show(self, progress: Progress) -> None:
         from rich.text import Text
 
-        text = Text(describe(progress), no_wrap=True, overflow="ellipsis")
+        text = Text(describe(progress))
         self._live.update(text, refresh=True)
 
     def close(self) -> None:

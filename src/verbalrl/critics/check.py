@@ -223,7 +223,9 @@ def _bare(text: str) -> str:
 
 
 def _quote(cause: CauseReply) -> str:
-    return folded(cause.quote).strip("\"'` ")
+    quote = folded(cause.quote).strip("\"'` ")
+    # The labels are ours and stand in the prompt: quoting them along is no invention.
+    return re.sub(r"^(?:observation|action|feedback): ", "", quote).strip("\"'` ")
 
 
 def _is_in(quote: str, step: StepView) -> bool:

@@ -20,8 +20,13 @@ from ..rollout import Assignment, GuidanceProvider, run_episode
 from .kit import Kit
 
 
-async def run(kit: Kit, work: RunEpisode, place: Place, context: CallContext) -> Episode:
-    """The episode that `work` asks for; failures of agent and environment are recorded in it."""
+async def run(
+    kit: Kit, work: RunEpisode, place: Place, pinned: dict[str, int], context: CallContext
+) -> Episode:
+    """The episode that `work` asks for; failures of agent and environment are recorded in it.
+
+    `pinned` says, by scope, which revision the lane's view holds.
+    """
     view = instance_view(place)
     episode = await run_episode(
         Assignment(spec=work.spec, lane=place.lane, instance=view.instance, task=kit.task),
@@ -31,7 +36,7 @@ async def run(kit: Kit, work: RunEpisode, place: Place, context: CallContext) ->
         hooks=kit.hooks,
         limits=kit.limits,
     )
-    return episode
+    return episode.model_copy(update={"revision": pinned})
 
 
 def provider(kit: Kit, spec: EpisodeSpec, place: Place) -> GuidanceProvider:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, TypeVar
 
-from ..errors import ModelError, ReplayMismatch, boundary
+from ..errors import ModelError, ReplayMismatch, StorageError, VerbalRLError, boundary
 from ..ids import canonical_json, key_id, seed_from, sha256_text
 from ..records import CallRecord, Usage
 from .base import Model, ambient, with_schema
@@ -65,6 +65,7 @@ class _Shared:
     ordinals: dict[tuple[str, int, str], int] = field(default_factory=dict)
     token_limit: int | None = None
     mismatch: ReplayMismatch | None = None
+    broken: StorageError | None = None
     tokens_spent: bool = False
     asked: int = 0
     replayed: int = 0
@@ -149,6 +150,11 @@ class CallContext:
     def mismatch(self) -> ReplayMismatch | None:
         """The first mismatch, also if whoever asked has swallowed it."""
         return self._shared.mismatch
+
+    @property
+    def fatal(self) -> VerbalRLError | None:
+        """What makes the owner's work worthless, also if whoever asked has swallowed it."""
+        return self._shared.broken or self._shared.mismatch
 
     @property
     def asked(self) -> int:
@@ -329,7 +335,11 @@ class CallContext:
         task = asyncio.ensure_future(self.journal.append(record))
         _appending.add(task)
         task.add_done_callback(_appending.discard)
-        await asyncio.shield(task)
+        try:
+            await asyncio.shield(task)
+        except StorageError as error:
+            self._shared.broken = error
+            raise
 
     def _charge(self, role: str, usage: Usage) -> None:
         for bill in (self._shared.usage, self.bill):

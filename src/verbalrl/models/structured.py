@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from ..errors import ModelError, first_line
+from ..prompts import neutralise
 from .messages import MAX_REPLY, Message, Reply, Request, clean
 
 MAX_REPAIRS = 2
@@ -74,7 +75,8 @@ async def answered(
 def repaired(request: Request, last: str, problem: str) -> Request:
     """`request` asked again: what was wrong, and the last answer cut short."""
     shown = last if len(last) <= _SHOWN else f"{last[:_SHOWN]} […]"
-    addition = f"<last_answer>\n{shown}\n</last_answer>\n<problem>\n{problem[:_SHOWN]}\n</problem>"
+    shown, problem = neutralise(shown), neutralise(problem[:_SHOWN])
+    addition = f"<last_answer>\n{shown}\n</last_answer>\n<problem>\n{problem}\n</problem>"
     *before, final = request.messages or (Message(role="user"),)
     if final.role == "user" and not final.parts:
         # In the same message: whoever reads only the last one still sees what was asked.

@@ -28,7 +28,7 @@ _GRACE_S = 0.25
 class Workers:
     """The worker threads of one run: at most `limit` of a kind, `stuck_limit` stuck ones in all."""
 
-    def __init__(self, limit: int = 64, stuck_limit: int = 4) -> None:
+    def __init__(self, limit: int = 256, stuck_limit: int = 4) -> None:
         if limit < 1 or stuck_limit < 1:
             raise ConfigurationError("limits of worker threads must be at least 1")
         self._limit = limit

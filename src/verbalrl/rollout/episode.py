@@ -102,6 +102,7 @@ async def run_episode(
 
     Raises:
         ReplayMismatch: The journal belongs to another course of events: run it again.
+        StorageError: The journal cannot be written.
         StuckThreadsError: Too many threads were given up.
     """
     play = _Play(assignment, adapt(agent), context, limits or Limits())
@@ -168,9 +169,8 @@ class _Play:
         finally:
             self.worker.end()
             await self.door.close()
-        if context.mismatch is not None:
-            # Whoever asked may have swallowed it; the episode is worth nothing all the same.
-            raise context.mismatch
+        if context.fatal is not None:
+            raise context.fatal
 
     def episode(self) -> Episode:
         """The record of what happened."""
@@ -234,7 +234,7 @@ class _Play:
         assert observation is not None
         # Its parts are validated; validating the history at every step would be quadratic.
         situation = Situation.model_construct(
-            goal=self.assignment.instance.goal,
+            goal=self.public.goal,
             observation=observation,
             history=tuple(self.shown),
             guidance=Guidance(),
@@ -298,8 +298,9 @@ class _Play:
                     raise
                 self.stop = StopReason.TIMEOUT
                 return None
-        if self.context.mismatch is not None:
-            raise self.context.mismatch
+        if self.context.fatal is not None:
+            # The agent has swallowed it; what it made of it is worth nothing.
+            raise self.context.fatal
         return draft
 
     async def _step(

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import StorageError
 from ..records import Commit, Lesson, MemoryUpdate, Operation, Usage
 from . import leases, runs
-from .lessons import Cache, Lessons, lessons, owns, revision
+from .lessons import Cache, Lessons, lessons, owns, projected, revision
 from .reduce import blanked, reduce_with_versions
 from .rows import dump, dump_json, insert, insert_many, load, load_json, now
 
@@ -34,13 +34,7 @@ def put(
             f"scope {commit.scope} of branch {commit.branch} stands at revision {stands_at}, "
             f"commit {commit.id} was made against {commit.base}; make it again"
         )
-    before = lessons(connection, cache, commit.branch, commit.scope, keep=False)
-    copies: tuple[MemoryUpdate, ...] = ()
-    if commit.updates and not owns(connection, commit.branch, commit.scope):
-        copies = tuple(
-            copied(lesson, runs.branch(connection, commit.branch).parent or "") for lesson in before
-        )
-        before = ()
+    before, copies = _start(connection, cache, commit)
     made = (*copies, *commit.updates)
     after, versions = reduce_with_versions(before, made, commit.base + 1, commit.scope)
     _insert(connection, commit, fence)
@@ -53,6 +47,19 @@ def put(
     insert_many(connection, "lesson_versions", _VERSION, rows)
     _erase(connection, commit)
     return commit
+
+
+def _start(
+    connection: sqlite3.Connection, cache: Cache, commit: Commit
+) -> tuple[Lessons, tuple[MemoryUpdate, ...]]:
+    """The lessons that are the branch's own, and the updates that copy those it only reads."""
+    if owns(connection, commit.branch, commit.scope):
+        return projected(connection, commit.branch, commit.scope), ()
+    if not commit.updates:
+        return (), ()
+    inherited = lessons(connection, cache, commit.branch, commit.scope, keep=False)
+    parent = runs.branch(connection, commit.branch).parent or ""
+    return (), tuple(copied(lesson, parent) for lesson in inherited)
 
 
 def copied(lesson: Lesson, branch: str) -> MemoryUpdate:

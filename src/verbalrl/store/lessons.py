@@ -151,14 +151,21 @@ def current(
     found: list[Lesson] = []
     for name in visible:
         if owns(connection, branch, name):
-            clause, arguments = where({"branch": branch, "scope": name, "kind": kind})
-            sql = f"SELECT body FROM lessons{clause} ORDER BY born, position"
-            here = [load(Lesson, body) for (body,) in connection.execute(sql, arguments)]
+            here = projected(connection, branch, name, kind)
         else:
             read = lessons(connection, cache, branch, name)
-            here = [lesson for lesson in read if kind is None or lesson.kind is kind]
+            here = tuple(lesson for lesson in read if kind is None or lesson.kind is kind)
         found += [lesson for lesson in here if wanted is None or lesson.status in wanted]
     return tuple(found)
+
+
+def projected(
+    connection: sqlite3.Connection, branch: str, scope: str, kind: LessonKind | None = None
+) -> Lessons:
+    """The branch's own lessons of a scope as the table has them, in order (born, position)."""
+    clause, arguments = where({"branch": branch, "scope": scope, "kind": kind})
+    sql = f"SELECT body FROM lessons{clause} ORDER BY born, position, id"
+    return tuple(load(Lesson, body) for (body,) in connection.execute(sql, arguments))
 
 
 def lesson(

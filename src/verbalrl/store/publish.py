@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..errors import ConfigurationError
 from ..ids import key_id
 from ..records import Commit, Lesson, LessonKind, MemoryUpdate, Operation, Origin, Status
 from . import commits
@@ -43,6 +44,8 @@ def publish(
     `added`: kept beside what was there; `merged`: their support and evidence went to an equal
     lesson; `unchanged`: published before; `refused`: equal to a revoked lesson.
     """
+    if source == to:
+        raise ConfigurationError(f"branch {source} cannot be published to itself; name another")
     counts = dict.fromkeys((ADDED, MERGED, UNCHANGED, REFUSED), 0)
     for scope in scopes(connection, source):
         base = revision(connection, to, scope)
@@ -52,15 +55,12 @@ def publish(
         commit = key_id("pu", source, stands_at, to, base, scope, sorted(kinds), approve)
         target = _target(commit, to, there)
         reason = f"published from {source}"
-        earlier = _earlier(
-            (u for _, u in updates(connection, source, scope)),
-            (u for _, u in updates(connection, to, scope)),
-            frozenset(lesson.id for lesson in there),
-            reason,
-        )
+        own = [u for _, u in updates(connection, source, scope)]
+        given = _given(own, here, frozenset(lesson.id for lesson in there))
+        given |= _got((u for _, u in updates(connection, to, scope)), reason)
         for lesson in here:
             if lesson.usable and lesson.kind in kinds:
-                counts[_place(target, lesson, earlier.get(lesson.id), reason, approve)] += 1
+                counts[_place(target, lesson, given.get(lesson.id), reason, approve)] += 1
         if target.made:
             made = Commit(id=commit, branch=to, scope=scope, base=base, updates=tuple(target.made))
             commits.put(connection, cache, folder, made, fence)
@@ -79,21 +79,18 @@ def _target(commit: str, branch: str, there: Iterable[Lesson]) -> _Target:
     return _Target(commit, branch, live, frozenset(barred))
 
 
-def _earlier(
-    of_source: Iterable[MemoryUpdate],
-    of_target: Iterable[MemoryUpdate],
-    shared: frozenset[str],
-    reason: str,
+def _given(
+    own: list[MemoryUpdate], here: Iterable[Lesson], shared: frozenset[str]
 ) -> dict[str, Lesson]:
-    """By lesson: how it was when the target last got it from here, or gave it to here."""
-    found: dict[str, Lesson] = {}
-    for update in of_source:
-        if is_copy(update) and update.snapshot is not None and update.lesson in shared:
-            found[update.lesson] = update.snapshot
-    for update in of_target:
-        if update.snapshot is not None and update.reason == reason:
-            found[update.snapshot.id] = update.snapshot
-    return found
+    """Lessons that the source has from the target, as they were when it got them."""
+    copies = [u.snapshot for u in own if is_copy(u) and u.snapshot is not None]
+    return {lesson.id: lesson for lesson in (copies if own else here) if lesson.id in shared}
+
+
+def _got(of_target: Iterable[MemoryUpdate], reason: str) -> dict[str, Lesson]:
+    """Lessons that the target has from the source, as they were when it last got them."""
+    published = [u.snapshot for u in of_target if u.reason == reason and u.snapshot is not None]
+    return {lesson.id: lesson for lesson in published}
 
 
 def _place(

@@ -125,7 +125,7 @@ def blanked(update: MemoryUpdate) -> MemoryUpdate:
 
 
 def _order(lesson: Lesson) -> tuple[int, int, str]:
-    return (lesson.born, lesson.position, lesson.body.content)
+    return (lesson.born, lesson.position, lesson.id)
 
 
 def _apply(state: dict[str, Lesson], update: MemoryUpdate, scope: str, at: tuple[int, int]) -> None:

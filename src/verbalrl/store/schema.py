@@ -162,6 +162,19 @@ def failure(error: sqlite3.Error, path: Path) -> StorageError:
     return StorageError(what)
 
 
+def explained(error: Exception, path: Path) -> Exception:
+    """`error`, or one of ours in its place where it came from the database."""
+    if isinstance(error, sqlite3.Error):
+        return failure(error, path)
+    if isinstance(error, OverflowError):
+        return StorageError(f"{path}: a number does not fit into 64 bits; use a smaller one")
+    if isinstance(error, UnicodeEncodeError):
+        return StorageError(
+            f"{path}: a name has characters that are no text; nothing has that name"
+        )
+    return error
+
+
 def connect(path: Path, *, mode: str = "rw", reads: bool = False) -> sqlite3.Connection:
     """A connection with our settings; `mode` is `rw`, `ro`, or `immutable`.
 

@@ -371,8 +371,8 @@ class Store:
                 finally:
                     if self._reader.in_transaction:
                         self._reader.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise schema.failure(error, self._file) from error
+            except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
+                raise schema.explained(error, self._file) from error
 
     def _connect_writer(self) -> sqlite3.Connection:
         return schema.connect(self._file)

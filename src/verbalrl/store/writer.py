@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from ..errors import StorageError, VerbalRLError
 from .locks import FileLock
-from .schema import failure
+from .schema import explained, failure
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -164,8 +164,7 @@ class Writer:
                 raise  # SQLite has undone the whole transaction, as it may when the disk is full
             connection.execute("ROLLBACK TO item")
             connection.execute("RELEASE item")
-            known = failure(error, self._path) if isinstance(error, sqlite3.Error) else error
-            return _Failed(known)
+            return _Failed(explained(error, self._path))
         connection.execute("RELEASE item")
         return result
 

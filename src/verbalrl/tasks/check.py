@@ -74,8 +74,10 @@ def _instance(task: Task, instance: Instance) -> Iterator[str]:
         yield from _episode(instance, played)
         if play(task, instance, policy, seed) != played:
             yield f"{instance.id}: equal seeds and actions gave different steps"
-    yield from _first_actions(task, instance)
-    yield from _nonsense(task, instance)
+    unheard = list(_nonsense(task, instance))
+    yield from unheard
+    if not unheard:
+        yield from _first_actions(task, instance)
     yield from _oracle(task, instance)
 
 

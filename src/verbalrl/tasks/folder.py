@@ -112,7 +112,7 @@ class OwnWorld:
             if names.count(name) > 1:
                 raise DataError(f"{path}: the id {name!r} stands on more than one line")
         self.notes = (
-            (f"{path.name}: {len(lines.rejected)} rows rejected: {summary(lines.rejected)}",)
+            (f"rows rejected: {len(lines.rejected)}: {summary(lines.rejected)}",)
             if lines.rejected
             else ()
         )

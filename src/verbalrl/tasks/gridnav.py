@@ -27,7 +27,7 @@ MOVES: dict[str, Cell] = {
     "move east": (0, 1),
 }
 ACTIONS = tuple(MOVES)
-_ATTEMPTS = 20_000
+_ATTEMPTS = 5_000
 
 
 class Layout(NamedTuple):

@@ -49,6 +49,8 @@ def _load(ref: str, task_seed: int, trust_code: bool) -> WorldTask:
     if name in known_tasks():
         task = FolderTask.read(_tasks_root() / name, options=options, task_seed=task_seed)
         return task.known_as(name)
+    if not name:
+        raise UnknownNameError.of("task", ref, known_tasks(), _FORMS)
     folder = Path(name)
     if (folder / "task.toml").is_file():
         return FolderTask.read(folder, options=options, task_seed=task_seed, trust_code=trust_code)

@@ -120,7 +120,7 @@ class Questions:
         notes = [f"{path.name}: {len(questions)} rows, {train} train, {test} test ({how})"]
         notes.append(f"scored by {counted}")
         if self.rejected:
-            notes.append(f"{len(self.rejected)} rows rejected: {summary(self.rejected)}")
+            notes.append(f"rows rejected: {len(self.rejected)}: {summary(self.rejected)}")
         return tuple(notes)
 
 

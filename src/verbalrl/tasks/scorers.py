@@ -176,7 +176,7 @@ _NUMBER = re.compile(
     r"(?:[eE](?P<power>[+-]?\d{1,2}))?"
     r"(?:\s?/\s?(?P<under>\d{1,40}))?"
     r"\s?(?P<after>%|percent\b|per cent\b|[$€£¥])?"
-    r"(?![\d/]|[.,]\d)"
+    r"(?![\d/]|[.,]\d|[eE][+-]?\d)"
 )
 _MARKS = re.compile(r"####|answer\s*(?:is|:|=)|=", re.IGNORECASE)
 

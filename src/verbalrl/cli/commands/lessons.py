@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from ...records import Lesson, LessonKind, Status
+from ...records import BranchRecord, Lesson, LessonKind, Status
 from ..options import branch_options, reader
 from ..output import emit_json, heading, plural, say
 from ..reading import branch_of, instance_matches, opened
 from ..telling import tell_lesson
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_ORDER = (
+    *(Status.ACTIVE, Status.PROVISIONAL, Status.QUARANTINED, Status.SUPERSEDED),
+    *(Status.RETIRED, Status.REVOKED, Status.PURGED),
+)
+"""What matters most to a reader first."""
 
 
 def _filters(command: F) -> F:
@@ -72,18 +78,26 @@ def _list(kind: LessonKind, folder: Path, as_json: bool, asked: dict[str, Any]) 
             }
         )
         return
-    heading(f"{plural(len(found), kind.value)} on branch {source.branch} ({source.why})")
+    count = f"{plural(len(found), kind.value)}{_by_status(found)}"
+    heading(f"{count} on branch {source.branch} ({source.why})")
     if seeds:
         say(f"other seeds: {', '.join(f'--branch {name}' for name in seeds)}", indent=2)
     scope = ""
-    for lesson in found:
+    for lesson in sorted(found, key=lambda le: (le.scope, _ORDER.index(le.status))):
         if lesson.scope != scope:
             scope = lesson.scope
             heading(f"— {scope}")
         tell_lesson(lesson)
 
 
-def _other_seeds(branches: Any, chosen: str) -> list[str]:
+def _by_status(lessons: Sequence[Lesson]) -> str:
+    """`: 9 active, 6 retired`."""
+    counts = [(status, sum(le.status is status for le in lessons)) for status in _ORDER]
+    listed = ", ".join(f"{number} {status}" for status, number in counts if number)
+    return f": {listed}," if listed else ""
+
+
+def _other_seeds(branches: Sequence[BranchRecord], chosen: str) -> list[str]:
     """Branches of the same run and arm."""
     ours = next((b for b in branches if b.id == chosen), None)
     if ours is None or ours.run is None:

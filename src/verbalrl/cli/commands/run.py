@@ -111,7 +111,12 @@ def _conditions(command: F) -> F:
             help="Begin nothing new after this time; what is under way ends.",
         ),
         click.option("--concurrency", type=POSITIVE, metavar="C", help="Model calls at a time."),
-        click.option("--gate", metavar="G", help="How a lesson becomes active."),
+        # The gate `measured` is offered once effects are measured.
+        click.option(
+            "--gate",
+            type=click.Choice(["none", "review"]),
+            help="A lesson becomes active at once, or when a person says so.",
+        ),
         click.option("--no-learn", is_flag=True, help="Read memory, change nothing."),
         click.option("--from", "start", metavar="BRANCH", help="Start with its lessons."),
         click.option(
@@ -134,7 +139,8 @@ def _conditions(command: F) -> F:
 def run(context: click.Context, /, **options: Any) -> None:
     """Run a task under a method, beside its controls.
 
-    TASK is the name of a built-in task (see `verbalrl tasks`), a task folder or a jsonl file.
+    TASK is the name of a built-in task (see `verbalrl tasks`), a task folder, a jsonl
+    file of questions, or gym:ID.
     """
     given = RunOptions(**{field.name: options[field.name] for field in fields(RunOptions)})
     chosen = _method(given)

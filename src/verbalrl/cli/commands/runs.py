@@ -36,7 +36,8 @@ def _row(run: RunRecord) -> tuple[object, ...]:
     rates = _rates(run)
     figures = ("–" if rates.get(a) is None else f"{rates[a]:.2f}" for a in _HEADS[5:8])
     begun = run.created_at[:16].replace("T", " ")
-    return (run.id, run.status, run.task, run.method, run.model, *figures, begun)
+    model = run.model.removeprefix("ChatAgent(").removesuffix(")")
+    return (run.id, run.status, run.task, run.method, model, *figures, begun)
 
 
 def _summary(run: RunRecord) -> dict[str, Any]:

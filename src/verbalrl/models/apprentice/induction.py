@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import combinations
@@ -37,7 +37,7 @@ COVER: Final = 2
 """Situations that a rule must cover; one alone cannot tell cue from chance."""
 
 MOST_RULES: Final = 24
-_MOST_CANDIDATES: Final = 400
+_MOST_CANDIDATES: Final = 200
 _TINY: Final = 1e-9
 
 
@@ -80,21 +80,27 @@ def atoms(cues: tuple[str, ...]) -> Features:
     return frozenset(cues) | {part for cue in cues for part in cue.split()}
 
 
-def outcome(case: Case, fired: Sequence[Rule], count: int) -> float:
-    """How well the rules that fire explain a case, with narrower rules before wider ones."""
-    left = {
-        rule.action
-        for rule in fired
-        if not any(
-            atoms(rule.cues) < atoms(other.cues) and other.action != rule.action for other in fired
-        )
-    }
-    if not left:
-        return 0.0
-    found = [case.loglik(action, count) for action in sorted(left)]
-    if len(found) == 1:
-        return found[0]
-    return math.log(math.fsum(math.exp(value) for value in found) / len(found))
+@lru_cache(maxsize=65536)
+def narrower(cues: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    """Whether the first cues ask for all that the others ask for, and more."""
+    return atoms(others) < atoms(cues)
+
+
+def outcome(worth: Mapping[str, float], fired: Sequence[Rule]) -> float:
+    """How well the rules that fire explain a case, with narrower rules before wider ones.
+
+    `worth` says for each action how well "this is right here" explains it.
+    """
+    left = {rule.action for rule in fired}
+    if len(left) > 1:
+        left = {
+            rule.action
+            for rule in fired
+            if not any(o.action != rule.action and narrower(o.cues, rule.cues) for o in fired)
+        }
+    if len(left) <= 1:
+        return worth[left.pop()] if left else 0.0
+    return math.log(math.fsum(math.exp(worth[action]) for action in left) / len(left))
 
 
 class Inducer:
@@ -107,11 +113,15 @@ class Inducer:
         self.actions = tuple(actions)
         self.count = max(2, len(self.actions))
         self.favoured = frozenset((rule.cues, rule.action) for rule in favoured)
+        self.worth = [{a: case.loglik(a, self.count) for a in self.actions} for case in cases]
         self.rules: list[Rule] = []
         self.where: dict[str, list[int]] = {}
         for place, case in enumerate(cases):
             for feature in case.features:
                 self.where.setdefault(feature, []).append(place)
+        self._where_set = {feature: frozenset(found) for feature, found in self.where.items()}
+        self._places: dict[tuple[str, ...], list[int]] = {}
+        self._features = [frozenset(case.features) for case in cases]
         self.order = {feature: place for place, feature in enumerate(self.where)}
         self.fired: list[list[Rule]] = [[] for _ in cases]
         self.value = [0.0] * len(cases)
@@ -129,14 +139,14 @@ class Inducer:
 
     def places(self, cues: Sequence[str]) -> list[int]:
         """The cases in which all cues are seen."""
-        first, *rest = cues
-        return [p for p in self.where.get(first, []) if all(c in self._set(p) for c in rest)]
-
-    def _set(self, place: int) -> Features:
-        return _as_set(self.cases[place].features)
+        key = tuple(cues)
+        if key not in self._places:
+            first, *rest = (self._where_set.get(cue, frozenset()) for cue in key)
+            self._places[key] = sorted(first.intersection(*rest))
+        return self._places[key]
 
     def _standalone(self, places: Sequence[int], action: str) -> float:
-        return math.fsum(self.cases[p].loglik(action, self.count) for p in places)
+        return math.fsum(self.worth[p][action] for p in places)
 
     def _singles(self) -> list[tuple[Rule, ...]]:
         found: list[tuple[float, tuple[Rule, ...]]] = []
@@ -174,7 +184,7 @@ class Inducer:
         }
         rules = []
         for cue in sorted(seen, key=self.order.__getitem__):
-            both = [p for p in places if cue in self._set(p)]
+            both = [p for p in places if p in self._where_set[cue]]
             if COVER <= len(both) < len(places) and self._standalone(both, action) > 0:
                 rules.append(Rule(self._ordered(feature, cue), action))
         return rules
@@ -187,7 +197,7 @@ class Inducer:
         seen: dict[tuple[tuple[str, ...], str], None] = {}
         for place, case in enumerate(self.cases):
             right = case.right
-            if right is not None and self.value[place] < case.loglik(right, self.count):
+            if right is not None and self.value[place] < self.worth[place].get(right, 0.0):
                 alone = [f for f in case.features if " " not in f and len(self.where[f]) >= COVER]
                 seen.update(((self._ordered(*p), right), None) for p in combinations(alone, 2))
         found: list[tuple[float, tuple[Rule, ...]]] = []
@@ -200,15 +210,21 @@ class Inducer:
 
     def _grow(self, candidates: Sequence[tuple[Rule, ...]], cost: float) -> None:
         """Adds the best candidate for as long as it is worth its cost."""
-        left = list(candidates)
-        while left and len(self.rules) < MOST_RULES:
-            scored = [(self._gain(rules), rules) for rules in left]
-            gain, best = max(scored, key=lambda item: self._rank(item[0], item[1]))
-            if gain <= cost:
+        touches = {rules: self._touched(rules) for rules in candidates}
+        gains = {rules: self._gain(rules) for rules in candidates}
+        while gains and len(self.rules) < MOST_RULES:
+            best = max(gains, key=lambda rules: self._rank(gains[rules], rules))
+            if gains.pop(best) <= cost:
                 return
+            changed = touches[best]
             for rule in best:
                 self._add(rule)
-            left = [rules for worth, rules in scored if worth > 0 and rules != best]
+            for rules in [rules for rules in gains if not changed.isdisjoint(touches[rules])]:
+                gains[rules] = self._gain(rules)
+            gains = {rules: gain for rules, gain in gains.items() if gain > 0}
+
+    def _touched(self, rules: Sequence[Rule]) -> frozenset[int]:
+        return frozenset(place for rule in rules for place in self.places(rule.cues))
 
     def _rank(self, gain: float, rules: tuple[Rule, ...]) -> tuple[float, ...]:
         cues = [cue for rule in rules for cue in rule.cues]
@@ -232,7 +248,7 @@ class Inducer:
 
     def _change(self, place: int, added: Sequence[Rule]) -> float:
         """What new rules change at one case; a clash there can be settled by an exception."""
-        change = outcome(self.cases[place], [*self.fired[place], *added], self.count)
+        change = outcome(self.worth[place], [*self.fired[place], *added])
         change -= self.value[place]
         return max(change, -CLASH) if self.value[place] > 0 and change < 0 else change
 
@@ -244,17 +260,16 @@ class Inducer:
 
     def _refresh(self, places: Iterable[int]) -> None:
         for place in places:
-            found = self._set(place)
+            found = self._features[place]
             self.fired[place] = [rule for rule in self.rules if rule.covers(found)]
-            self.value[place] = outcome(self.cases[place], self.fired[place], self.count)
+            self.value[place] = outcome(self.worth[place], self.fired[place])
 
     def _prune(self) -> None:
         """Drops rules that the later ones made superfluous."""
         for rule in list(self.rules):
             places = self.places(rule.cues)
             without = math.fsum(
-                outcome(self.cases[p], [r for r in self.fired[p] if r != rule], self.count)
-                for p in places
+                outcome(self.worth[p], [r for r in self.fired[p] if r != rule]) for p in places
             )
             bonus = FAVOUR * ((rule.cues, rule.action) in self.favoured)
             if math.fsum(self.value[p] for p in places) - without + bonus <= SINGLE_COST / 2:
@@ -284,11 +299,6 @@ class Inducer:
         narrowed = Rule(rule.cues, rule.action, (*rule.exceptions, cue))
         self.rules[self.rules.index(rule)] = narrowed
         self._refresh(self.places(rule.cues))
-
-
-@lru_cache(maxsize=4096)
-def _as_set(found: tuple[str, ...]) -> Features:
-    return frozenset(found)
 
 
 def _best(found: list[tuple[float, tuple[Rule, ...]]]) -> list[tuple[Rule, ...]]:

@@ -1,0 +1,93 @@
+"""What the offline model learns on the built-in tasks, beside its controls, seed by seed.
+
+    python -m benchmarks.learning --seeds 10-14 --instances 100 --task gridnav-v1
+
+It prints the bars of each task and whether each seed, and all seeds together, clear them. The
+figures test the loop; they say nothing about language models.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import verbalrl as vrl
+
+MODEL = "offline:apprentice"
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """`3`, `0,2,5` or `10-14` as seeds."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        found += range(int(first), int(last or first) + 1)
+    return tuple(found)
+
+
+def run(task: Any, method: Any, instances: int, chosen: Sequence[int], model: str = MODEL) -> Any:
+    """The figures of one run over all its seeds, in a store of its own."""
+    learner = vrl.Learner(vrl.ChatAgent(model), method=method)
+    return learner.run_sync(task, instances=instances, seeds=tuple(chosen)).figures
+
+
+def gridnav_bars(arms: dict[str, Any]) -> dict[str, bool]:
+    """The bars of `gridnav-v1` under reflexion."""
+    retry, versus = arms["retry"], arms["learned"]["vs_retry"]
+    by_trial = retry["success_by_trial"]
+    return {
+        "learned - retry >= 0.15": versus["diff"] >= 0.15,
+        "lower end > 0.08": versus["ci95"][0] > 0.08,
+        "0.15 <= retry <= 0.7": 0.15 <= by_trial[-1] <= 0.7,
+        "retry gains >= 0.05": by_trial[-1] - by_trial[0] >= 0.05,
+    }
+
+
+def triage_bars(arms: dict[str, Any]) -> dict[str, bool]:
+    """The bars of `triage-v1` under the handbook."""
+    gain = arms["learned"]["success_rate"] - arms["none"]["success_rate"]
+    return {"learned - none >= 0.3": gain >= 0.3}
+
+
+CASES = {
+    "gridnav-v1": (vrl.methods.reflexion, 100, gridnav_bars),
+    "triage-v1": (vrl.methods.handbook, 60, triage_bars),
+}
+
+
+def line(label: str, arms: dict[str, Any], bars: dict[str, bool]) -> str:
+    """One line of the report."""
+    rates = "  ".join(f"{name} {arm['success_rate']:.3f}" for name, arm in arms.items())
+    versus = arms["learned"]["vs_retry"]
+    low, high = versus["ci95"]
+    missed = [bar for bar, held in bars.items() if not held]
+    verdict = f"MISSED: {'; '.join(missed)}" if missed else "all bars cleared"
+    return f"{label:>10}  {rates}  vs retry {versus['diff']:+.3f} [{low:+.3f}, {high:+.3f}]  {verdict}"
+
+
+def main(arguments: Sequence[str] = ()) -> int:
+    """Print a line per seed and one for all; 1 when a bar is missed by all seeds together."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=seeds, default=(0, 1, 2))
+    parser.add_argument("--instances", type=int, help="test or reflexion instances")
+    parser.add_argument("--task", choices=tuple(CASES), action="append")
+    parser.add_argument("--task-seed", type=int, default=0)
+    parser.add_argument("--model", default=MODEL)
+    given = parser.parse_args(arguments)
+    missed = False
+    for name in given.task or CASES:
+        method, default, bars = CASES[name]
+        task, count = vrl.load_task(name, task_seed=given.task_seed), given.instances or default
+        print(f"{name} · {method().name} · {given.model} · {count} instances (simulated)")
+        for seed in given.seeds if len(given.seeds) > 1 else ():
+            arms = run(task, method(), count, (seed,), given.model)["arms"]
+            print(line(f"seed {seed}", arms, bars(arms)), flush=True)
+        arms = run(task, method(), count, given.seeds, given.model)["arms"]
+        held = bars(arms)
+        missed = missed or not all(held.values())
+        print(line("all seeds", arms, held), flush=True)
+    return int(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,133 @@
+"""Every prompt, rendered from fixed inputs, against a stored text; so that a change is read.
+
+`REFRESH_GOLDEN=1 pytest tests/apprentice/test_golden.py` writes the texts anew.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import jinja2.meta
+import pytest
+
+from tests.apprentice.prompting import PROMPTS, environment, render
+
+GOLDEN = Path(__file__).parent / "golden"
+
+LINES: list[dict[str, Any]] = [
+    {"alias": 1, "name": "damp clay", "when": "the clay is damp", "when_not": "",
+     "instruction": "let it dry first"},
+    {"alias": 2, "name": "tall pots", "when": "the pot is tall", "when_not": "it has a lid",
+     "instruction": "do not choose top shelf"},
+    {"alias": 3, "name": "care", "when": "", "when_not": "", "instruction": "touch nothing twice"},
+]  # fmt: skip
+STEPS: list[dict[str, Any]] = [
+    {"n": 1, "observation": "A tall pot.\nIts rim is thin.", "action": "middle shelf",
+     "feedback": "It fits.", "reward": "0", "notes": ["person: look at the rim"]},
+    {"n": 2, "observation": "A flat dish.", "action": "top shelf", "feedback": "It falls.",
+     "reward": "-1", "notes": []},
+]  # fmt: skip
+ATTEMPTS: list[dict[str, Any]] = [
+    {"n": 1, "steps": STEPS, "success": "false", "stop": "terminated", "reward": "-1"},
+    {"n": 2, "steps": STEPS[:1], "success": "true", "stop": "terminated", "reward": "1"},
+]
+LESSONS = [dict(line, support=3, against=n) for n, line in enumerate(LINES)]
+EVIDENCE: list[dict[str, Any]] = [
+    {"alias": 1, "outcome": "failure", "observation": "A flat dish.\nIt is glazed.",
+     "action": "top shelf", "feedback": "It falls.", "given": [2],
+     "proposals": [{"when": "the dish is flat", "when_not": "", "instruction": "avoid top shelf",
+                    "also_possible": ["it is glazed", "it is cold"]}]},
+    {"alias": 2, "outcome": "success", "observation": "A tall pot.", "action": "middle shelf",
+     "feedback": "It fits.", "given": [], "proposals": []},
+]  # fmt: skip
+PROPOSALS: list[dict[str, Any]] = [
+    {"alias": 1, "op": "add", "lessons": [], "evidence": [1], "name": "flat", "when_not": "",
+     "when": "the dish is flat", "instruction": "avoid top shelf", "reason": "It fell."},
+    {"alias": 2, "op": "support", "lessons": [2], "evidence": [2], "name": "", "when": "",
+     "when_not": "", "instruction": "", "reason": ""},
+]  # fmt: skip
+SHELVES = ["top shelf", "middle shelf"]
+STEP: dict[str, Any] = {
+    "goal": "Load the kiln.", "volatile": [], "texts": [], "notes": [], "history": [],
+    "observation": "A flat dish.", "actions": SHELVES, "previous": None,
+}  # fmt: skip
+CURATION: dict[str, Any] = {
+    "goal": "Load the kiln.", "actions": SHELVES, "lessons": LESSONS, "evidence": EVIDENCE,
+}  # fmt: skip
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "actor-system": ("actor/system.jinja", {"role": "kiln hand", "stable": LINES}),
+    "actor-system-bare": ("actor/system.jinja", {"role": "", "stable": []}),
+    "actor-act": (
+        "actor/act.jinja",
+        STEP | {
+            "volatile": LINES[1:2], "texts": ["Plates go up."], "history": STEPS[:1],
+            "notes": [{"author": "person", "text": "mind\nthe rim"}],
+            "previous": {"output": "top shelf", "critique": "too high"},
+        },
+    ),
+    "actor-act-bare": ("actor/act.jinja", STEP),
+    "critic-system": ("critic/system.jinja", {}),
+    "critic-critique": (
+        "critic/critique.jinja",
+        {"goal": "Load the kiln.", "actions": SHELVES, "attempts": ATTEMPTS[:1],
+         "earlier": LINES, "feedback": ["the dish\nbroke"]},
+    ),
+    "critic-critique-group": (
+        "critic/critique.jinja",
+        {"goal": "Load the kiln.", "actions": None, "attempts": ATTEMPTS, "earlier": [],
+         "feedback": []},
+    ),
+    "curator-system": (
+        "curator/system.jinja",
+        {"operations": ["add", "revise", "merge", "support", "retire"], "max_lessons": 40},
+    ),
+    "curator-system-support": (
+        "curator/system.jinja", {"operations": ["support"], "max_lessons": 40},
+    ),
+    "curator-propose": ("curator/propose.jinja", CURATION),
+    "curator-merge": ("curator/merge.jinja", CURATION | {"proposals": PROPOSALS}),
+}  # fmt: skip
+FILES = sorted(path.relative_to(PROMPTS).as_posix() for path in PROMPTS.rglob("*.jinja"))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_prompt_reads_as_stored(name: str) -> None:
+    template, variables = CASES[name]
+    found = render(template, **variables)
+    stored = GOLDEN / f"{name}.txt"
+    if os.environ.get("REFRESH_GOLDEN"):
+        stored.write_text(found, encoding="utf-8")
+    assert found == stored.read_text(encoding="utf-8")
+
+
+def test_every_prompt_has_a_golden_text() -> None:
+    files = [file for file in FILES if not file.startswith("_shared/")]
+    assert sorted({template for template, _ in CASES.values()}) == files
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_prompt_file_opens_with_its_purpose_and_is_short(file: str) -> None:
+    text = (PROMPTS / file).read_text(encoding="utf-8")
+    assert text.startswith("{#\n  Purpose: ")
+    assert len(text.splitlines()) <= (100 if file == "critic/system.jinja" else 60)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_prompt_uses_its_variables_and_no_others(name: str) -> None:
+    template, variables = CASES[name]
+    source = (PROMPTS / template).read_text(encoding="utf-8")
+    assert jinja2.meta.find_undeclared_variables(environment().parse(source)) == set(variables)
+
+
+def test_without_lessons_there_is_no_trace_of_guidance() -> None:
+    bare = [render(*CASES[n][:1], **CASES[n][1]) for n in ("actor-system-bare", "actor-act-bare")]
+    assert not any("guidance" in text or "earlier attempts" in text for text in bare)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_tag_stands_once(name: str) -> None:
+    template, variables = CASES[name]
+    lines = render(template, **variables).split("<example>")[0].splitlines()
+    tags = [line for line in lines if line.startswith("<") and not line.startswith("<attempt")]
+    tags = [tag for tag in tags if tag != "</attempt>"]
+    assert len(tags) == len(set(tags))

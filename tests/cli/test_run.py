@@ -1,0 +1,249 @@
+"""`run`, `resume` and `demo` with the offline model: a real run, small."""
+
+import json
+import logging
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from verbalrl.cli import main
+from verbalrl.store import open_store
+
+OFFLINE = ("--model", "offline:apprentice")
+SMALL = ("run", "gridnav-v1", *OFFLINE, "--instances", "3", "--trials", "3")
+KEYS = {
+    "run", "task", "method", "model", "simulated", "seeds", "split", "arms", "memory_digest",
+    "wall_s", "stop_reason",
+}  # fmt: skip
+ARM_KEYS = {
+    "episodes", "errors", "unknown", "success_rate", "ci95", "success_by_trial",
+    "reward_by_trial", "vs_retry", "tokens", "cost_usd", "memory_digest", "episodes_digest",
+    "critiques", "lessons",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], str]:
+    """The store of one small run, its figures, and what it said on stderr."""
+    store = tmp_path_factory.mktemp("ran") / "store"
+    command = [sys.executable, "-m", "verbalrl", *SMALL, "--json", "--store", str(store)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return store, json.loads(done.stdout), done.stderr
+
+
+def test_run_json_has_the_promised_shape(ran: tuple[Path, dict[str, Any], str]) -> None:
+    _, figures, _ = ran
+    assert figures.keys() >= KEYS
+    assert list(figures["arms"]) == ["none", "retry", "learned"]
+    for arm in figures["arms"].values():
+        assert arm.keys() >= ARM_KEYS
+        assert set(arm["tokens"]) == {"actor", "critic", "curator"}
+    assert figures["simulated"] is True
+    assert figures["split"] == {"train": 3, "test": 0, "reported": "train"}
+
+
+def test_run_says_progress_and_hints_on_stderr(ran: tuple[Path, dict[str, Any], str]) -> None:
+    store, figures, said = ran
+    assert said.startswith(f"run {figures['run']} in {store}\n")
+    assert " episodes · solved none " in said
+    for hint in ("reflections", "critiques", "episodes"):
+        assert f"  verbalrl {hint} --run {figures['run']} --store {store}\n" in said
+
+
+@pytest.mark.parametrize("hint", ["runs", "episodes", "critiques", "reflections", "show"])
+def test_readers_read_a_real_run(
+    hint: str, ran: tuple[Path, dict[str, Any], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, figures, _ = ran
+    named = [] if hint == "runs" else [figures["run"]]
+    run = named if hint == "show" else [part for name in named for part in ("--run", name)]
+    assert main([hint, *run, "--store", str(store)]) == 0
+    out = capsys.readouterr().out
+    assert figures["run"] in out
+    assert max(map(len, out.splitlines())) <= 104
+
+
+def test_reflection_leads_to_its_critique_and_episode(
+    ran: tuple[Path, dict[str, Any], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, _, _ = ran
+    assert main(["reflections", "--json", "--store", str(store)]) == 0
+    lesson = json.loads(capsys.readouterr().out)["reflections"][0]
+    evidence = lesson["evidence"][0]
+    for identity in (lesson["id"], evidence["critique"], evidence["episode"]):
+        assert main(["show", identity, "--store", str(store)]) == 0
+        assert identity in capsys.readouterr().out
+
+
+def test_resume_of_a_finished_run_changes_nothing(
+    ran: tuple[Path, dict[str, Any], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, figures, _ = ran
+    assert main(["resume", figures["run"], "--json", "--store", str(store)]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["arms"] == figures["arms"]
+    assert again["memory_digest"] == figures["memory_digest"]
+
+
+def test_run_prints_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = tmp_path / "store"
+    few = ("--instances", "1", "--trials", "1", "--arms", "retry,none", "--no-learn")
+    assert main(["run", "gridnav-v1", *OFFLINE, *few, "--store", str(store)]) == 0
+    captured = capsys.readouterr()
+    rows = [line.split()[0] for line in captured.out.splitlines()]
+    assert rows[:4] == ["gridnav-v1", "arm", "retry", "none"]
+    assert "says nothing about LLMs" in captured.out
+
+
+def test_verbose_logs_events_and_leaves_logging_as_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logger = logging.getLogger("verbalrl")
+    before = (list(logger.handlers), logger.level)
+    few = ("--instances", "1", "--trials", "1", "--arms", "none", "-v")
+    assert main(["run", "gridnav-v1", *OFFLINE, *few, "--store", str(tmp_path / "store")]) == 0
+    captured = capsys.readouterr()
+    assert "episode.finished" in captured.err
+    assert "episode.finished" not in captured.out
+    assert (list(logger.handlers), logger.level) == before
+
+
+def test_run_says_the_notes_of_the_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"id": f"q{n}", "question": f"{n} and 1?", "answer": str(n + 1)} for n in range(12)]
+    file = tmp_path / "sums.jsonl"
+    file.write_text("\n".join([*map(json.dumps, rows), "no json"]), encoding="utf-8")
+    few = ("--instances", "1", "--trials", "1", "--arms", "none")
+    assert main(["run", str(file), *OFFLINE, *few, "--store", str(tmp_path / "store")]) == 0
+    said = capsys.readouterr().err
+    assert "70/30" in said
+    assert "rejected: 1" in said
+
+
+def test_run_options_reach_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = tmp_path / "store"
+    given = (
+        *("--method", "handbook", "--set", "max_lessons=5", "--gate", "review"),
+        *("--seed", "4", "--seeds", "2", "--instances", "2:4", "--train-instances", "3"),
+        *("--trials", "1", "--arms", "none,learned", "--concurrency", "3"),
+        *("--critic", "offline:apprentice", "--curator", "offline:apprentice#1"),
+    )
+    assert main(["run", "triage-v1", *OFFLINE, *given, "--json", "--store", str(store)]) == 0
+    run = json.loads(capsys.readouterr().out)["run"]
+    with open_store(store) as kept:
+        config = kept.run(run).config
+    expected = {
+        "method": "handbook", "seeds": [4, 5], "instances": [2, 4], "train_instances": 3,
+        "arms": ["none", "learned"], "trials": 1,
+    }  # fmt: skip
+    assert {key: config[key] for key in expected} == expected
+    settings, limits = config["settings"], config["limits"]
+    assert isinstance(settings, dict)
+    assert (settings["max_lessons"], settings["gate"]) == (5, "review")
+    assert isinstance(limits, dict)
+    assert limits["concurrency"] == 3
+
+
+def test_run_stops_at_its_time_and_resumes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = str(tmp_path / "store")
+    given = ("--instances", "8", "--arms", "learned", "--max-seconds", "0.01")
+    assert main(["run", "gridnav-v1", *OFFLINE, *given, "--json", "--store", store]) == 0
+    captured = capsys.readouterr()
+    figures = json.loads(captured.out)
+    assert figures["status"] == "stopped"
+    assert f"go on with: verbalrl resume {figures['run']}" in captured.err
+    assert main(["resume", figures["run"], "--json", "--store", store]) == 0
+    assert json.loads(capsys.readouterr().out)["status"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["gridnav-v9", *OFFLINE], "unknown task 'gridnav-v9'; did you mean"),
+        (["gridnav-v1"], "Missing option '--model'"),
+        (["gridnav-v1", "--model", "offline:x"], "unknown model"),
+        (["gridnav-v1", *OFFLINE, "--critic", "offline:x"], "unknown model"),
+        (["gridnav-v1", *OFFLINE, "--arms", "lerned"], "did you mean: learned"),
+        (["gridnav-v1", *OFFLINE, "--method", "reflex"], "did you mean: reflexion"),
+        (["gridnav-v1", *OFFLINE, "--set", "window=2"], "give --method"),
+        (["gridnav-v1", *OFFLINE, "--method", "reflexion", "--gate", "none"], "has no gate"),
+        (["gridnav-v1", *OFFLINE, "--method", "reflexion", "--set", "windw=2"], "window"),
+        (["gridnav-v1", *OFFLINE, "--instances", "4:2"], "holds no instance"),
+        (["gridnav-v1", *OFFLINE, "--from", "mian"], "unknown branch"),
+        (["none.jsonl", *OFFLINE], "none.jsonl"),
+    ],
+)
+def test_run_refuses_bad_input_in_one_line(
+    arguments: Sequence[str],
+    words: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["run", *arguments, "--store", str(tmp_path / "store")]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("verbalrl: ")
+    assert captured.err.count("\n") == 1
+    assert words in captured.err
+
+
+def test_run_refuses_a_store_that_cannot_be_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert main([*SMALL, "--store", str(tmp_path / "file" / "store")]) == 2
+    assert "cannot be used as a store" in capsys.readouterr().err
+
+
+def test_demo_shows_tables_lessons_and_banner(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "--instances", "6", "--store", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    (folder,) = tmp_path.iterdir()
+    assert f"store: {folder}" in out
+    assert "gridnav-v1 · reflexion" in out
+    assert "triage-v1 · handbook" in out
+    assert out.count("critique cr_") == 3
+    assert "“" in out
+    assert out.splitlines()[-1] == "offline apprentice: tests the loop, says nothing about LLMs"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run_says_how_to_go_on_and_reaches_the_same_memory(
+    number: signal.Signals, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = str(tmp_path / "store")
+    run = ["run", "gridnav-v1", *OFFLINE, "--instances", "24", "--arms", "learned", "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "verbalrl", *run, "--store", store],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert select.select([process.stderr], [], [], 60)[0]
+    first = process.stderr.readline()
+    time.sleep(0.3)
+    process.send_signal(number)
+    out, said = process.communicate(timeout=60)
+    assert (process.returncode, out) == (128 + number, "")
+    identity = first.split()[1]
+    assert f"go on with: verbalrl resume {identity} --store {store}" in said
+    assert main(["resume", identity, "--json", "--store", store]) == 0
+    resumed = json.loads(capsys.readouterr().out)
+    assert main([*run, "--store", store]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    assert resumed["memory_digest"] == whole["memory_digest"]
+    assert resumed["status"] == "done"
