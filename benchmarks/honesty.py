@@ -2,8 +2,9 @@
 
     python -m benchmarks.honesty --seeds 10-12 --instances 60
 
-Per task: the gain with all content words renamed (except the published list); what blanked, foreign,
-negated and re-worded lessons do; whether recorded requests give the same bytes in a bare process.
+Per task: the gain with all content words renamed (except the published list); what blanked,
+foreign, negated and re-worded lessons do; whether recorded requests give the same bytes in a bare
+process.
 Foreign lessons are those of another instance (reflexion) or conditions paired with the instructions
 of other lessons (handbook).
 """
@@ -116,7 +117,8 @@ def reworded(line: str) -> str:
     when, unless, what = found.groups()
     what = what.replace("do not choose", "you should never pick").replace("choose", "pick")
     tail = f", unless it is {unless}" if unless else ""
-    return re.sub(r'["“”.]', "", f"If {when}{tail}, then {what}").replace("the text mentions ", "it says ")
+    plain = re.sub(r'["“”.]', "", f"If {when}{tail}, then {what}")
+    return plain.replace("the text mentions ", "it says ")
 
 
 def foreign(texts: Texts, shared: bool) -> Texts:
@@ -164,17 +166,20 @@ def replayed(task: Any, method: Any, count: int, seed: int) -> tuple[int, int]:
         )
         asked = "\n".join(json.dumps(seen[:3]) for seen in recorder.seen)
         done = subprocess.run(
-            [sys.executable, "-I", "-c", code], input=asked, capture_output=True, text=True, check=True
+            [sys.executable, "-I", "-c", code],
+            input=asked,
+            capture_output=True,
+            text=True,
+            check=True,
         )
     answers = [json.loads(line) for line in done.stdout.splitlines()]
-    same = sum(json.loads(a) == json.loads(s[3]) for a, s in zip(answers, recorder.seen, strict=True))
-    return len(recorder.seen), same
+    replies = [seen[3] for seen in recorder.seen]
+    return len(replies), sum(a == b for a, b in zip(answers, replies, strict=True))
 
 
 def figures(name: str, count: int, chosen: Sequence[int]) -> dict[str, float]:
     """The mean over seeds of every condition."""
-    build, _, _ = CASES[name]
-    method, found = build(), dict[str, list[float]]()
+    method, found = CASES[name].method(), dict[str, list[float]]()
     for seed in chosen:
         task = vrl.load_task(name)
         result, texts = learned(task, method, count, seed)
@@ -220,7 +225,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     missed = False
     for name in asked.task or CASES:
         row = figures(name, asked.instances, asked.seeds)
-        total, same = replayed(vrl.load_task(name), CASES[name][0](), 12, asked.seeds[0])
+        total, same = replayed(vrl.load_task(name), CASES[name].method(), 12, asked.seeds[0])
         print(f"{name} · {MODEL} · {asked.instances} instances, seeds {list(asked.seeds)}")
         for key, value in row.items():
             print(f"  {key:<20} {value:.3f}")

@@ -8,10 +8,11 @@ figures test the loop; they say nothing about language models.
 
 import argparse
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import verbalrl as vrl
+from verbalrl.methods import Method
 
 MODEL = "offline:apprentice"
 
@@ -49,9 +50,17 @@ def triage_bars(arms: dict[str, Any]) -> dict[str, bool]:
     return {"learned - none >= 0.3": gain >= 0.3}
 
 
+class Case(NamedTuple):
+    """A task with the method that it is measured under."""
+
+    method: Callable[[], Method]
+    instances: int
+    bars: Callable[[dict[str, Any]], dict[str, bool]]
+
+
 CASES = {
-    "gridnav-v1": (vrl.methods.reflexion, 100, gridnav_bars),
-    "triage-v1": (vrl.methods.handbook, 60, triage_bars),
+    "gridnav-v1": Case(vrl.methods.reflexion, 100, gridnav_bars),
+    "triage-v1": Case(vrl.methods.handbook, 60, triage_bars),
 }
 
 
@@ -62,7 +71,8 @@ def line(label: str, arms: dict[str, Any], bars: dict[str, bool]) -> str:
     low, high = versus["ci95"]
     missed = [bar for bar, held in bars.items() if not held]
     verdict = f"MISSED: {'; '.join(missed)}" if missed else "all bars cleared"
-    return f"{label:>10}  {rates}  vs retry {versus['diff']:+.3f} [{low:+.3f}, {high:+.3f}]  {verdict}"
+    gain = f"vs retry {versus['diff']:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return f"{label:>10}  {rates}  {gain}  {verdict}"
 
 
 def main(arguments: Sequence[str] = ()) -> int:

@@ -2,8 +2,8 @@
 
     python examples/wrap_function.py
 
-The function puts `guidance` into its own prompt and asks a model through `ask_sync`, which finds the
-run by itself: the call is journaled, takes its turn among the others and can be replayed.
+The function puts `guidance` into its own prompt and asks a model through `ask_sync`, which finds
+the run by itself: the call is journaled, takes its turn among the others and can be replayed.
 """
 
 from __future__ import annotations

@@ -142,8 +142,8 @@ class Stream:
 
 
 def instance_scope(scope: str, instance: str) -> str:
-    """The scope of an instance's reflections."""
-    return f"{scope}/{instance}"
+    """The scope of an instance's reflections: a path below the task's."""
+    return instance if instance.startswith(f"{scope}/") else f"{scope}/{instance}"
 
 
 async def together(work: Iterable[Coroutine[Any, Any, T]]) -> Sequence[T]:

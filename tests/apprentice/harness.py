@@ -150,7 +150,9 @@ class Attempt:
     given: list[Line]
 
 
-def attempt(loop: Loop, instance: Instance, lessons: Sequence[Line], key: object, trial: int) -> Attempt:
+def attempt(
+    loop: Loop, instance: Instance, lessons: Sequence[Line], key: object, trial: int
+) -> Attempt:
     """Runs one episode with the lessons given."""
     say = loop.rename
     actions = [say(a) for a in instance.actions]
@@ -159,7 +161,8 @@ def attempt(loop: Loop, instance: Instance, lessons: Sequence[Line], key: object
     shown = [dict(line, alias=n) for n, line in enumerate(shown, 1)]
     texts = [loop.as_text(line) for line in shown] if loop.as_text else []
     stable = [] if loop.as_text else shown
-    observation, steps, success, stop = instance.reset(), [], False, "max_steps"
+    steps: list[dict[str, Any]] = []
+    observation, success, stop = instance.reset(), False, "max_steps"
     system = render("actor/system.jinja", role="", stable=stable)
     for n in range(1, instance.limit + 1):
         user = render(
@@ -195,7 +198,9 @@ def criticise(loop: Loop, made: Attempt, key: object, trial: int) -> dict[str, A
             }
         ],
     )  # fmt: skip
-    return loop.reply(render("critic/system.jinja"), user, CRITIQUE, seed_of(key, trial, "critic"))
+    seed = seed_of(key, trial, "critic")
+    found: dict[str, Any] = loop.reply(render("critic/system.jinja"), user, CRITIQUE, seed)
+    return found
 
 
 Trace = list[list[list[Line]]]
@@ -254,7 +259,7 @@ class Scope:
 def run_shared(
     loop: Loop, task: Shared, seed: int, learn: bool = True
 ) -> tuple[float, list[Line], list[float]]:
-    """Learns on train, then success on test with memory frozen; also the lessons and train curve."""
+    """Success on test after learning on train; also the lessons and the train curve."""
     scope = Scope()
     solved: set[int] = set()
     curve = []
@@ -273,7 +278,13 @@ def run_test(loop: Loop, test: Sequence[Choice], lessons: Sequence[Line], seed: 
 
 
 def _round(
-    loop: Loop, task: Shared, scope: Scope, batch: Sequence[int], solved: set[int], seed: int, trial: int
+    loop: Loop,
+    task: Shared,
+    scope: Scope,
+    batch: Sequence[int],
+    solved: set[int],
+    seed: int,
+    trial: int,
 ) -> None:
     new = []
     for n in batch:
@@ -290,7 +301,7 @@ def _round(
             }
         )  # fmt: skip
     proposals: list[dict[str, Any]] = []
-    common = {"goal": loop.rename(task.train[0].goal)}
+    common: dict[str, Any] = {"goal": loop.rename(task.train[0].goal)}
     common["actions"] = [loop.rename(a) for a in task.train[0].actions]
     common["lessons"] = [
         dict(line, alias=n, support=len(line["evidence"]), against=0)
@@ -330,13 +341,18 @@ def apply(scope: Scope, operations: Sequence[dict[str, Any]]) -> None:
         line = {k: op[k] for k in ("name", "when", "when_not", "instruction")}
         cited = set(op["evidence"]).union(*(t["evidence"] for t in targets))
         if op["op"] == "add":
-            assert op["evidence"] and not targets and line["instruction"]
+            assert op["evidence"]
+            assert line["instruction"]
+            assert not targets
             added.append(dict(line, evidence=cited))
         elif op["op"] == "support":
-            assert len(targets) == 1 and op["evidence"] and not line["instruction"]
+            assert len(targets) == 1
+            assert op["evidence"]
+            assert not line["instruction"]
             targets[0]["evidence"] = cited
         elif op["op"] == "retire":
-            assert len(targets) == 1 and op["evidence"]
+            assert len(targets) == 1
+            assert op["evidence"]
             gone.add(op["lessons"][0])
         else:
             assert len(targets) == 1 if op["op"] == "revise" else len(targets) >= 2

@@ -1,4 +1,4 @@
-"""Renders the real prompt files with the settings that the framework uses, and nothing else of it."""
+"""Renders the real prompt files with the settings of the framework, and nothing else of it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """The actor: what lessons change, and what they never do."""
 
+from statistics import mean
 from typing import Any
 
 import pytest
@@ -38,7 +39,7 @@ def act(
 
 
 def share(action: str, observation: str, **options: Any) -> float:
-    return sum(act(observation, seed=n, **options)["action"] == action for n in range(60)) / 60
+    return float(mean(act(observation, seed=n, **options)["action"] == action for n in range(60)))
 
 
 def test_a_fitting_lesson_is_followed_and_cited() -> None:
@@ -89,11 +90,10 @@ def test_an_action_tried_here_before_is_less_liked() -> None:
 
 
 def test_habits_differ_and_stay() -> None:
-    message = [("user", render("actor/act.jinja", goal="", volatile=[], texts=[], notes=[],
-                               history=[], observation="A fox.", actions=ACTIONS, previous=None))]  # fmt: skip
-    replies = [str(answer(message, reply_schema(ACTIONS), 1, habit)) for habit in range(20)]
+    ask = [("user", "<observation>\nA fox.\n</observation>")]
+    replies = [str(answer(ask, reply_schema(ACTIONS), 1, habit)) for habit in range(20)]
     assert len(set(replies)) > 1
-    assert replies == [str(answer(message, reply_schema(ACTIONS), 1, h)) for h in range(20)]
+    assert replies == [str(answer(ask, reply_schema(ACTIONS), 1, habit)) for habit in range(20)]
 
 
 def test_free_text_obeys_an_answer_given_as_advice() -> None:

@@ -24,7 +24,12 @@ def attempt(steps: list[Any], success: str = "false", stop: str = "terminated", 
 
 
 def criticise(*attempts: Any, schema: Any = CRITIQUE, **changes: Any) -> dict[str, Any]:
-    variables: dict[str, Any] = {"goal": "Get out.", "actions": ACTIONS, "earlier": [], "feedback": []}
+    variables: dict[str, Any] = {
+        "goal": "Get out.",
+        "actions": ACTIONS,
+        "earlier": [],
+        "feedback": [],
+    }
     user = render("critic/critique.jinja", attempts=list(attempts), **{**variables, **changes})
     found = answer([("system", render("critic/system.jinja")), ("user", user)], schema, 0)
     assert isinstance(found, dict)
@@ -40,7 +45,9 @@ def said(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def test_the_last_step_of_a_failure_is_warned_of() -> None:
-    found = criticise(attempt([step(1, "Hall A.", "wait"), step(2, "Hall B.", "go left", "You fell.")]))
+    found = criticise(
+        attempt([step(1, "Hall A.", "wait"), step(2, "Hall B.", "go left", "You fell.")])
+    )
     assert found["verdict"] == "failure"
     assert said(found) == [("Hall B", "do not choose go left")]
     assert found["causes"][0] == {"step": 2, "quote": "You fell", "why": "You fell"}
@@ -97,10 +104,10 @@ def test_a_lesson_that_is_there_already_is_not_written_again() -> None:
 
 
 def test_several_attempts_are_told_apart() -> None:
-    place = {"type": "object", "required": ["attempt", "step"],
-             "properties": {"attempt": {"type": "integer"}, "step": {"type": "integer"}}}  # fmt: skip
-    schema = {"type": "object", "required": ["verdict", "causes"],
-              "properties": {"verdict": {"type": "string"}, "causes": {"type": "array", "items": place}}}  # fmt: skip
+    number = {"type": "integer"}
+    place = {"type": "object", "properties": {"attempt": number, "step": number}}
+    causes = {"type": "array", "items": place}
+    schema = {"type": "object", "properties": {"verdict": {"type": "string"}, "causes": causes}}
     one = attempt([step(1, "A.", "go left", "You fell.")], n=1)
     two = attempt([step(1, "A.", "go right", "Done.")], "true", n=2)
     found = criticise(one, two, schema=schema)
@@ -110,7 +117,8 @@ def test_several_attempts_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("feedback", "verdict"), [("Not good at all.", "failure"), ("It was solved.", "success"), ("Hm.", "unclear")]
+    ("feedback", "verdict"),
+    [("Not good at all.", "failure"), ("It was solved.", "success"), ("Hm.", "unclear")],
 )
 def test_remarks_from_outside_settle_an_unknown_outcome(feedback: str, verdict: str) -> None:
     found = criticise(attempt([step(1, "A.", "wait")], "unknown"), feedback=[feedback])
@@ -130,4 +138,9 @@ def test_the_worked_examples_are_not_read() -> None:
 
 
 def test_tone_counts_words_and_turns_them() -> None:
-    assert [tone(x) for x in ("Correct.", "That failed.", "It was not wrong.", "Fine.")] == [1, -1, 1, 0]
+    assert [tone(x) for x in ("Correct.", "That failed.", "It was not wrong.", "Fine.")] == [
+        1,
+        -1,
+        1,
+        0,
+    ]

@@ -13,7 +13,7 @@ ALL = ["add", "revise", "merge", "support", "retire"]
 def item(alias: int, observation: str, action: str, good: bool) -> dict[str, Any]:
     return {
         "alias": alias, "outcome": "success" if good else "failure", "observation": observation,
-        "action": action, "feedback": "Correct." if good else "Wrong.", "proposals": [], "given": [],
+        "action": action, "feedback": "Right." if good else "Wrong.", "proposals": [], "given": [],
     }  # fmt: skip
 
 
@@ -31,7 +31,12 @@ def curate(
     operations: list[str] = ALL,
     proposals: list[dict[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
-    variables = {"goal": "Sort.", "actions": ACTIONS, "lessons": lessons or [], "evidence": evidence}
+    variables = {
+        "goal": "Sort.",
+        "actions": ACTIONS,
+        "lessons": lessons or [],
+        "evidence": evidence,
+    }
     if template == "merge":
         variables["proposals"] = proposals or []
     system = render("curator/system.jinja", operations=operations, max_lessons=20)
@@ -91,11 +96,18 @@ def test_raw_lines_are_merged_into_their_rule() -> None:
 
 
 def test_an_exception_is_learned_as_a_narrower_rule() -> None:
-    owls = [item(n, f"An owl, number n{n}, by {d}.", "amber", True) for n, d in enumerate("abcd", 1)]
-    night = [item(9 + n, f"At night an owl, n{9 + n}.", "delta", True) for n in range(3)]
-    found = told(curate(owls + night))
-    assert found['the text mentions "owl"'] == "choose amber"
-    assert "choose delta" in found.values()
+    seen = [
+        ("An owl on a roof.", "amber"), ("By the river an owl.", "amber"),
+        ("Owl, asleep.", "amber"), ("Some owl in the barn.", "amber"),
+        ("At night an owl hoots.", "delta"), ("The owl, by night.", "delta"),
+        ("A fox at night.", "basalt"), ("By night came the fox.", "basalt"),
+    ]  # fmt: skip
+    found = told(curate([item(n, text, right, True) for n, (text, right) in enumerate(seen, 1)]))
+    assert found == {
+        'the text mentions "owl"': "choose amber",
+        'the text mentions "owl" and "night"': "choose delta",
+        'the text mentions "fox"': "choose basalt",
+    }
 
 
 def test_only_allowed_operations_are_returned() -> None:
@@ -105,7 +117,9 @@ def test_only_allowed_operations_are_returned() -> None:
 
 def test_a_group_proposes_what_single_items_show() -> None:
     found = curate([OWLS[0], OWLS[4]], template="propose")
-    assert [(x["op"], x["evidence"], x["instruction"]) for x in found] == [("add", [1], "choose amber")]
+    assert [(x["op"], x["evidence"], x["instruction"]) for x in found] == [
+        ("add", [1], "choose amber")
+    ]
 
 
 def test_a_rule_names_the_proposals_that_it_takes_up() -> None:

@@ -41,7 +41,7 @@ def _fill(model: type[BaseModel], value: Any = None) -> Any:
 @pytest.mark.parametrize("seed", range(5))
 def test_an_unknown_schema_is_filled_validly(seed: int) -> None:
     found = answer([("user", "<goal>\nJudge it.\n</goal>")], Tree.model_json_schema(), seed)
-    assert Tree.model_validate(found)
+    Tree.model_validate(found)
 
 
 def test_equal_requests_get_equal_replies() -> None:

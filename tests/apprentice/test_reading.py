@@ -77,7 +77,10 @@ def test_numbers_are_not_gathered_from_two_texts() -> None:
 
 
 def test_a_condition_without_punctuation_still_matches() -> None:
-    assert _share("the box 4 is full the jar 2 is open", "The box 4 is full. The jar 2 is open.") == 1.0
+    assert (
+        _share("the box 4 is full the jar 2 is open", "The box 4 is full. The jar 2 is open.")
+        == 1.0
+    )
 
 
 def test_a_lesson_without_text_has_no_direction() -> None:

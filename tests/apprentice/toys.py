@@ -1,4 +1,4 @@
-"""Small tasks to try the apprentice on. They are not shipped, and nothing shipped is like them in words.
+"""Small tasks to try the apprentice on; they are not shipped.
 
 Every task is a list of instances; an instance shows observations, takes listed actions, and tells
 what happened without naming the rule or the right action.
@@ -45,7 +45,7 @@ MOVES = {"north": (-1, 0), "south": (1, 0), "west": (0, -1), "east": (0, 1)}
 
 @dataclass
 class Field(Instance):
-    """A field with hidden pits; the observation says where the walker is and where the exit lies."""
+    """A field with hidden pits; the observation says where the walker is, and the exit."""
 
     size: int
     pits: frozenset[tuple[int, int]]
@@ -88,7 +88,7 @@ class Field(Instance):
 
 
 def _naive_share(size: int, pits: frozenset[tuple[int, int]]) -> float:
-    """The share of shortest paths, each way equally likely where both are open, that meet no pit."""
+    """The share of shortest paths that meet no pit, with even odds where two ways are open."""
     safe = {(size, size): 1.0}
     for total in range(2 * size - 1, 1, -1):
         for row in range(max(1, total - size), min(size, total - 1) + 1):
@@ -98,7 +98,9 @@ def _naive_share(size: int, pits: frozenset[tuple[int, int]]) -> float:
     return safe[1, 1]
 
 
-def fields(seed: int, count: int = 24, size: int = 5, pits: int = 3, hint: bool = True) -> list[Instance]:
+def fields(
+    seed: int, count: int = 24, size: int = 5, pits: int = 3, hint: bool = True
+) -> list[Instance]:
     """Fields on which 5 to 35 % of the naive paths are safe."""
     rng = random.Random(f"fields{seed}")
     cells = [(r, c) for r in range(1, size + 1) for c in range(1, size + 1)][1:-1]
@@ -174,7 +176,10 @@ QUEUES = ("route to amber", "route to basalt", "route to cedar", "route to delta
 def _ticket(rng: random.Random, forms: Sequence[str], cue: str, special: bool) -> str:
     who = rng.choice(WHO)
     body = rng.choice(forms).format(
-        who=who, one=rng.choice(("he", "she")), cue=cue, place=rng.choice(PLACES),
+        who=who,
+        one=rng.choice(("he", "she")),
+        cue=cue,
+        place=rng.choice(PLACES),
         time=rng.choice(TIMES),
     )
     tail = SPECIAL if special else rng.choice(PLANS)
@@ -205,14 +210,19 @@ def tickets(
         found = []
         for n in range(count):
             name = names[n % topics] if n % 10 else exceptional
-            special = override != "none" and (
-                rng.random() < (0.5 if name == exceptional else 0.2)
-            )
+            special = override != "none" and (rng.random() < (0.5 if name == exceptional else 0.2))
             cue = rng.choice(TOPICS[name][:phrases])
             text = _ticket(rng, forms, cue, special)
-            says = f"The customer was not helped by that queue, it was the wrong choice."
+            says = "The customer was not helped by that queue, it was the wrong choice."
             found.append(
-                Choice(text, right(name, special), f"{name}{special}", "Route the ticket.", actions, says)
+                Choice(
+                    text,
+                    right(name, special),
+                    f"{name}{special}",
+                    "Route the ticket.",
+                    actions,
+                    says,
+                )
             )
         rng.shuffle(found)
         return found
@@ -228,7 +238,10 @@ STONE_TRAIN = (
     "{maker} sent a {colour} piece. In form it is a {shape}.",
     "The next piece, {colour} all over, is a {shape} by {maker}.",
 )
-STONE_TEST = ("A {shape} comes along, made by {maker}; it looks {colour}.", "{colour} again. A {shape}.")
+STONE_TEST = (
+    "A {shape} comes along, made by {maker}; it looks {colour}.",
+    "{colour} again. A {shape}.",
+)
 MAKERS = ("Alder", "Birch", "Cole", "Dunn", "Esk", "Firth")
 
 

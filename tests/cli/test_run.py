@@ -93,6 +93,17 @@ def test_resume_of_a_finished_run_changes_nothing(
     assert again["memory_digest"] == figures["memory_digest"]
 
 
+def test_resume_of_a_run_that_another_process_drives_is_refused(
+    ran: tuple[Path, dict[str, Any], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, figures, _ = ran
+    with open_store(store) as kept, kept.acquire_lease(f"{figures['run']}/learned/0", "another"):
+        assert main(["resume", figures["run"], "--store", str(store)]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].startswith("verbalrl: the lessons of branch")
+    assert not [line for line in said if "once mended" in line]
+
+
 def test_run_prints_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = tmp_path / "store"
     few = ("--instances", "1", "--trials", "1", "--arms", "retry,none", "--no-learn")

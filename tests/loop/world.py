@@ -205,7 +205,7 @@ def run(
     method: Any,
     task: WorldTask,
     *,
-    critic: Any = lambda _: "Press green.",
+    critic: Any = lambda _: "Press another colour next time.",
     curator: Any = None,
     limits: Any = None,
     **settings: Any,

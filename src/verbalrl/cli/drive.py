@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from ..errors import StorageError, VerbalRLError
+from ..errors import LeaseError, StorageError, VerbalRLError
 from ..execution import Progress
 from ..learner import Learner
 from ..records import LessonKind
@@ -57,7 +57,7 @@ def drive(
         state = learner.progress()
         if state is None and isinstance(error, StorageError):
             raise Unopened(str(error)) from error
-        if state is not None:
+        if state is not None and not isinstance(error, LeaseError):
             # The line that says what broke follows, from `main`.
             note(f"what was done is kept; once mended: {command('resume', state.run, store=store)}")
         raise

@@ -69,8 +69,8 @@ def instance_view(place: Place) -> InstanceView:
 def _of_instance(
     kit: Kit, wanted: GuidanceSpec, spec: EpisodeSpec, place: Place, role: str
 ) -> Guidance:
-    """What another instance got at a trial; only of a closed round, or timing would decide."""
-    asked = spec.model_copy(update={"instance": wanted.instance, "trial": wanted.trial})
+    """What another instance's attempt got at a trial; only of a closed round, or timing decides."""
+    asked = EpisodeSpec(instance=wanted.instance, trial=wanted.trial)
     other = kit.store.episode(asked.id(place.lane))
     if other is None or other.spec.round >= spec.round:
         raise MethodError(

@@ -19,7 +19,10 @@ from ..records import (
 
 
 def select(work: SelectCandidate, place: Place, method: Method) -> Decision:
-    """The decision of `work`. Without supervision the selector sees neither reward nor success."""
+    """The decision of `work`. Without supervision the selector sees neither reward nor success.
+
+    Nor does it see what the environment said of actions that were scored.
+    """
     if not isinstance(place.view, InstanceView):
         raise MethodError("candidates are selected on the lane of their instance")
     by_id = {e.id: e for e in place.view.episodes}
@@ -75,7 +78,11 @@ def _selector(name: str, method: Method) -> Selector:
 
 
 def _blind(episode: Episode) -> Episode:
-    steps = tuple(s.model_copy(update={"reward": None}) for s in episode.trajectory.steps)
+    blank: dict[str, object] = {"reward": None}
+    if episode.spec.purpose != "candidate":
+        # What was scored has feedback that says how it went.
+        blank["feedback"] = ""
+    steps = tuple(s.model_copy(update=blank) for s in episode.trajectory.steps)
     blanked = {
         "reward": Reward(),
         "success": None,

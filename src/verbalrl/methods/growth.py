@@ -106,6 +106,7 @@ def check_batch(batch: Batch, view: InstanceView) -> None:
     """Raise `MethodError` when an instance's plan asks for what it may not have."""
     if not batch.work:
         raise MethodError(f"the plan for {view.instance.id!r} stalled: an empty batch, not Done")
+    _one_commit(batch)
     for work in batch.work:
         match work:
             case RunEpisode():
@@ -128,6 +129,8 @@ def _check_episode(work: RunEpisode, view: InstanceView) -> None:
         raise MethodError(f"the lane of {view.instance.id!r} asks for another instance")
     if work.spec.split != view.round.split:
         raise MethodError(f"the round runs {view.round.split!r}, not {work.spec.split!r}")
+    if work.spec.round != view.number:
+        raise MethodError(f"this is round {view.number}, not {work.spec.round}")
 
 
 def _check_critique(work: WriteCritique, view: InstanceView) -> None:
@@ -141,13 +144,15 @@ def check_shared_batch(batch: Batch, view: SharedView) -> None:
     """Raise `MethodError` when the shared plan asks for what it may not have."""
     if not batch.work:
         raise MethodError("the shared plan stalled: an empty batch that is not Done")
+    _one_commit(batch)
     allowed = {c.id for r in view.rounds if not r.opened.evaluate for c in r.critiques}
-    frozen = any(d.kind == "freeze" for d in view.decisions)
     for work in batch.work:
         match work:
             case CurateLessons():
-                if frozen:
+                if _frozen(view):
                     raise MethodError("memory is frozen: nothing more may be committed")
+                if work.scope != view.scope:
+                    raise MethodError("the shared stream commits to the shared scope only")
                 _known((*work.critiques, *work.evidence), allowed, "critique of a learning round")
             case RunEpisode() | WriteCritique():
                 raise MethodError("the shared stream runs no episodes of its own: open a round")
@@ -165,6 +170,17 @@ def check_round(opened: OpenRound, view: SharedView) -> None:
     _known(opened.instances, known, f"{opened.split} instance")
     if opened.split == "test" and view.train and not opened.evaluate:
         raise MethodError("a round over the test split must evaluate")
+    if _frozen(view) and not opened.evaluate:
+        raise MethodError("memory is frozen: a round that comes after must evaluate")
+
+
+def _one_commit(batch: Batch) -> None:
+    if sum(isinstance(work, CurateLessons) for work in batch.work) > 1:
+        raise MethodError("two commits in one batch: the second must see what the first made")
+
+
+def _frozen(view: SharedView) -> bool:
+    return any(d.kind == "freeze" for d in view.decisions)
 
 
 def _known(asked: Sequence[str], known: set[str], what: str) -> None:

@@ -25,8 +25,12 @@ from .words import STOP_WORDS
 ALL_OPERATIONS: Final = ("add", "revise", "merge", "support", "retire")
 _ALLOWED: Final = re.compile(r"^Allowed operations: (.*?)\.?$", re.MULTILINE)
 _CAP: Final = re.compile(r"at most (\d+) lessons")
+_SHORTENING: Final = ("merge", "retire")
 _MOST_CITED: Final = 12
 _EXACT: Final = 0.95
+
+DOUBT: Final = 2
+"""How much an item against a lesson that no induced rule repeats counts beside one for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,16 @@ def curate(messages: Sequence[layout.Message]) -> dict[str, Any]:
     desk = _read(messages)
     merging = "<proposals>" in layout.last_user(messages)
     found = _merge(desk) if merging else _propose(desk)
-    return {"operations": [o for o in found if o["op"] in desk.operations]}
+    return {"operations": _admitted([o for o in found if o["op"] in desk.operations], desk)}
+
+
+def _admitted(found: Sequence[dict[str, Any]], desk: Desk) -> list[dict[str, Any]]:
+    """The operations without those last additions for which the list has no room."""
+    gone = sum(len(o["lessons"]) - (o["op"] == "merge") for o in found if o["op"] in _SHORTENING)
+    room = desk.most - len(desk.known) + gone
+    adds = [o for o in found if o["op"] == "add"]
+    over = adds[max(0, room) :]
+    return [o for o in found if all(o is not other for other in over)]
 
 
 def _read(messages: Sequence[layout.Message]) -> Desk:
@@ -206,8 +219,9 @@ def _judge(
         confirm, contradict = _verdicts(known, _where(known.lesson, situations, _EXACT), desk)
         covered.update(confirm)
         number = [known.lesson.alias]
-        if known.lesson.alias not in keep and len(contradict) > len(confirm) and known.says:
-            cited = contradict[:_MOST_CITED]
+        if known.lesson.alias not in keep and len(contradict) * DOUBT > len(confirm) and known.says:
+            cited = contradict[:_SHORTENING: Final = ("merge", "retire")
+_MOST_CITED]
             reason = "More of the evidence speaks against it than for it."
             found.append(_operation("retire", lessons=number, evidence=cited, reason=reason))
         elif len(confirm) > known.support:

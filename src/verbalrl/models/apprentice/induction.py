@@ -37,7 +37,7 @@ COVER: Final = 2
 """Situations that a rule must cover; one alone cannot tell cue from chance."""
 
 MOST_RULES: Final = 24
-_MOST_CANDIDATES: Final = 200
+_MOST_CANDIDATES: Final = 400
 _TINY: Final = 1e-9
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -220,10 +221,12 @@ def best_match(
 
 @lru_cache(maxsize=512)
 def own_words(actions: tuple[str, ...]) -> dict[str, frozenset[str]]:
-    """For each action its words that not all actions share."""
+    """For each action the words that no other has; if it has none, those that not all have."""
     each = {action: frozenset(stem(word) for word in words(action)) for action in actions}
     common = frozenset.intersection(*each.values()) if len(each) > 1 else frozenset[str]()
-    return {action: found - common for action, found in each.items()}
+    spread = Counter(word for found in each.values() for word in found)
+    alone = frozenset(word for word, count in spread.items() if count == 1)
+    return {action: (found & alone) or (found - common) for action, found in each.items()}
 
 
 @lru_cache(maxsize=8192)
