@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verbalrl import _resources, agents, critics, curators, memory
+from verbalrl.critics.view import SystemInputs
 from verbalrl.errors import PromptError
 from verbalrl.prompts import TAGS, Line, PromptLibrary, neutralise, one_line
 from verbalrl.records import GuidanceLine, Record
@@ -84,7 +85,7 @@ def test_hash_covers_what_is_imported(tmp_path: Path) -> None:
 def test_overrides_shadow_file_by_file(tmp_path: Path) -> None:
     shipped = PromptLibrary()
     prompts = library(tmp_path, critic__system="Mine.")
-    inputs = critics.critique.SystemInputs()
+    inputs = SystemInputs()
     assert prompts.render("critic/system", inputs).text == "Mine."
     assert prompts.sha256("critic/system") != shipped.sha256("critic/system")
     assert prompts.sha256("critic/critique") == shipped.sha256("critic/critique")

@@ -113,7 +113,7 @@ class Learner:
             start=start,
         )
         with ExitStack() as stack:
-            store = self._open(stack)
+            store = self._open(stack, create=start is None)
             record = self._create(store, task, plan)
             return await self._drive(store, task, plan, record)
 
@@ -128,7 +128,7 @@ class Learner:
             ConfigurationError: When the task, the method, a prompt or a model is not the same.
         """
         with ExitStack() as stack:
-            store = self._open(stack)
+            store = self._open(stack, create=False)
             record = store.run(run)
             plan = RunPlan.from_config(record.config, task)
             self._method = plan.method
@@ -156,11 +156,11 @@ class Learner:
             changes["learn"] = False
         return methods.changed(method, changes) if changes else method
 
-    def _open(self, stack: ExitStack) -> Store:
+    def _open(self, stack: ExitStack, *, create: bool) -> Store:
         if isinstance(self._store, Store):
             return self._store
         folder = self._store or tempfile.mkdtemp(prefix="verbalrl-")
-        store = open_store(folder, create=True)
+        store = open_store(folder, create=create)
         stack.callback(store.close)
         return store
 
@@ -169,7 +169,7 @@ class Learner:
             id=f"run_{secrets.token_hex(5)}",
             task=task.id,
             method=plan.method.name,
-            model=self._agent.name,
+            model=self._agent.model.name if self._agent.model else self._agent.name,
             simulated=self._simulated(),
             config=self._config(task, plan),
         )
@@ -255,6 +255,7 @@ class Learner:
             "prompts": str(self._prompts.overrides) if self._prompts.overrides else None,
             "prompt_shas": self._prompts.shas(),
             "task": getattr(task, "ref", "") or task.id,
+            **getattr(task, "loaded_with", {}),
             "task_sha": task.sha,
             "versions": _versions(),
         }

@@ -264,6 +264,9 @@ def _table(figures: Mapping[str, Any]) -> str:
     )
     title = f"{figures['task']} · {figures['method']} · {figures['model']} · {where}"
     tail = [_SIMULATED] if figures["simulated"] else []
+    if figures["status"] != "done":
+        reason = f": {figures['stop_reason']}" if figures["stop_reason"] else ""
+        tail.insert(0, f"{figures['status']}{reason}; these are the figures so far")
     return "\n".join([title, *lines, *tail])
 
 

@@ -144,3 +144,8 @@ def test_tone_counts_words_and_turns_them() -> None:
         1,
         0,
     ]
+
+
+def test_a_free_answer_is_spoken_of_as_an_answer() -> None:
+    found = criticise(attempt([step(1, "Who sang?", "Ana", "Wrong.")]), actions=None)
+    assert said(found) == [("Who sang", "do not answer Ana")]

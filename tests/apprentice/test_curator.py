@@ -133,3 +133,8 @@ def test_a_rule_names_the_proposals_that_it_takes_up() -> None:
 def test_nothing_follows_from_nothing() -> None:
     assert curate([]) == []
     assert curate([item(1, "An owl.", "amber", False)]) == []
+
+
+def test_no_more_is_added_than_the_list_holds() -> None:
+    full = [lesson(n, f'the text mentions "bird{n}"', "choose amber") for n in range(1, 20)]
+    assert [x["op"] for x in curate(OWLS, full)] == ["add"]

@@ -189,7 +189,7 @@ def test_run_stops_at_its_time_and_resumes(
         (["gridnav-v1", *OFFLINE, "--method", "reflexion", "--gate", "none"], "has no gate"),
         (["gridnav-v1", *OFFLINE, "--method", "reflexion", "--set", "windw=2"], "window"),
         (["gridnav-v1", *OFFLINE, "--instances", "4:2"], "holds no instance"),
-        (["gridnav-v1", *OFFLINE, "--from", "mian"], "unknown branch"),
+        (["gridnav-v1", *OFFLINE, "--from", "mian"], "there is no store"),
         (["none.jsonl", *OFFLINE], "none.jsonl"),
     ],
 )

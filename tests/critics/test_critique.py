@@ -223,7 +223,7 @@ def test_trust_is_the_least_of_all_that_was_read() -> None:
 
 
 def test_causes_of_a_group_carry_their_trials() -> None:
-    reply = {
+    reply: dict[str, Any] = {
         "verdict": "failure",
         "causes": [
             {"step": 1, "quote": "Nothing happens", "why": ""},

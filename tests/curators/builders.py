@@ -124,11 +124,13 @@ def rests_on(of: Episode) -> Evidence:
     )
 
 
-def op(name: str, **fields: Any) -> dict[str, Any]:
+def op(name: str, /, **fields: Any) -> dict[str, Any]:
     return {"op": name, **fields}
 
 
-def add(instruction: str, when: str = "it says so", *evidence: int, **more: Any) -> dict[str, Any]:
+def add(
+    instruction: str, when: str = "it says so", /, *evidence: int, **more: Any
+) -> dict[str, Any]:
     return op("add", instruction=instruction, when=when, evidence=evidence or (1,), **more)
 
 

@@ -90,9 +90,7 @@ def test_one_row_per_proposal_active_at_once() -> None:
 def test_kept_lines_move_forward_and_contradicted_ones_are_gone() -> None:
     first = learn(critique(1, "a", "b", "c"))
     ids = {x.instruction: x.id for x in first}
-    second = critique(
-        2, "d", shown=tuple(ids.values()), keeps=(ids["a"], ids["c"])
-    )
+    second = critique(2, "d", shown=tuple(ids.values()), keeps=(ids["a"], ids["c"]))
     made = commit(second, first, 1)
     assert [u.op for u in made.updates] == [
         Operation.SUPPORT,
@@ -135,7 +133,6 @@ def test_equal_text_is_support_even_if_it_was_not_kept() -> None:
 
 
 def test_line_proposed_twice_at_once_is_one_row() -> None:
-    assert len(learn(critique(1, "a", "a", "A"))) == 1 or True
     assert len(commit(critique(1, "a", "a")).updates) == 1
 
 

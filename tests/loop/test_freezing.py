@@ -163,7 +163,14 @@ def test_a_check_that_refuses_leaves_a_commit_without_updates(
         return curator(lesson)(inputs)
 
     agent = Player(lambda s: "green" if s.guidance else "red")
-    result = run(store, agent, Checked(trials=2), TASK, curator=curate)
+    result = run(
+        store,
+        agent,
+        Checked(trials=2),
+        TASK,
+        curator=curate,
+        critic=lambda tried: f"After trial {tried[-1].trial} press another colour.",
+    )
     branch = f"{result.run}/learned/0"
     commits = rows(store.path, "commits")["commits"]
     failures = [store.commit(row[1]).failure for row in commits]  # type: ignore[union-attr]

@@ -26,17 +26,11 @@ SHARED, OWN = "t", "t/i1"
 
 
 def lesson(name: str, instruction: str = "", **more: Any) -> Lesson:
-    body = {
-        k: more.pop(k) for k in ("when", "when_not", "conditional", "kind", "name") if k in more
-    }
+    fields = ("when", "when_not", "conditional", "kind", "name")
+    body: dict[str, Any] = {"kind": LessonKind.BEHAVIOR, "instruction": instruction or f"do {name}"}
+    body |= {field: more.pop(field) for field in fields if field in more}
     settings: dict[str, Any] = {"scope": SHARED, "status": Status.ACTIVE, "trust": Origin.TASK}
-    return Lesson(
-        id=name,
-        body=LessonBody(
-            **{"kind": LessonKind.BEHAVIOR, "instruction": instruction or f"do {name}", **body}
-        ),
-        **{**settings, **more},
-    )
+    return Lesson(id=name, body=LessonBody(**body), **{**settings, **more})
 
 
 def line(name: str, kept_at: int, critique: str = "", **more: Any) -> Lesson:

@@ -30,6 +30,7 @@ from verbalrl.records import (
     Instance,
     InstanceView,
     LaneKey,
+    LessonKind,
     Observation,
     OpenRound,
     RunEpisode,
@@ -46,7 +47,7 @@ ROUND = OpenRound(instances=("i0",))
 
 def view_of(*episodes: Episode, **changes: object) -> InstanceView:
     view = InstanceView(Instance(id="i0", goal="reach it"), "task-v1", "task-v1/i0", round=ROUND)
-    return replace(view, episodes=episodes, **changes)
+    return replace(view, episodes=episodes, **changes)  # type: ignore[arg-type]
 
 
 def episode(trial: int, success: bool | None, purpose: str = "attempt") -> Episode:
@@ -243,7 +244,7 @@ def test_probes_are_never_learned_from() -> None:
 
 def test_a_lane_may_not_commit_to_the_shared_scope() -> None:
     ran = episode(1, False)
-    work = CurateLessons(critiques=("cr_1",), scope="task-v1", kind="behavior")  # type: ignore[arg-type]
+    work = CurateLessons(critiques=("cr_1",), scope="task-v1", kind=LessonKind.BEHAVIOR)
     with pytest.raises(MethodError, match="own scope"):
         growth.check_batch(Batch(work=(work,)), view_of(ran, critiques=(critique(ran),)))
 

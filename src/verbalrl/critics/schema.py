@@ -42,8 +42,8 @@ class LessonReply(_Wire):
     when: Text = Field(
         default="",
         description="How to recognise the situation by what can be seen before acting, in the "
-        "words of the observation. If one attempt cannot show which cue decides: the narrowest "
-        "one that it supports. No colon.",
+        "words of the observation. If one attempt cannot show which cue decides: one cue, the "
+        "likeliest. No colon.",
     )
     when_not: Text = Field(
         default="",
@@ -58,7 +58,8 @@ class LessonReply(_Wire):
     also_possible: tuple[Text, ...] = Field(
         default=(),
         max_length=20,
-        description="Other cues of the same situation that could have decided instead.",
+        description="Other cues of the same situation that could have decided instead, the "
+        "likeliest first.",
     )
     step: int = Field(
         default=0, description="The step that it stems from; 0 for the attempt as a whole."

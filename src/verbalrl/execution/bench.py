@@ -63,7 +63,8 @@ class Bench:
         self._clock = Clock()
         seeds = len(plan.seeds)
         self.tallies = {
-            arm: ArmTally(plan.expected(arm) * seeds, len(plan.read) * seeds) for arm in plan.arms
+            arm: ArmTally(plan.expected(arm) * seeds, len(plan.read) * seeds, plan.reported)
+            for arm in plan.arms
         }
 
     @property

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from ..records import Commit, Critique, Episode, Usage
+from ..records import Commit, Critique, Episode, Split, Usage
 from ..result import Outcome
 
 
@@ -18,6 +18,7 @@ class ArmTally:
 
     expected: int
     instances: int
+    reported: Split
     outcomes: list[Outcome] = field(default_factory=list)
     usage: dict[str, Usage] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
@@ -32,7 +33,8 @@ class ArmTally:
         self.outcomes.append(outcome_of(episode))
         for role, usage in episode.usage.items():
             self._use(role, usage)
-        if episode.success is True and episode.spec.purpose == "attempt":
+        counts = episode.spec.purpose == "attempt" and episode.spec.split == self.reported
+        if counts and episode.success is True:
             self.solved.add((episode.instance, episode.seed))
 
     def critique(self, critique: Critique) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+from pydantic import JsonValue
 
 from ..tasks import load as _load
 from ..tasks.base import WorldTask
@@ -26,5 +29,12 @@ def load_task(
         ConfigurationError: A setting cannot work, or a package is missing.
     """
     if str(ref).startswith(_GYM):
-        return load_gym(str(ref), task_seed=task_seed, untrusted=untrusted)
-    return _load.load_task(ref, task_seed=task_seed, trust_code=trust_code, untrusted=untrusted)
+        task = load_gym(str(ref), task_seed=task_seed, untrusted=untrusted)
+    else:
+        task = _load.load_task(ref, task_seed=task_seed, trust_code=trust_code, untrusted=untrusted)
+    given: dict[str, JsonValue] = {
+        "task_seed": task_seed,
+        "trust_code": trust_code,
+        "untrusted": untrusted,
+    }
+    return replace(task, card=task.card.replace(loaded_with=given))

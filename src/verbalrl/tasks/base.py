@@ -175,6 +175,8 @@ class Card(Record):
     """Lines to be said before a run."""
     behaviour: str = ""
     """A hash of the code and data behind it."""
+    loaded_with: dict[str, JsonValue] = {}
+    """The arguments beside `ref` that load it again."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,9 @@ class WorldTask:
     @property
     def sha(self) -> str:
         """A hash of all that decides how the task behaves."""
-        return sha256_json(self.card.model_dump(mode="json", exclude={"notes", "ref", "summary"}))
+        return sha256_json(
+            self.card.model_dump(mode="json", exclude={"notes", "ref", "summary", "loaded_with"})
+        )
 
     @property
     def reward_supplier(self) -> RewardSupplier:
@@ -243,6 +247,11 @@ class WorldTask:
     def ref(self) -> str:
         """What `load_task` takes to load it again."""
         return self.card.ref
+
+    @property
+    def loaded_with(self) -> dict[str, JsonValue]:
+        """The arguments beside `ref` that load it again."""
+        return self.card.loaded_with
 
     def size(self, split: Split, /) -> int | None:
         """How many instances there are; None when they are generated without end."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 from . import layout
 from .actor import read_guidance
 from .layout import Attempt, Step
-from .reading import Lesson, Situation, best_match, directions
+from .reading import Lesson, Situation, best_match, directions, short_name
 from .text import Weights, clauses, stem, text_features, words
 from .words import EXPECTED, NEGATIVE, NEGATORS, POSITIVE, STOP_WORDS
 
@@ -56,16 +56,18 @@ def criticise(messages: Sequence[layout.Message]) -> dict[str, Any]:
     attempts = layout.attempts(layout.block(text, "trajectory"), layout.block(text, "outcome"))
     remarks = layout.bullets(layout.block(text, "feedback"))
     earlier = read_guidance(layout.block(text, "earlier_lessons"))
-    actions = layout.bullets(layout.block(text, "actions"))
+    listed = layout.bullets(layout.block(text, "actions"))
+    actions = listed
     if not actions:
         actions = tuple(dict.fromkeys(s.action for a in attempts for s in a.steps if s.action))
     findings = [f for a in attempts for f in examine(a, actions, remarks)]
     verdict = _verdict(attempts[-1], findings, remarks)
-    lessons = _lessons(findings, attempts, earlier, actions, verdict)
+    most = _MOST_SUCCESS_LESSONS if verdict == "success" else _MOST_LESSONS
+    lessons = _lessons(findings, attempts, earlier, actions, "choose" if listed else "answer")
     return {
         "verdict": verdict,
         "causes": [_cause(f) for f in _distinct(findings)[:_MOST_LESSONS]],
-        "lessons": lessons,
+        "lessons": lessons[:most],
         "keeps": [n.alias for n in earlier if not _contradicted(n, attempts, findings, actions)],
         "refinement": _refinement(lessons),
         "confidence": _CONFIDENCE[verdict],
@@ -196,7 +198,7 @@ def _lessons(
     attempts: Sequence[Attempt],
     earlier: Sequence[Lesson],
     actions: tuple[str, ...],
-    verdict: str,
+    verb: str,
 ) -> list[dict[str, Any]]:
     known = {
         (lesson.condition, tuple(sorted(directions(lesson.instruction, actions).items())))
@@ -204,21 +206,22 @@ def _lessons(
     }
     found: list[dict[str, Any]] = []
     for finding in _distinct(findings):
-        lesson = _word(finding, attempts, bool(actions))
+        lesson = _word(finding, attempts, actions, verb)
         says = directions(lesson["instruction"], actions)
         key = (lesson["when"], tuple(sorted(says.items())))
         if finding.action and key not in known:
             known.add(key)
             found.append(lesson)
-    return found[: _MOST_SUCCESS_LESSONS if verdict == "success" else _MOST_LESSONS]
+    return found
 
 
-def _word(finding: Finding, attempts: Sequence[Attempt], listed: bool) -> dict[str, Any]:
+def _word(
+    finding: Finding, attempts: Sequence[Attempt], actions: tuple[str, ...], verb: str
+) -> dict[str, Any]:
     seen = dict.fromkeys(_state(step) for attempt in attempts for step in attempt.steps)
     when, others = condition(_state(finding.step), list(seen))
-    verb = "choose" if listed else "answer"
     instruction = f"{verb} {finding.action}" if finding.good else f"do not {verb} {finding.action}"
-    name = " ".join([*words(when)[:3], *words(finding.action)[:2]])
+    name = short_name(words(when)[:3], finding.action, actions)
     return {
         "name": name,
         "when": when,

@@ -18,7 +18,7 @@ from . import layout
 from .critic import condition
 from .induction import Case, Rule, learn
 from .layout import Evidence
-from .reading import Lesson, Situation, best_match, directions, read_lesson
+from .reading import Lesson, Situation, best_match, directions, read_lesson, short_name
 from .text import Weights, clauses, stem, words
 from .words import STOP_WORDS
 
@@ -47,6 +47,7 @@ class Desk:
     """All that one call shows the curator."""
 
     actions: tuple[str, ...]
+    verb: str
     known: list[Known]
     evidence: list[Evidence]
     proposals: list[tuple[int, str]]
@@ -77,8 +78,8 @@ def _read(messages: Sequence[layout.Message]) -> Desk:
     text = layout.last_user(messages)
     everything = "\n".join(part for _, part in messages)
     evidence = layout.evidence(layout.block(text, "evidence"))
-    actions = layout.bullets(layout.block(text, "actions"))
-    actions = actions or tuple(dict.fromkeys(item.action for item in evidence if item.action))
+    listed = layout.bullets(layout.block(text, "actions"))
+    actions = listed or tuple(dict.fromkeys(item.action for item in evidence if item.action))
     known = []
     for alias, body in layout.numbered(layout.block(text, "lessons")):
         line, support, _ = layout.counts(body)
@@ -93,6 +94,7 @@ def _read(messages: Sequence[layout.Message]) -> Desk:
     cases, texts = cases_of(evidence, actions)
     return Desk(
         actions,
+        "choose" if listed else "answer",
         known,
         evidence,
         proposals,
@@ -202,7 +204,7 @@ def _propose(desk: Desk) -> list[dict[str, Any]]:
                 evidence=cited,
                 name=name,
                 when=when,
-                instruction=f"choose {right}",
+                instruction=f"{desk.verb} {right}",
                 reason="It was right here.",
             )
         )
@@ -220,8 +222,7 @@ def _judge(
         covered.update(confirm)
         number = [known.lesson.alias]
         if known.lesson.alias not in keep and len(contradict) * DOUBT > len(confirm) and known.says:
-            cited = contradict[:_SHORTENING: Final = ("merge", "retire")
-_MOST_CITED]
+            cited = contradict[:_MOST_CITED]
             reason = "More of the evidence speaks against it than for it."
             found.append(_operation("retire", lessons=number, evidence=cited, reason=reason))
         elif len(confirm) > known.support:
@@ -307,14 +308,14 @@ def _written(
         lessons=parents,
         evidence=confirm,
         proposals=_concluded(rule, desk),
-        name=" ".join([*cues, *words(rule.action)[:2]]),
+        name=short_name(cues, rule.action, desk.actions),
         when="the text mentions " + " and ".join(f'"{cue}"' for cue in cues),
         when_not=(
             "the text mentions " + " or ".join(f'"{cue}"' for cue in exceptions)
             if exceptions
             else ""
         ),
-        instruction=f"choose {rule.action}",
+        instruction=f"{desk.verb} {rule.action}",
         reason=f"It was right in {len(confirm)} items that share these words.",
     )
 

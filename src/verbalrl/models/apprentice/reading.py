@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -227,6 +227,13 @@ def own_words(actions: tuple[str, ...]) -> dict[str, frozenset[str]]:
     spread = Counter(word for found in each.values() for word in found)
     alone = frozenset(word for word, count in spread.items() if count == 1)
     return {action: (found & alone) or (found - common) for action, found in each.items()}
+
+
+def short_name(cues: Iterable[str], action: str, actions: tuple[str, ...]) -> str:
+    """A few words for a lesson: its cues and what tells its action from the others."""
+    own = own_words(actions).get(action, frozenset())
+    telling = [word for word in words(action) if stem(word) in own] or list(words(action))
+    return " ".join([*cues, *telling[:2]])
 
 
 @lru_cache(maxsize=8192)

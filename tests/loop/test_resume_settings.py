@@ -1,0 +1,46 @@
+"""A run is resumed with what it was loaded with; what would lead elsewhere is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import verbalrl as vrl
+from verbalrl.errors import ConfigurationError, StorageError
+
+MODEL = "offline:apprentice"
+
+
+def learner(folder: Path) -> vrl.Learner:
+    return vrl.Learner(vrl.ChatAgent(MODEL), method=vrl.methods.reflexion(trials=2), store=folder)
+
+
+def test_the_seed_and_the_trust_of_a_task_are_kept_for_resuming(tmp_path: Path) -> None:
+    task = vrl.load_task("gridnav-v1", task_seed=3, untrusted=True)
+    first = learner(tmp_path).run_sync(task, instances=2)
+    with vrl.open_store(tmp_path) as store:
+        config = store.run(first.run).config
+    again = vrl.load_task(
+        str(config["task"]),
+        task_seed=int(str(config["task_seed"])),
+        untrusted=bool(config["untrusted"]),
+        trust_code=bool(config["trust_code"]),
+    )
+    resumed = learner(tmp_path).resume_sync(first.run, again)
+    assert resumed.arms["learned"]["episodes_digest"] == first.arms["learned"]["episodes_digest"]
+
+
+def test_another_task_or_model_is_refused(tmp_path: Path) -> None:
+    first = learner(tmp_path).run_sync(vrl.load_task("gridnav-v1"), instances=2)
+    with pytest.raises(ConfigurationError, match="cannot resume: 'task_s"):
+        learner(tmp_path).resume_sync(first.run, vrl.load_task("gridnav-v1", task_seed=1))
+    other = vrl.Learner(vrl.ChatAgent(f"{MODEL}#1"), store=tmp_path)
+    with pytest.raises(ConfigurationError, match="cannot resume: 'agent'"):
+        other.resume_sync(first.run, vrl.load_task("gridnav-v1"))
+
+
+def test_starting_from_a_branch_makes_no_store(tmp_path: Path) -> None:
+    with pytest.raises(StorageError):
+        learner(tmp_path / "none").run_sync(vrl.load_task("gridnav-v1"), start="main")
+    assert not (tmp_path / "none").exists()
