@@ -13,7 +13,7 @@ EXCEPTION = "The customer is on the enterprise plan."
 
 
 def items(count: int, seen: str = "Ticket {n}.", done: str = "amber") -> list[Item]:
-    found = []
+    found: list[Item] = []
     for n in range(count):
         ep = episode(f"t{n:02}", seen.format(n=n), done)
         found += items_of(critique(ep, says("do not choose amber")), {ep.id: ep})

@@ -256,7 +256,7 @@ def test_groups_lie_within_one_level_of_trust() -> None:
     ]
     model = answering(reply(add("wait", "x", 1)))
     lessons = (
-        lesson("a"),
+        lesson("alpha"),
         lesson("sly", trust=Origin.UNTRUSTED),
         lesson("op", trust=Origin.OPERATOR),
     )
@@ -266,8 +266,8 @@ def test_groups_lie_within_one_level_of_trust() -> None:
     assert ("boss1" in task, "t1:" in task, "web1" in task) == (False, True, False)
     assert ("boss1" in untrusted, "web1" in untrusted) == (False, True)
     assert "choose sly" not in operator + task
-    assert "choose a" not in operator
-    assert "choose a" in untrusted
+    assert "choose alpha" not in operator
+    assert "choose alpha" in untrusted
     # The same words: the first one makes the lesson, the others confirm it by their own weight.
     assert [(u.op, u.trust, u.status) for u in commit.updates] == [
         (Operation.ADD, Origin.OPERATOR, Status.ACTIVE),

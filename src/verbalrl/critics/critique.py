@@ -100,6 +100,7 @@ class LLMCritic:
     """A model that is shown the attempts and answers in the critique's schema; it has no tools."""
 
     def __init__(self, model: Model, prompts: PromptLibrary) -> None:
+        prompts.check(PROMPT_INPUTS)
         self.model: Model | None = model
         self.simulated = model.simulated
         self._asked = model

@@ -98,6 +98,7 @@ class LLMCurator:
     groups = True
 
     def __init__(self, model: Model, prompts: PromptLibrary) -> None:
+        prompts.check(PROMPT_INPUTS)
         self.model: Model | None = model
         self.simulated = model.simulated
         self._asked = model

@@ -185,9 +185,10 @@ def _votes(firing: list[Firing], actions: tuple[str, ...]) -> dict[str, float]:
 
 
 def _weights(scene: Scene) -> Weights:
-    documents = [frozenset().union(*(c.all for c in lesson.conditions)) for lesson in scene.lessons]
-    documents = [document for document in documents if document]
+    worded = [frozenset().union(*(c.all for c in lesson.conditions)) for lesson in scene.lessons]
+    worded = [condition for condition in worded if condition]
+    documents = list(worded)
     documents.append(text_features(scene.observation))
     seen = {" ".join(step.observation.split()) for step in scene.history}
     documents += [text_features(text) for text in sorted(seen) if clause_features(text)]
-    return Weights(documents)
+    return Weights(documents, worded)

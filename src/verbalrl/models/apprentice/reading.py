@@ -175,7 +175,9 @@ def match_condition(condition: Condition, now: Situation, weights: Weights) -> M
         return _match_quoted(condition, now, weights)
     total, seen_mass = [], []
     seen: set[str] = set()
-    for part in condition.parts:
+    for full in condition.parts:
+        if not (part := weights.told(full, now.all)):
+            continue
         numbers = frozenset(feature for feature in part if has_digit(feature))
         best = _best_clause(part, now, weights)
         if numbers and not any(numbers <= clause for clause in now.clauses):

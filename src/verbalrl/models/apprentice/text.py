@@ -24,6 +24,8 @@ _CLAUSE_END: Final = re.compile(r"[.;!?]+(?=\s|$)|\n")
 _SUFFIXES: Final = ("edly", "ing", "ies", "ed", "es", "s", "e")
 _MIN_STEM: Final = 3
 _EVERYWHERE: Final = 0.05
+_SEVERAL: Final = 4
+_MOST: Final = 0.6
 
 
 def unit(*parts: object) -> float:
@@ -87,10 +89,19 @@ def has_digit(feature: str) -> bool:
     return any(char.isdigit() for char in feature)
 
 
+def common_stems(conditions: Sequence[Features]) -> Features:
+    """Stems that most of several conditions share: how they are worded, not what they are of."""
+    if len(conditions) < _SEVERAL:
+        return frozenset()
+    seen = Counter(f for condition in conditions for f in condition if " " not in f)
+    return frozenset(f for f, n in seen.items() if n > _MOST * len(conditions))
+
+
 class Weights:
     """How much a feature tells: much if it is rare in the documents at hand, little if common."""
 
-    def __init__(self, documents: Sequence[Features]) -> None:
+    def __init__(self, documents: Sequence[Features], conditions: Sequence[Features] = ()) -> None:
+        self._frame = common_stems(conditions)
         self._seen: Counter[str] = Counter()
         for document in documents:
             self._seen.update(document)
@@ -102,6 +113,14 @@ class Weights:
         if self._total >= 3 and seen >= self._total:
             return _EVERYWHERE
         return math.log((self._total + 1) / (seen + 0.5))
+
+    def told(self, part: Features, seen: Features) -> Features:
+        """`part` less the words in which all lessons are put and that the situation lacks."""
+        if not self._frame:
+            return part
+        return frozenset(
+            f for f in part if f in seen or has_digit(f) or self._frame.isdisjoint(f.split())
+        )
 
     def mass(self, found: Iterable[str]) -> float:
         """The weight of several features; `fsum` makes the order irrelevant."""
