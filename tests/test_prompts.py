@@ -219,8 +219,24 @@ def test_no_tag_of_ours_survives(text: str) -> None:
     assert not re.search(rf"<\s*/?\s*(?:{'|'.join(TAGS)})(?![\w-])", left, re.IGNORECASE)
 
 
-def test_hostile_text_costs_linear_time(tmp_path: Path) -> None:
-    hostile = ("<" * 2_000 + "goal" + " " * 2_000) * 20
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        ("<" * 2_000 + "goal" + " " * 2_000) * 50,
+        "<" + " " * 200_000,
+        "[" + " " * 200_000,
+        "-" * 200_000,
+        "- " * 100_000,
+        "\n" + "#" * 200_000,
+        "<|" * 100_000,
+        "\n" * 200_000,
+        "<go\u200b" + "\u200b" * 200_000,
+        "system " * 50_000,
+    ],
+    ids=lambda text: repr(text[:6]),
+)
+def test_hostile_text_costs_linear_time(hostile: str) -> None:
     assert len(neutralise(hostile)) == len(hostile)
 
 

@@ -44,7 +44,8 @@ def _any_of(names: Iterable[str]) -> str:
     return "|".join("[\u200b-\u200d\u2060\ufeff\u00ad]*".join(map(re.escape, n)) for n in names)
 
 
-_GAP = "[\\s\u200b-\u200d\u2060\ufeff\u00ad]*"
+# Possessive throughout: a text made to match almost must not cost more than its length.
+_GAP = "[\\s\u200b-\u200d\u2060\ufeff\u00ad]*+"
 _REST = r"(?![\w-]))([^<>＜＞﹤﹥‹›]{0,200}[>＞﹥])?"
 _TAG = re.compile(rf"[<＜﹤]({_GAP}/?{_GAP}(?:{_any_of(TAGS)}){_REST}", re.IGNORECASE)
 # `List<User>` is code, not a turn: an opening form needs something other than a word before it.
@@ -52,16 +53,16 @@ _TURN = re.compile(
     rf"(?:(?<!\w)[<＜﹤]|[<＜﹤](?={_GAP}/))({_GAP}/?{_GAP}(?:{_any_of(_TURNS)}){_REST}",
     re.IGNORECASE,
 )
-_TOKEN = re.compile(r"[<＜﹤](\s*[|｜][^<>|｜\n]{1,60}[|｜]\s*|/?s|bos|eos|/?SYS)[>＞﹥]")
-_BRACKET = re.compile(r"\[(\s*/?\s*INST\s*)\]", re.IGNORECASE)
-_LINE_START = r"(?:\A|(?<=[\n\r\x0b\x0c\x85\u2028\u2029]))[ \t]*"
+_TOKEN = re.compile(r"[<＜﹤](\s*+[|｜][^<>|｜\n]{1,60}[|｜]\s*|/?s|bos|eos|/?SYS)[>＞﹥]")
+_BRACKET = re.compile(r"\[(\s*+/?\s*+INST\s*+)\]", re.IGNORECASE)
+_LINE_START = r"(?:\A|(?<=[\n\r\x0b\x0c\x85\u2028\u2029]))[ \t]*+"
 _SPEAKER = re.compile(
-    rf"({_LINE_START}(?:[-*>#]+[ \t]*){{0,3}})(system|assistant|user|human|developer|tool)"
+    rf"({_LINE_START}(?:[-*>#]++[ \t]*+){{0,3}})(system|assistant|user|human|developer|tool)"
     r"(?=(?:[ \t]+(?:prompt|message))?[ \t*]*[:：])",
     re.IGNORECASE,
 )
 _HEADING = re.compile(
-    rf"({_LINE_START}##+[ \t]*)(instructions?|response|input)(?=[ \t]*[:：])", re.IGNORECASE
+    rf"({_LINE_START}##++[ \t]*+)(instructions?|response|input)(?=[ \t]*[:：])", re.IGNORECASE
 )
 
 

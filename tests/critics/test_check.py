@@ -56,3 +56,21 @@ def test_numbers_are_found_as_words_of_their_own(value: int) -> None:
     assert found == {number(str(value))}
     assert numbers(f"it is {value:,}.") == {number(str(value))}
     assert not numbers(f"x{value}y" if value >= 0 else "v-1x")
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "the answer is " + "a" * 1900 + " b" * 20,
+        "step" + " " * 1900,
+        "{" * 1900,
+        "1," * 990,
+        "[" * 1900,
+        "say " * 490,
+    ],
+)
+def test_hostile_replies_cost_little(hostile: str) -> None:
+    for scene in ("pairs", "yes_no", "option", "capital"):
+        reply = CritiqueReply(verdict="failure", refinement=hostile)
+        refuse(reply, grounds_of(scene))

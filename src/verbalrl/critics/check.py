@@ -22,7 +22,7 @@ _NOTHING = frozenset({"", "n a", "na", "none", "nothing", "null", "no lesson", "
 _ANSWER_LEAD = re.compile(
     r"(?:the |my )?(?:final |correct |right )?answer(?: is|:| =) ?"
     r"(?!(?:in|on|at|found|given|hidden|usually|often|always|never|not|only|wrong|too|expected|to)\b)"
-    r"(?:\S+ ?){1,6}"
+    r"\S++(?: \S++){0,5}"
 )
 _ANSWER_OBJECT = re.compile(
     r"\{\s*\"(?:answer|action|output|result)\"\s*:.*\}|\\boxed\{.*\}", re.DOTALL
@@ -32,7 +32,7 @@ _CHOOSING = re.compile(
 )
 # "step 4", "steps 2 and 4", "trial #3", "[4]": numbers of ours, not of the task.
 _OUR_NUMBERS = re.compile(
-    r"\b(?:steps?|trials?|attempts?|lessons?|turns?|lines?)\s*(?:no\.?|number|#)?\s*"
+    r"\b(?:steps?|trials?|attempts?|lessons?|turns?|lines?)\s*+(?:no\.?|number|#)?\s*+"
     r"\d+(?:\s*(?:,|and|or|to|-|–|&)\s*\d+)*\b"
     r"|\[\d+\]|\b\d+(?:st|nd|rd|th)?\s+(?:steps?|trials?|attempts?|turns?|tries)\b"
     r"|^\s*\d+[.)]\s",

@@ -45,7 +45,7 @@ def settle(operations: Sequence[OperationReply], desk: Desk) -> Settled:
     for n in sorted(range(len(given)), key=lambda n: _turn(given[n], n)):
         why = fault(given[n], desk, progress) or _put(given[n], desk, progress)
         if why:
-            rejected[n] = f"{_title(given[n])}: {why}"
+            rejected[n] = f"{title(given[n])}: {why}"
         else:
             accepted[n] = operations[n]
     return Settled(
@@ -245,7 +245,8 @@ def _update(
     )
 
 
-def _title(op: OperationReply) -> str:
+def title(op: OperationReply) -> str:
+    """`op` in a few words, for reasons."""
     about = op.name.strip() or op.instruction.strip()[:60]
     numbers = ", ".join(map(str, op.lessons))
     return " ".join(filter(None, (op.op[:20], numbers and f"[{numbers}]", about and repr(about))))

@@ -28,7 +28,7 @@ from ..records import (
     Usage,
 )
 from ..store.reduce import reduce
-from .apply import Settled, settle
+from .apply import Settled, settle, title
 from .curator import ROLE, Answer, Curator, Question
 from .desk import Desk, complaints
 from .evidence import Item, actions_of, fit, items_of
@@ -256,7 +256,7 @@ class _Level:
         taken = {n for op in decided.accepted for n in op.proposals}
         repeated = {(op.op, op.lessons, op.when, op.instruction) for op in decided.accepted}
         passed = [
-            f"proposal {n} ({op.op} {op.name or op.instruction[:60]!r}): not taken up"
+            f"proposal {n} ({title(op)}): not taken up"
             for n, op in proposals.items()
             if n not in taken and (op.op, op.lessons, op.when, op.instruction) not in repeated
         ]
