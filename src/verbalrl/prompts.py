@@ -72,12 +72,16 @@ def neutralise(text: str) -> str:
     It stays readable (`<goal>` becomes `‹goal›`, a leading `System:` becomes `‹System›:`); other
     markup is left alone. Doing it twice changes nothing.
     """
-    for pattern in (_TAG, _TURN):
-        text = pattern.sub(_quoted_tag, text)
-    for pattern in (_TOKEN, _BRACKET):
-        text = pattern.sub(r"‹\1›", text)
-    for pattern in (_SPEAKER, _HEADING):
-        text = pattern.sub(r"\1‹\2›", text)
+    # Most texts hold none of it: looking for single characters first is ten times as fast.
+    if any(mark in text for mark in "<＜﹤"):
+        text = _TAG.sub(_quoted_tag, text)
+        text = _TURN.sub(_quoted_tag, text)
+        text = _TOKEN.sub(r"‹\1›", text)
+    if "[" in text:
+        text = _BRACKET.sub(r"‹\1›", text)
+    if ":" in text or "：" in text:
+        text = _SPEAKER.sub(r"\1‹\2›", text)
+        text = _HEADING.sub(r"\1‹\2›", text) if "#" in text else text
     return text
 
 
