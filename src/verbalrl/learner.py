@@ -130,8 +130,8 @@ class Learner:
         with ExitStack() as stack:
             store = self._open(stack, create=False)
             record = store.run(run)
-            plan = RunPlan.from_config(record.config, task)
-            self._method = plan.method
+            plan = RunPlan.from_config(record.config, task, self._method)
+            self._limits = _course(record.config, self._limits)
             config = self._config(task, plan)
             _check_same(record.config, config)
             return await self._drive(store, task, plan, record)
@@ -192,10 +192,10 @@ class Learner:
         """Run every stream to its end, whatever ends it, and store the figures."""
         with ExitStack() as leases:
             bench = self._bench = Bench(self._kit(store, task), plan, record)
-            for lane, learns in plan.lanes(record.id):
-                if learns and plan.method.learn:
-                    lease = leases.enter_context(store.acquire_lease(lane.branch, record.id))
-                    bench.fences[lane.branch] = lease.fence
+            for lane, _ in plan.lanes(record.id):
+                # Control arms too: two processes that resume one run would pay twice.
+                lease = leases.enter_context(store.acquire_lease(lane.branch, record.id))
+                bench.fences[lane.branch] = lease.fence
             store.update_run(record.id, status="running", stop_reason="")
             log.info("run.started", run=record.id, task=task.id, method=plan.method.name)
             began = time.monotonic()
@@ -214,14 +214,11 @@ class Learner:
                 bench.stop(f"{type(error).__name__}: {error}")
                 raise
             finally:
-                result = bench.result(time.monotonic() - began, status)
-                store.update_run(
-                    record.id,
-                    status=status,
-                    stop_reason=bench.stop_reason,
-                    result=result.figures,
-                )
+                store.update_run(record.id, status=status, stop_reason=bench.stop_reason)
                 log.info("run.finished", run=record.id, status=status)
+            # Digests read every episode: an interrupted run must not wait for them.
+            result = bench.result(time.monotonic() - began, status)
+            store.update_run(record.id, result=result.figures)
             return result
 
     def _kit(self, store: Store, task: Task) -> Kit:
@@ -289,6 +286,12 @@ def _parents(store: Store, start: str | None) -> dict[str, int]:
         return {}
     store.branch(start)
     return {scope: store.revision(start, scope) for scope in store.scopes(start)}
+
+
+def _course(stored: Mapping[str, Any], now: Limits) -> Limits:
+    """`now` with the stored limits that decide the course of an episode, whoever resumes it."""
+    then = Limits.model_validate(stored["limits"])
+    return now.replace(max_steps=then.max_steps, max_tokens=then.max_tokens)
 
 
 _MAY_DIFFER = frozenset({"limits", "prompts", "versions", "task"})

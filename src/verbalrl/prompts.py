@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,11 @@ def neutralise(text: str) -> str:
         text = _SPEAKER.sub(r"\1‹\2›", text)
         text = _HEADING.sub(r"\1‹\2›", text) if "#" in text else text
     return text
+
+
+# The history of an episode is rendered again at every step.
+_SHORT = 4_000
+_remembered = lru_cache(maxsize=2048)(neutralise)
 
 
 def _quoted_tag(match: re.Match[str]) -> str:
@@ -290,7 +296,7 @@ def _value(value: Any) -> Any:
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, str):
-        return neutralise(value)
+        return _remembered(value) if len(value) <= _SHORT else neutralise(value)
     if isinstance(value, BaseModel):
         fields = type(value).model_fields
         return SimpleNamespace(**{name: _value(getattr(value, name)) for name in fields})

@@ -1,7 +1,8 @@
 """The offline model is frozen: its hash stands in docs/decisions.md, and every change re-runs this.
 
-After a change: `python -m benchmarks.learning --seeds 10-14`, `python -m benchmarks.honesty --seeds
-10-12` and `python -m benchmarks.unseen --seeds 10-14 --files 0-4`; then write figures and hash there.
+After a change run `python -m benchmarks.learning --seeds 10-14`, `python -m benchmarks.honesty
+--seeds 10-12` and `python -m benchmarks.unseen --seeds 10-14 --files 0-4`; then write figures and
+hash there.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""What is learned does not depend on how many calls are in flight, nor on which comes back first."""
+"""What is learned depends neither on how many calls are in flight nor on which comes first."""
 
 from __future__ import annotations
 
@@ -93,9 +93,7 @@ def check(folder: Path, case: Case, seeds: tuple[int, ...]) -> None:
     ],
     ids=["reflexion", "handbook"],
 )
-def test_memory_and_episodes_are_the_same_at_any_concurrency(
-    tmp_path: Path, case: Case
-) -> None:
+def test_memory_and_episodes_are_the_same_at_any_concurrency(tmp_path: Path, case: Case) -> None:
     check(tmp_path, case, seeds=(0, 1))
 
 

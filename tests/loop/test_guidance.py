@@ -85,9 +85,10 @@ def obedient(situation: Situation) -> str:
 
 
 def test_text_is_given_word_for_word(store: Store) -> None:
-    assert guided(store, None, source="text", text="Ask the lamp: {{ x }}") == [
-        "Ask the lamp: {{ x }}"
-    ] * 2
+    assert (
+        guided(store, None, source="text", text="Ask the lamp: {{ x }}")
+        == ["Ask the lamp: {{ x }}"] * 2
+    )
 
 
 def test_none_gives_nothing(store: Store) -> None:
@@ -144,8 +145,10 @@ def test_force_in_overrules_condition_and_budget(store: Store) -> None:
     wanted = ids["Press green after red now."]
     assert guided(store, branch, source="recall", budget=0) == ["", ""]
     (text,) = guided(store, branch, source="recall", budget=0, force_in=(wanted,))
-    assert text == "- [1] When red was pressed (not when nothing was pressed): "\
+    assert (
+        text == "- [1] When red was pressed (not when nothing was pressed): "
         "Press green after red now."
+    )
 
 
 @pytest.mark.parametrize(("recall", "opened"), [("episode", False), ("step", True)])
@@ -177,9 +180,7 @@ class Borrowed(Staged):
         else:
             other = f"safes-v1/train/{self.other}"
             theirs = GuidanceSpec(source="instance", instance=other, trial=self.asked)
-            yield batch(
-                episode(view, trial=2, purpose=self.purpose, guidance={"actor": theirs})
-            )
+            yield batch(episode(view, trial=2, purpose=self.purpose, guidance={"actor": theirs}))
 
     def plan_shared(self, view: SharedView, /) -> OpenRound | Done:
         if len(view.rounds) == 2:
@@ -193,9 +194,7 @@ def test_guidance_of_another_instance_is_what_it_got(store: Store, purpose: str)
     result = run(
         store, agent, Borrowed(purpose=purpose), safes("green", "green", "green", max_steps=1)
     )
-    given = {
-        (e.instance[-1], e.trial): e.guidance["actor"].text for e in episodes(store, result)
-    }
+    given = {(e.instance[-1], e.trial): e.guidance["actor"].text for e in episodes(store, result)}
     assert [given[i, 1] for i in "012"] == [f"the word of {i}" for i in "012"]
     assert [given[i, 2] for i in "012"] == ["the word of 0"] * 3
 

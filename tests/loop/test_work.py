@@ -64,7 +64,9 @@ class Candidates(Staged):
         chosen = next(e for e in tried if e.id == view.decisions[0].chosen)
         submitted = Action(text=chosen.answer or "")
         yield batch(
-            episode(view, prefix=(submitted,), selected_from=tuple(e.id for e in tried), max_steps=1)
+            episode(
+                view, prefix=(submitted,), selected_from=tuple(e.id for e in tried), max_steps=1
+            )
         )
 
 
@@ -310,7 +312,9 @@ def test_an_equal_sample_gives_an_equal_draw(store: Store) -> None:
             nothing = {"actor": GuidanceSpec(source="none")}
             yield batch(
                 *(
-                    episode(view, candidate=n, purpose="search", sample=self.sample, guidance=nothing)
+                    episode(
+                        view, candidate=n, purpose="search", sample=self.sample, guidance=nothing
+                    )
                     for n in range(6)
                 )
             )

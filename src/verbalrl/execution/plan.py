@@ -68,12 +68,16 @@ class RunPlan:
         return cls(method, arms, seeds, start, read, train, span)
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], task: Task) -> RunPlan:
-        """The plan of a stored run, on the task loaded again."""
-        method = methods.method(config["method"], config["settings"])
+    def from_config(
+        cls, config: Mapping[str, Any], task: Task, own: Method | None = None
+    ) -> RunPlan:
+        """The plan of a stored run, on the task loaded again.
+
+        `own` is for methods that no name loads; the stored settings take the place of its own.
+        """
         return cls.of(
             task,
-            method,
+            _stored_method(config, own),
             instances=tuple(config["instances"]),
             train_instances=config["train_instances"],
             seeds=tuple(config["seeds"]),
@@ -124,6 +128,15 @@ class RunPlan:
         if arm in _CONTROLS or method.learns == "instance":
             return len(self.read) * method.trials
         return len(self.train) * method.trials + len(self.read)
+
+
+def _stored_method(config: Mapping[str, Any], own: Method | None) -> Method:
+    name, settings = config["method"], config["settings"]
+    if own is None:
+        return methods.method(name, settings)
+    if own.name != name:
+        raise ConfigurationError(f"cannot resume: the method was {name!r} and is {own.name!r}")
+    return methods.changed(own, settings) if settings else own
 
 
 def _check(values: tuple[object, ...], what: str) -> None:

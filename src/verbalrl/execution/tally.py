@@ -73,6 +73,9 @@ class ArmTally:
 
 def outcome_of(episode: Episode) -> Outcome:
     """What figures need of `episode`."""
+    # Whoever reached a limit before the first action has not succeeded, though nobody judged it:
+    # as unknown it would be left out of the rates, and being slow would raise them.
+    idle = episode.truncated and not episode.trajectory.steps
     return Outcome(
         arm=episode.arm,
         seed=episode.seed,
@@ -80,7 +83,7 @@ def outcome_of(episode: Episode) -> Outcome:
         split=episode.spec.split,
         trial=episode.trial,
         purpose=episode.spec.purpose,
-        success=episode.success,
+        success=False if idle else episode.success,
         failed=episode.status != "finished",
         reward=episode.reward.value,
         injected_tokens=sum(g.tokens for g in episode.guidance.values()),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..errors import MethodError
 from ..ids import token_estimate
@@ -19,6 +20,7 @@ from ..records import (
     GuidanceLine,
     GuidanceSpec,
     Lesson,
+    LessonBody,
     LessonKind,
     Origin,
     Outcome,
@@ -110,7 +112,13 @@ def _place(lesson: Lesson, spec: GuidanceSpec) -> int:
 def _age(lesson: Lesson) -> tuple[int, int, int, str, str]:
     """Oldest first, whatever order they came in; a kept reflection is as new as its critique."""
     moved = lesson.kept_at if lesson.kind is LessonKind.REFLECTION else 0
-    return (moved, lesson.born, lesson.position, lesson.body.content, lesson.id)
+    return (moved, lesson.born, lesson.position, _content(lesson.body), lesson.id)
+
+
+@lru_cache(maxsize=8192)
+def _content(body: LessonBody) -> str:
+    # The same bodies are sorted for every prompt of a round.
+    return body.content
 
 
 def _is_general(lesson: Lesson) -> bool:
@@ -249,7 +257,7 @@ def _use(choice: _Choice, rank: int, role: str, step: int) -> Use:
     return Use(
         lesson=choice.lesson.id,
         version=choice.lesson.version,
-        content=choice.lesson.body.content,
+        content=_content(choice.lesson.body),
         rank=rank,
         outcome=choice.outcome,
         block=choice.block,

@@ -290,23 +290,15 @@ class CallContext:
         if found is not None:
             reply = Reply.model_validate_json(found.reply)
         else:
-            reply = await self._live(model, own)
-            await self._keep(
-                CallRecord(
-                    key=key,
-                    generation=self.generation,
-                    owner=self.owner,
-                    role=self.role,
-                    request_sha=sha,
-                    request=content if self.keep_requests else "",
-                    reply=canonical_json(reply.model_dump(mode="json")),
-                    usage=reply.usage,
-                )
-            )
+            reply = await self._live(model, own, content)
         self._charge(self.role, reply.usage)
         return reply
 
-    async def _live(self, model: Model, request: Request) -> Reply:
+    async def _live(self, model: Model, request: Request, content: str) -> Reply:
+        """The model's reply, durable.
+
+        The slot is kept until then: a kill never makes us ask again more than the slots hold.
+        """
         limit = self._shared.token_limit
         if limit is not None and self.tokens_used >= limit:
             self._shared.tokens_spent = True
@@ -314,7 +306,20 @@ class CallContext:
         async with self.slots.hold(self.role, self.order):
             self._shared.asked += 1
             with boundary(ModelError, model.name):
-                return admitted(await model.complete(request))
+                reply = admitted(await model.complete(request))
+            await self._keep(
+                CallRecord(
+                    key=request.call_key,
+                    generation=self.generation,
+                    owner=self.owner,
+                    role=self.role,
+                    request_sha=sha256_text(content),
+                    request=content if self.keep_requests else "",
+                    reply=canonical_json(reply.model_dump(mode="json")),
+                    usage=reply.usage,
+                )
+            )
+        return reply
 
     def _found(self, key: str, sha: str) -> CallRecord | None:
         found = self.journal.lookup(key, self.generation)

@@ -1,0 +1,51 @@
+"""A run in a process of its own, to be killed: `python -m tests.loop.child JSON` prints figures.
+
+Each call key is on the disk before the answer exists; answers take a few milliseconds, so that some
+are always under way.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from verbalrl import ChatAgent, Learner, Limits, load_task
+from verbalrl.methods import method
+from verbalrl.models import CountingModel, DelayedModel, load_model
+from verbalrl.result import RunResult
+
+
+def session(
+    case: dict[str, Any], store: Path, calls: Path, *, resume: str = "", turn: int = 0
+) -> RunResult:
+    """The run of `case`, or the rest of the run `resume`."""
+    slow = DelayedModel(load_model("offline:apprentice"), turn, 0.0, case.get("longest", 0.02))
+    learner = Learner(
+        ChatAgent(CountingModel(slow, calls)),
+        method=method(case["method"], case["settings"]),
+        store=store,
+        limits=Limits(concurrency=case["concurrency"]),
+    )
+    task = load_task(case["task"])
+    if resume:
+        return learner.resume_sync(resume, task)
+    return learner.run_sync(task, **case["run"])
+
+
+def main() -> None:
+    """Run what the argument says."""
+    given = json.loads(sys.argv[1])
+    result = session(
+        given["case"],
+        Path(given["store"]),
+        Path(given["calls"]),
+        resume=given["resume"],
+        turn=given["turn"],
+    )
+    sys.stdout.write(json.dumps(result.figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""What no name loads is resumed from Python: own methods, own agents, the limits of the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.loop.test_failures import critic_that_raises
+from tests.loop.world import Player, pressed, pressing, safes
+from verbalrl import Learner, Limits
+from verbalrl.errors import ConfigurationError
+from verbalrl.methods import Method, Reflexion, reflexion
+from verbalrl.records import Batch, Done, InstanceView, Situation
+from verbalrl.result import RunResult
+from verbalrl.store import Store
+from verbalrl.tasks.base import WorldTask
+
+TASK = safes(*(["green"] * 6), max_steps=3)
+
+
+class Patient(Reflexion):
+    """Attempts everything twice, solved or not: a plan that no name loads."""
+
+    name: Any = "patient"
+
+    def plan(self, view: InstanceView, /) -> Batch | Done:
+        if len(view.attempts) == 1 and view.solved:
+            return self._attempt(view, 2)
+        return super().plan(view)
+
+
+class Impatient(Patient):
+    name: Any = "impatient"
+
+
+def learner(
+    store: Store, method: Method | None, agent: Player | None = None, limits: Limits | None = None
+) -> Learner:
+    return Learner(
+        agent or pressing("green"),
+        method=method,
+        critic=critic_that_raises,
+        store=store,
+        limits=limits or Limits(concurrency=1),
+    )
+
+
+def half(store: Store, method: Method, task: WorldTask, limits: Limits | None = None) -> str:
+    """A run that was told to stop when it asked its agent the third time."""
+    learners: list[Learner] = []
+
+    def act(_: Situation) -> str:
+        if len(agent.seen) == 3:
+            learners[0].stop("half way")
+        return "green"
+
+    agent = Player(act)
+    learners.append(learner(store, method, agent, limits))
+    result = learners[0].run_sync(task, arms=("learned",))
+    assert result.figures["status"] == "stopped"
+    assert len(store.episodes(run=result.run)) < 12
+    return result.run
+
+
+def trials(store: Store, result: RunResult) -> list[int]:
+    return [e.trial for e in store.episodes(run=result.run)]
+
+
+def test_an_own_method_is_resumed_with_the_settings_of_the_run(store: Store) -> None:
+    run = half(store, Patient(trials=2), TASK)
+    resumed = learner(store, Patient(trials=9)).resume_sync(run, TASK)
+    assert resumed.figures["status"] == "done"
+    assert trials(store, resumed) == [1, 2] * 6
+
+
+def test_another_method_is_refused(store: Store) -> None:
+    run = half(store, Patient(trials=2), TASK)
+    with pytest.raises(ConfigurationError, match="method was 'patient' and is 'impatient'"):
+        learner(store, Impatient(trials=2)).resume_sync(run, TASK)
+    with pytest.raises(ConfigurationError, match="patient"):
+        learner(store, None).resume_sync(run, TASK)
+
+
+def test_limits_that_decide_the_course_are_those_of_the_run(store: Store) -> None:
+    task = safes(*(["red green"] * 6), max_steps=3)
+    run = half(store, reflexion(trials=1), task, Limits(max_steps=1, concurrency=1))
+    before = len(store.episodes(run=run))
+    # Somebody else goes on, with limits of their own.
+    learner(store, None, limits=Limits(max_steps=2, concurrency=4)).resume_sync(run, task)
+    assert before < len(store.episodes(run=run)) == 6
+    assert {len(pressed(e)) for e in store.episodes(run=run)} == {1}
