@@ -52,8 +52,11 @@ class Bench(Protocol):
     def stopping(self) -> bool:
         """True once no new batch may start."""
 
-    async def do(self, work: Work, place: Place, /) -> growth.Result:
-        """The result of `work`: from its row when it is committed, else by doing it."""
+    async def do(self, work: Work, place: Place, /) -> growth.Result | None:
+        """The result of `work`: from its row when it is committed, else by doing it.
+
+        None where it waited to begin until the bench was stopping.
+        """
 
     async def pin(self, lane: LaneKey, number: int, opened: OpenRound, view: SharedView, /) -> None:
         """Record that the round `number` runs against the revision of `view`."""
@@ -106,7 +109,9 @@ class Stream:
                 case Batch():
                     growth.check_shared_batch(step, self._view)
                     place = Place(self._lane, -1, self._view)
-                    results = await together(self._bench.do(w, place) for w in step.work)
+                    results = await self._results(step, place)
+                    if results is None:
+                        break
                     self._view = growth.grow_shared(self._view, step, results)
         return self._view
 
@@ -136,9 +141,17 @@ class Stream:
                 break
             growth.check_batch(step, view)
             place = Place(self._lane, order, view)
-            results = await together(self._bench.do(work, place) for work in step.work)
+            results = await self._results(step, place)
+            if results is None:
+                break
             view = growth.grow(view, step, results)
         return view
+
+    async def _results(self, batch: Batch, place: Place) -> Sequence[growth.Result] | None:
+        """What `batch` led to; None when not all of it was begun, because the bench is stopping."""
+        results = await together(self._bench.do(work, place) for work in batch.work)
+        done = [result for result in results if result is not None]
+        return done if len(done) == len(results) else None
 
 
 def instance_scope(scope: str, instance: str) -> str:

@@ -24,6 +24,7 @@ from verbalrl.store import open_store
 
 REFLEXION = ("run", "gridnav-v1", "--method", "reflexion", "--trials", "3")
 HANDBOOK = ("run", "triage-v1", "--method", "handbook", "--set", "round_size=8", "--trials", "2")
+SLOTS = 4
 CASES = pytest.mark.parametrize("command", [REFLEXION, HANDBOOK], ids=["reflexion", "handbook"])
 
 
@@ -83,10 +84,9 @@ def killed_along_the_way(command: tuple[str, ...], folder: Path, kills: int) -> 
     assert read(folder, "SELECT status FROM runs") == ["done"]
 
 
-@CASES
-def test_resume_after_a_kill(tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_resume_after_a_kill(tmp_path: Path) -> None:
     size = ("--instances", "4", "--train-instances", "8")
-    killed_along_the_way((*command, "--model", "offline:apprentice", *size), tmp_path, 1)
+    killed_along_the_way((*HANDBOOK, "--model", "offline:apprentice", *size), tmp_path, 1)
 
 
 @pytest.mark.slow
@@ -117,12 +117,12 @@ def test_an_interrupted_command_says_how_to_go_on(
 def slow_learner(folder: Path) -> Learner:
     model = DelayedModel(load_model("offline:apprentice"), 3, 0.0, 0.01)
     return Learner(
-        ChatAgent(model), method=reflexion(trials=3), store=folder, limits=Limits(concurrency=4)
+        ChatAgent(model), method=reflexion(trials=3), store=folder, limits=Limits(concurrency=SLOTS)
     )
 
 
 def test_a_cancelled_run_is_interrupted_and_goes_on(tmp_path: Path) -> None:
-    task, settings = load_task("gridnav-v1"), {"instances": 4, "arms": ARMS}
+    task, settings = load_task("gridnav-v1"), dict[str, Any]({"instances": 4, "arms": ARMS})
     whole = slow_learner(tmp_path / "whole").run_sync(task, **settings)
     learner = slow_learner(tmp_path / "store")
 
@@ -152,7 +152,7 @@ def open_episodes(folder: Path) -> tuple[Any, ...]:
 
 
 def test_a_run_that_was_told_to_stop_goes_on(tmp_path: Path) -> None:
-    task, settings = load_task("gridnav-v1"), {"instances": 4, "arms": ARMS}
+    task, settings = load_task("gridnav-v1"), dict[str, Any]({"instances": 6, "arms": ARMS})
     whole = slow_learner(tmp_path / "whole").run_sync(task, **settings)
     learner = slow_learner(tmp_path / "store")
 
@@ -161,9 +161,11 @@ def test_a_run_that_was_told_to_stop_goes_on(tmp_path: Path) -> None:
         while (state := learner.progress()) is None or state.episodes_done < 10:
             await asyncio.sleep(0.002)
         learner.stop("enough for today")
-        return await running
+        return await running, state.episodes_done
 
-    result = asyncio.run(stopped())
+    result, done = asyncio.run(stopped())
+    # Those that were open end; those that only waited for their turn do not begin.
+    assert done <= len(open_episodes(tmp_path / "store")) <= done + 2 * SLOTS
     assert result.figures["status"] == "stopped"
     assert result.figures["stop_reason"] == "enough for today"
     resumed = slow_learner(tmp_path / "store").resume_sync(result.run, task)
@@ -172,7 +174,7 @@ def test_a_run_that_was_told_to_stop_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_under_way_cannot_be_resumed(tmp_path: Path) -> None:
-    task, settings = load_task("gridnav-v1"), {"instances": 4, "arms": ARMS}
+    task, settings = load_task("gridnav-v1"), dict[str, Any]({"instances": 4, "arms": ARMS})
     learner = slow_learner(tmp_path / "store")
 
     async def twice() -> None:
@@ -189,7 +191,7 @@ def test_a_run_that_is_under_way_cannot_be_resumed(tmp_path: Path) -> None:
 
 
 def test_resuming_what_is_done_asks_nobody(tmp_path: Path) -> None:
-    task, settings = load_task("gridnav-v1"), {"instances": 3, "arms": ARMS}
+    task, settings = load_task("gridnav-v1"), dict[str, Any]({"instances": 3, "arms": ARMS})
     first = slow_learner(tmp_path / "store").run_sync(task, **settings)
     journal = paid(tmp_path)
     again = slow_learner(tmp_path / "store").resume_sync(first.run, task)

@@ -76,8 +76,11 @@ class Bench:
         """Start no new batch."""
         self.stop_reason = self.stop_reason or reason
 
-    async def do(self, work: Work, place: Place, /) -> growth.Result:
-        """The result of `work`: from its row when it is committed, else by doing it."""
+    async def do(self, work: Work, place: Place, /) -> growth.Result | None:
+        """The result of `work`: from its row when it is committed, else by doing it.
+
+        None where it waited to begin until the bench was stopping.
+        """
         match work:
             case RunEpisode():
                 return await self._episode(work, place)
@@ -163,12 +166,14 @@ class Bench:
             lessons=dict(sorted(statuses.items())),
         )
 
-    async def _episode(self, work: RunEpisode, place: Place) -> Episode:
+    async def _episode(self, work: RunEpisode, place: Place) -> Episode | None:
         key = work.id(place.lane)
         episode = self.kit.store.episode(key)
         if episode is None:
             pinned = self._pinned_for(work, place.lane)
             async with self._open_episodes:
+                if self.stopping:
+                    return None
                 episode = await self._replayed(
                     key,
                     place,
