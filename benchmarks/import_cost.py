@@ -1,4 +1,4 @@
-"""CPU seconds of `import verbalrl` and of `verbalrl --help`, above a bare interpreter."""
+"""CPU seconds of importing, of `--help` and of making a learner, above a bare interpreter."""
 
 import resource
 import subprocess
@@ -8,6 +8,7 @@ RUNS = 7
 CASES = {
     "import verbalrl": ("-c", "import verbalrl"),
     "verbalrl --help": ("-m", "verbalrl", "--help"),
+    "Learner(...)": ("-c", "import verbalrl as v; v.Learner(v.ChatAgent(v.ScriptedModel([])))"),
 }
 
 
