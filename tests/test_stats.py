@@ -97,3 +97,19 @@ def test_pass_at_k_of_retry_is_marked_for_shared_methods() -> None:
     assert result.arms["retry"]["oracle_stopped"] is True
     assert result.arms["learned"]["vs_retry"]["diff"] == pytest.approx(0.0)
     assert "oracle-stopped" in result.table()
+
+
+def test_more_seeds_of_the_same_instances_do_not_narrow_the_figures() -> None:
+    def run(seeds: int) -> dict[str, object]:
+        outcomes = [
+            outcome(f"i{n}", 1, bool(n % 2) and arm == "learned", seed=s, arm=arm)
+            for n in range(12)
+            for s in range(seeds)
+            for arm in ("retry", "learned")
+        ]
+        arms = {"retry": ArmFacts(), "learned": ArmFacts()}
+        result = summarise(facts(seeds=tuple(range(seeds)), trials=1), outcomes, arms)
+        learned = result.arms["learned"]
+        return {"ci95": learned["ci95"], "versus": learned["vs_retry"]}
+
+    assert run(1) == run(20)

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from verbalrl import Learner, Limits, load_model, load_task
+from tests.loop.world import safes
+from verbalrl import Learner, Limits, ScriptedModel, load_model, load_task
 from verbalrl.agents import ChatAgent
 from verbalrl.methods import Method, handbook, reflexion
-from verbalrl.models import DelayedModel
+from verbalrl.models import DelayedModel, Request
 from verbalrl.result import RunResult
 from verbalrl.store import Store, open_store
 
@@ -95,6 +96,32 @@ def check(folder: Path, case: Case, seeds: tuple[int, ...]) -> None:
 )
 def test_memory_and_episodes_are_the_same_at_any_concurrency(tmp_path: Path, case: Case) -> None:
     check(tmp_path, case, seeds=(0, 1))
+
+
+def same_words(request: Request) -> dict[str, Any]:
+    """An actor that fails, and a critic that says the same of every instance."""
+    if request.role == "actor":
+        return {"thought": "", "action": "red", "lessons_used": []}
+    lesson = {"when": "the lamp is lit", "instruction": "Press another colour.", "step": 1}
+    return {"verdict": "failure", "lessons": [lesson]}
+
+
+@pytest.mark.parametrize("concurrency", CONCURRENCIES)
+def test_equal_critiques_of_one_round_are_judged_alike(store: Store, concurrency: int) -> None:
+    """Whoever came second would be a duplicate if what is in the table decided."""
+    model = DelayedModel(ScriptedModel(same_words), concurrency)
+    task = safes(*["green"] * 12, test=["green"], max_steps=1)
+    learner = Learner(
+        ChatAgent(model),
+        method=handbook(trials=2, round_size=6),
+        curator=lambda _: [],
+        store=store,
+        limits=Limits(concurrency=concurrency),
+    )
+    learner.run_sync(task, arms=("learned",))
+    found = store.critiques()
+    assert {(c.trial, c.status) for c in found} == {(1, "accepted"), (2, "refused")}
+    assert len(found) == 24
 
 
 @pytest.mark.slow

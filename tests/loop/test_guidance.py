@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -203,6 +204,34 @@ def test_guidance_of_a_round_that_is_open_is_refused(store: Store) -> None:
     # Trial 2 of instance 0 runs in the very round that asks: who is first would decide.
     with pytest.raises(MethodError, match="before its round is closed"):
         run(store, pressing("red"), Borrowed(asked=2), safes("green", "green", max_steps=1))
+
+
+class Hasty(Borrowed):
+    """Instance 1 asks in round 2 for what instance 0 got in it, which has just ended there."""
+
+    def stages(self, view: InstanceView) -> Iterator[Batch]:
+        text = GuidanceSpec(source="text", text="wait for the other")
+        yield batch(episode(view, trial=view.number, guidance={"actor": text}))
+        if view.number == 2 and view.instance.id.endswith("/1"):
+            theirs = GuidanceSpec(source="instance", instance="safes-v1/train/0", trial=2)
+            yield batch(episode(view, trial=3, guidance={"actor": theirs}))
+
+
+def test_guidance_of_this_round_is_refused_even_when_it_is_there(store: Store) -> None:
+    def done() -> bool:
+        return any(e.trial == 2 and e.instance.endswith("/0") for e in store.episodes())
+
+    class Waits(Player):
+        async def __call__(self, situation: Situation, /) -> Any:
+            assert situation.instance is not None
+            first, round_2 = situation.instance.id.endswith("/0"), len(store.episodes()) >= 2
+            while round_2 and not first and not done():
+                await asyncio.sleep(0.005)
+            return await super().__call__(situation)
+
+    with pytest.raises(MethodError, match="before its round is closed"):
+        run(store, Waits(lambda _: "red"), Hasty(), safes("green", "green", max_steps=1))
+    assert done()
 
 
 def test_guidance_of_an_attempt_that_never_was_is_refused(store: Store) -> None:
