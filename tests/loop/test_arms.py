@@ -15,7 +15,7 @@ import pytest
 from tests.loop.world import pressing, prompts, run, safes
 from verbalrl import ChatAgent, Learner, load_task
 from verbalrl.methods import Method, handbook, reflexion
-from verbalrl.records import Episode, Guidance, Situation
+from verbalrl.records import Episode, Guidance, LaneKey, Situation
 from verbalrl.result import RunResult
 from verbalrl.store import Store, open_store
 from verbalrl.store.digest import episodes_digest
@@ -139,6 +139,8 @@ def test_no_prompt_holds_an_instance_a_run_or_a_seed(played: Played) -> None:
         ids |= {branch.id, *(x.id for x in played.store.current_lessons(branch.id))}
     seeds = {str(SEED), *(str(e.spec.world_seed()) for e in found)}
     seeds |= {str(r["sample_seed"]) for e in found for r in requests(played, e)}
+    lanes = {e.id: LaneKey(run=e.run, arm=e.arm, seed=e.seed) for e in found}
+    seeds |= {str(e.spec.sample_seed(lanes[e.id])) for e in found}
     assert len(seeds) > len(found)
     leaks = [(secret, text) for text in texts for secret in ids | seeds if secret in text]
     assert not leaks, leaks[0]

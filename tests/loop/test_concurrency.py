@@ -106,22 +106,34 @@ def same_words(request: Request) -> dict[str, Any]:
     return {"verdict": "failure", "lessons": [lesson]}
 
 
-@pytest.mark.parametrize("concurrency", CONCURRENCIES)
-def test_equal_critiques_of_one_round_are_judged_alike(store: Store, concurrency: int) -> None:
-    """Whoever came second would be a duplicate if what is in the table decided."""
-    model = DelayedModel(ScriptedModel(same_words), concurrency)
-    task = safes(*["green"] * 12, test=["green"], max_steps=1)
-    learner = Learner(
-        ChatAgent(model),
-        method=handbook(trials=2, round_size=6),
-        curator=lambda _: [],
-        store=store,
-        limits=Limits(concurrency=concurrency),
-    )
-    learner.run_sync(task, arms=("learned",))
-    found = store.critiques()
-    assert {(c.trial, c.status) for c in found} == {(1, "accepted"), (2, "refused")}
-    assert len(found) == 24
+def in_order(inputs: Any) -> list[dict[str, Any]]:
+    """A curator whose lesson says in which order it saw the evidence."""
+    lamps = " ".join(item.observation.split()[1] for item in inputs.evidence)
+    lesson = {"when": "the lamp is lit", "instruction": f"Read {lamps} in this order."}
+    return [{"op": "add", "evidence": [1], **lesson}]
+
+
+def test_a_round_is_judged_and_curated_in_canonical_order(tmp_path: Path) -> None:
+    memories = set()
+    for concurrency in CONCURRENCIES:
+        model = DelayedModel(ScriptedModel(same_words), concurrency)
+        with open_store(tmp_path / str(concurrency), create=True) as store:
+            learner = Learner(
+                ChatAgent(model),
+                method=handbook(trials=2, round_size=6),
+                curator=in_order,
+                store=store,
+                limits=Limits(concurrency=concurrency),
+            )
+            task = safes(*["green"] * 12, test=["green"], max_steps=1)
+            result = learner.run_sync(task, arms=("learned",))
+            memories.add(result.arms["learned"]["memory_digest"]["0"])
+            # A second critique of one instance repeats its first; another instance's does not,
+            # whichever came first.
+            judged = [(c.trial, c.status) for c in store.critiques()]
+            assert sorted(judged) == [(1, "accepted")] * 12 + [(2, "refused")] * 12
+            assert len(store.current_lessons(f"{result.run}/learned/0")) == 2
+    assert len(memories) == 1
 
 
 @pytest.mark.slow

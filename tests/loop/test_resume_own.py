@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from tests.loop.test_failures import critic_that_raises
+from tests.loop.test_guidance import GENERAL, curator
 from tests.loop.world import Player, pressed, pressing, safes
 from verbalrl import Learner, Limits
 from verbalrl.errors import ConfigurationError
-from verbalrl.methods import Method, Reflexion, reflexion
+from verbalrl.methods import Method, Reflexion, handbook, reflexion
 from verbalrl.records import Batch, Done, InstanceView, Situation
 from verbalrl.result import RunResult
 from verbalrl.store import Store
@@ -69,9 +70,39 @@ def trials(store: Store, result: RunResult) -> list[int]:
 
 def test_an_own_method_is_resumed_with_the_settings_of_the_run(store: Store) -> None:
     run = half(store, Patient(trials=2), TASK)
-    resumed = learner(store, Patient(trials=9)).resume_sync(run, TASK)
+    before = len(store.episodes(run=run))
+    agent = pressing("green")
+    resumed = learner(store, Patient(trials=9), agent).resume_sync(run, TASK)
     assert resumed.figures["status"] == "done"
     assert trials(store, resumed) == [1, 2] * 6
+    # Its calls are in no journal: what is committed is not acted again.
+    assert len(agent.seen) == 12 - before
+
+
+@pytest.mark.parametrize("method", [reflexion(trials=2), handbook(trials=2)])
+def test_what_is_done_is_asked_of_nobody_again(store: Store, method: Method) -> None:
+    asked: list[str] = []
+
+    def critic(tried: Any) -> str:
+        asked.append("critic")
+        return f"After trial {tried[-1].trial} press another one then."
+
+    def curate(inputs: Any) -> Any:
+        asked.append("curator")
+        return curator(GENERAL)(inputs)
+
+    def act(_: Situation) -> str:
+        asked.append("agent")
+        return "red"
+
+    task = safes("green", "green", test=["green"], max_steps=1)
+    own = Learner(Player(act), method=method, critic=critic, curator=curate, store=store)
+    first = own.run_sync(task)
+    assert set(asked) >= {"agent", "critic"}
+    asked.clear()
+    again = own.resume_sync(first.run, task)
+    assert asked == []
+    assert again.arms == first.arms
 
 
 def test_another_method_is_refused(store: Store) -> None:
