@@ -1,7 +1,8 @@
 """A raw-socket server on loopback that speaks chat completions, responses and messages.
 
-It answers with the offline apprentice, or with whatever it is given, and plays faults by script:
-one name per request, then good answers. It runs in a thread and loop of its own.
+It answers with the offline apprentice, or with whatever it is given, and plays faults by name: a
+script, one fault per request and good answers after it; or `each`, of which every distinct request
+meets one, once. It runs in a thread and loop of its own.
 
     with Faultd(script=["503"]) as server:
         model = load_model("openai:any", base_url=server.url("openai"), offline=True)
@@ -16,7 +17,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from itertools import chain
@@ -75,8 +76,15 @@ def apprentice(asked: Asked) -> str:
 class Faultd:
     """The server; `asked` holds every request that arrived whole; nobody listens before `open`."""
 
-    def __init__(self, answerer: Answerer = apprentice, script: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        answerer: Answerer = apprentice,
+        script: Iterable[str] = (),
+        each: Sequence[str] = (),
+    ) -> None:
         self.answerer = answerer
+        self.each = each
+        self._met: set[str] = set()
         self.asked: list[Asked] = []
         self.script: Iterator[str] = iter(script)
         self.drip_s = 0.05
@@ -138,12 +146,18 @@ class Faultd:
         ):
             while asked := await _request(reader):
                 self.asked.append(asked)
-                fault = next(self.script, "ok")
-                if not await self._answer(asked, fault, writer):
+                if not await self._answer(asked, self._fault(asked), writer):
                     break
         writer.close()
         with contextlib.suppress(ConnectionError, asyncio.CancelledError):
             await writer.wait_closed()
+
+    def _fault(self, asked: Asked) -> str:
+        seen = json.dumps([asked.body, asked.seed], sort_keys=True)
+        if self.each and seen not in self._met:
+            self._met.add(seen)
+            return self.each[len(self._met) % len(self.each)]
+        return next(self.script, "ok")
 
     async def _answer(self, asked: Asked, fault: str, writer: asyncio.StreamWriter) -> bool:
         """Play `fault`; False when the connection is to end."""
