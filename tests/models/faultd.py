@@ -45,7 +45,7 @@ class Asked:
         """Role and text of each message, the system text first."""
         system = self.body.get("instructions") or self.body.get("system")
         turns = self.body.get("messages") or self.body.get("input") or []
-        shown = [(str(t["role"]), _text(t["content"])) for t in turns]
+        shown = [(str(t.get("role", "tool")), _text(t.get("content"))) for t in turns]
         return [("system", _text(system)), *shown] if system else shown
 
     @property

@@ -249,26 +249,24 @@ def _items(message: Message) -> Iterable[dict[str, Any]]:
     if not message.parts:
         yield {"role": role, "content": normalise(message.text)}
         return
-    contents: list[dict[str, Any]] = []
+    shown = [p for p in message.parts if not isinstance(p, ToolCallPart | ToolResultPart)]
+    if shown:
+        yield {"role": role, "content": [_response_part(p, is_assistant) for p in shown]}
     for part in message.parts:
-        match part:
-            case ToolCallPart():
-                yield {
-                    "type": "function_call",
-                    "call_id": part.id,
-                    "name": part.name,
-                    "arguments": normalise(part.arguments),
-                }
-            case ToolResultPart():
-                output = normalise(part.text)
-                yield {"type": "function_call_output", "call_id": part.call_id, "output": output}
-            case MediaPart() if part.media_type.startswith("image/"):
-                contents.append({"type": "input_image", "image_url": part.uri, "detail": "auto"})
-            case _:
-                kind = "output_text" if is_assistant else "input_text"
-                contents.append({"type": kind, "text": normalise(part_text(part))})
-    if contents:
-        yield {"role": role, "content": contents}
+        if isinstance(part, ToolCallPart):
+            arguments = normalise(part.arguments)
+            call = {"call_id": part.id, "name": part.name, "arguments": arguments}
+            yield {"type": "function_call", **call}
+        elif isinstance(part, ToolResultPart):
+            output = normalise(part.text)
+            yield {"type": "function_call_output", "call_id": part.call_id, "output": output}
+
+
+def _response_part(part: Part, is_assistant: bool) -> dict[str, Any]:
+    if isinstance(part, MediaPart) and part.media_type.startswith("image/"):
+        return {"type": "input_image", "image_url": part.uri, "detail": "auto"}
+    kind = "output_text" if is_assistant else "input_text"
+    return {"type": kind, "text": normalise(part_text(part))}
 
 
 def _content(content: object) -> str:
