@@ -115,3 +115,19 @@ def test_faults_that_pass_leave_no_trace(tmp_path: Path, in_process: Seen, api: 
     seen = over_http(tmp_path, api, TRANSIENT)
     assert seen.digests == in_process.digests
     assert len(seen.asked) > 5 * len(TRANSIENT)
+
+
+def test_answers_that_were_cut_teach_nothing(tmp_path: Path) -> None:
+    with Faultd() as server, open_store(tmp_path, create=True) as store:
+        server.play("length", always=True)
+        critic = load_model("openai:any", base_url=server.url("openai"), offline=True)
+        agent = ChatAgent(load_model("offline:apprentice"))
+        learner = Learner(agent, method=reflexion(), critic=critic, store=store)
+        learner.run_sync(load_task("gridnav-v1"), trials=2, instances=4, arms=("learned",))
+        run_sync(critic.aclose())
+        critiques = store.critiques()
+        assert {c.status for c in critiques} == {"failed"}
+        assert all("cut off at its length limit" in c.detail for c in critiques)
+        assert not any(c.proposals or c.causes or c.refinement for c in critiques)
+        for branch in store.branches():
+            assert not any(store.lessons(branch.id, s) for s in store.scopes(branch.id))

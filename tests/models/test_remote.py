@@ -210,6 +210,12 @@ def test_bad_addresses_are_refused_and_not_repeated(url: str) -> None:
     assert "u:p" not in str(error.value)
 
 
+def test_address_from_the_environment_is_checked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "nowhere")
+    with pytest.raises(ConfigurationError, match="base_url"):
+        load_model("anthropic:any")
+
+
 def test_names_say_what_works() -> None:
     with pytest.raises(UnknownNameError, match="openai"):
         load_model("opnai:any")

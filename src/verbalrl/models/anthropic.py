@@ -31,6 +31,7 @@ class Anthropic(RemoteModel):
     """`anthropic:NAME`: messages. No sampling parameter is ever sent."""
 
     provider = "anthropic"
+    url_variable = "ANTHROPIC_BASE_URL"
     schema_names = ("output_config", "output_format", "json_schema", "structured output")
     _key: str | None
 

@@ -7,6 +7,7 @@ from .anthropic import Anthropic
 from .base import Model
 from .offline import OfflineModel
 from .openai import OpenAIChat, OpenAIResponses
+from .person import PersonModel
 from .remote import Place, RemoteModel
 from .retry import RetryPolicy
 
@@ -14,7 +15,7 @@ _OFFLINE = "apprentice"
 _REMOTE: dict[str, type[RemoteModel]] = {
     cls.provider: cls for cls in (OpenAIChat, OpenAIResponses, Anthropic)
 }
-_KNOWN = (f"offline:{_OFFLINE}", *(f"{provider}:NAME" for provider in _REMOTE))
+_KNOWN = (f"offline:{_OFFLINE}", *(f"{provider}:NAME" for provider in _REMOTE), "person")
 
 
 def load_model(
@@ -28,7 +29,8 @@ def load_model(
 
     `offline:apprentice` needs no key and no network; `offline:apprentice#N` has habit N.
     `openai:NAME` speaks chat completions, `openai-responses:NAME` responses, `anthropic:NAME`
-    messages; keys come from the environment, as for the SDKs.
+    messages; keys come from the environment, as for the SDKs. `person` asks on the terminal,
+    `person:FOLDER` through files.
 
     Args:
         name: The name, or a model.
@@ -46,6 +48,10 @@ def load_model(
     provider, _, rest = name.partition(":")
     if provider == "scripted":
         raise ConfigurationError("a scripted model needs replies: use ScriptedModel([...])")
+    if provider == "person":
+        if base_url is not None or offline:
+            raise ConfigurationError(f"base_url and offline mean nothing to {name!r}")
+        return PersonModel(rest or None)
     if provider in _REMOTE:
         return _remote(provider, rest, Place(base_url, offline, policy or RetryPolicy()))
     if provider != "offline":

@@ -28,6 +28,7 @@ _STRICT_KEYS = frozenset(
 class _OpenAI(RemoteModel):
     """What both protocols share: the client, its key, its errors."""
 
+    url_variable = "OPENAI_BASE_URL"
     _key: str
 
     def prepare(self) -> tuple[str, ...]:

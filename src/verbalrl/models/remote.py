@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import time
 from abc import abstractmethod
@@ -73,6 +74,7 @@ class RemoteModel(Model):
     """A model behind an SDK's client."""
 
     provider: str
+    url_variable: str
     schema_names: tuple[str, ...] = ()
     """Words by which a 400 says that the server takes no output schema."""
 
@@ -80,9 +82,10 @@ class RemoteModel(Model):
         self.name = f"{self.provider}:{model}"
         self.model = model
         self.simulated = place.offline
-        self._place = place
-        if place.base_url is not None:
-            _check_url(place.base_url)
+        # The SDKs read the address from the environment too; it is checked like a given one.
+        self._place = place._replace(base_url=place.base_url or os.environ.get(self.url_variable))
+        if self._place.base_url:
+            _check_url(self._place.base_url)
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
         self._no_schema = False
         self._bad_schemas: set[str] = set()
