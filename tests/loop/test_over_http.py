@@ -17,7 +17,7 @@ from verbalrl.models import Model, RetryPolicy, run_sync
 from verbalrl.records import Lesson
 from verbalrl.store import open_store
 
-INSTANCES, TRIALS = 12, 3
+INSTANCES, TRIALS = 8, 3
 TRANSIENT = (
     *("408", "409", "429", "429-seconds", "429-date", "500", "502-html", "503", "529"),
     *("reset-before", "reset-mid-body", "short-body", "truncated-json", "empty-200"),
