@@ -21,7 +21,11 @@ go on (`EpisodeError` branch). Limits and budgets are stop reasons, not errors.
         ├── CriticError                    the critic's output is unusable after its repairs
         ├── CuratorError                   the curator's output is unusable after its repairs
         └── ModelError                     a model call failed for good
-            └── ReplayMismatch             a journaled call was made from another request
+            ├── ReplayMismatch             a journaled call was made from another request
+            ├── CallRefused                the provider said no for good; not asked again
+            │   └── QuotaSpent             the account has nothing left to pay with
+            ├── ProviderDown               it kept failing, or asks for too long a wait
+            └── CallTimedOut               no answer before the deadline, retries included
 
 Extension code raises plain Python errors; `boundary` says whose they were.
 """
@@ -129,6 +133,32 @@ class ReplayMismatch(ModelError):
     """A journaled call was made from another request than the one asked now."""
 
     kind = "replay_mismatch"
+
+
+class CallRefused(ModelError):
+    """The provider refused a call for good; it is not asked again."""
+
+    kind = "call_refused"
+    status: int = 0
+    """Of the answer; 0 when it claimed success."""
+
+
+class QuotaSpent(CallRefused):
+    """The account has nothing left to pay with."""
+
+    kind = "quota_spent"
+
+
+class ProviderDown(ModelError):
+    """The provider kept failing, or asks for a longer wait than the policy allows."""
+
+    kind = "provider_down"
+
+
+class CallTimedOut(ModelError):
+    """No answer came before the deadline of the call, which covers its retries and waits."""
+
+    kind = "call_timed_out"
 
 
 @contextmanager

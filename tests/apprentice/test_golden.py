@@ -86,6 +86,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "curator-propose": ("curator/propose.jinja", CURATION),
     "curator-merge": ("curator/merge.jinja", CURATION | {"proposals": PROPOSALS}),
+    "models-json": ("models/json.jinja", {"schema_text": '{"type": "object"}'}),
 }  # fmt: skip
 FILES = sorted(path.relative_to(PROMPTS).as_posix() for path in PROMPTS.rglob("*.jinja"))
 

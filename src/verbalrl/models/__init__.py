@@ -18,6 +18,10 @@ from .messages import Tool as Tool
 from .messages import clean as clean
 from .messages import clean_part as clean_part
 from .offline import OfflineModel as OfflineModel
+from .person import PersonModel as PersonModel
+from .remote import PROMPT_INPUTS as PROMPT_INPUTS
+from .remote import RemoteModel as RemoteModel
+from .retry import RetryPolicy as RetryPolicy
 from .scripted import CountingModel as CountingModel
 from .scripted import DelayedModel as DelayedModel
 from .scripted import ScriptedModel as ScriptedModel

@@ -51,6 +51,10 @@ class Model(ABC):
     async def complete(self, request: Request, /) -> Reply:
         """The reply to `request`."""
 
+    async def aclose(self) -> None:
+        """Let go of what the running loop holds open, such as connections; may be asked again."""
+        return None
+
     @overload
     async def ask(self, prompt: Prompt, *, schema: None = None) -> str: ...
     @overload

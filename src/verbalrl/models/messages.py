@@ -133,5 +133,6 @@ def admitted(reply: Reply) -> Reply:
 
 def estimated_usage(request: Request, text: str) -> Usage:
     """The usage that token estimates give, for models that report none."""
-    read = sum(token_estimate(m.plain) for m in request.messages)
-    return Usage(input=read, output=token_estimate(text), calls=1)
+    # Normalised: what has no UTF-8 has no length in it.
+    read = sum(token_estimate(normalise(m.plain)) for m in request.messages)
+    return Usage(input=read, output=token_estimate(normalise(text)), calls=1)
