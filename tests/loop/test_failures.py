@@ -222,6 +222,28 @@ def test_a_curator_that_breaks(store: Store, bad: Any) -> None:
     assert len(store.critiques(run=result.run, status="accepted")) == 4
 
 
+def test_critics_and_curators_that_block_are_not_waited_for(
+    store: Store, release: threading.Event
+) -> None:
+    def blocks(_: Any) -> None:
+        release.wait(20)
+
+    limits = Limits(timeout_s=0.3)
+    task = safes("red", "green", test=["green"], max_steps=1)
+    player = Player(never_red)
+    by_critic = run(store, player, handbook(trials=1), task, critic=blocks, limits=limits)
+    assert [c.status for c in store.critiques(run=by_critic.run)] == ["failed", "failed"]
+    assert all("longer than 0.3 s" in c.detail for c in store.critiques())
+    by_curator = run(store, player, handbook(trials=1), task, curator=blocks, limits=limits)
+    (row,) = rows(store.path, "commits")["commits"]
+    commit = store.commit(row[1])
+    assert commit is not None
+    assert "longer than 0.3 s" in commit.failure
+    for result in (by_critic, by_curator):
+        assert result.figures["status"] == "done"
+        assert result.arms["learned"]["success_rate"] == 1.0
+
+
 def test_what_a_curator_failed_on_is_evidence_for_the_next_one(store: Store) -> None:
     task = safes("red", "red", test=["green"], max_steps=1)
     read: list[int] = []

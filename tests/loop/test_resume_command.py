@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.loop.test_resume import ARMS, ROOT, Reached, reached, read, wait_until
+from tests.loop.test_resume import ARMS, ROOT, Reached, Session, keys, reached, read, wait_until
+from tests.loop.test_resume import REFLEXION as SCRIPT
+from tests.loop.test_resume import whole as whole
 from verbalrl import ChatAgent, Learner, Limits, load_model, load_task
 from verbalrl.errors import LeaseError
 from verbalrl.methods import reflexion
@@ -112,6 +114,26 @@ def test_an_interrupted_command_says_how_to_go_on(
     assert f"verbalrl resume {run}" in said
     assert read(tmp_path, "SELECT status FROM runs") == ["interrupted"]
     assert finished(verbalrl("resume", run, store=tmp_path / "store")) == whole
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_script_leaves_a_run_to_be_resumed(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    there = whole(SCRIPT, tmp_path / "whole")
+    script = Session(SCRIPT, tmp_path, 0)
+    wait_until(has_episodes(tmp_path, 10), script.process)
+    script.process.send_signal(signal.SIGINT)
+    _, said = script.process.communicate(timeout=30)
+    assert "KeyboardInterrupt" in said
+    assert read(tmp_path, "SELECT status FROM runs") == ["interrupted"]
+    (run,) = read(tmp_path, "SELECT id FROM runs")
+    last = Session(SCRIPT, tmp_path, 1, run)
+    figures = last.figures()
+    asked = {*keys(script.calls), *keys(last.calls)}
+    assert reached(figures, len(asked)) == there
+    # An interruption is no kill: what was under way was given up, what was answered is kept.
+    again = set(keys(script.calls)) & set(keys(last.calls))
+    assert len(again) <= 8
 
 
 def slow_learner(folder: Path) -> Learner:
