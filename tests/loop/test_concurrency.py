@@ -83,7 +83,9 @@ def check(folder: Path, case: Case, seeds: tuple[int, ...]) -> None:
     orders = [order for _, order in runs.values()]
     assert len({frozenset(order) for order in orders}) == 1
     for one, other in itertools.combinations(orders, 2):
-        assert flipped(one, other) > 0.05, "the order of answers hardly changed"
+        # Pairs of two rounds of one pass cannot turn round: of 24 instances in rounds of 8 they are
+        # two thirds.
+        assert flipped(one, other) > 0.02, "the order of answers hardly changed"
 
 
 @pytest.mark.parametrize(
