@@ -70,6 +70,12 @@ def test_answer_agents_get_instance_and_guidance() -> None:
     assert act(marked).text == "Doors open."
 
 
+def test_answer_agents_are_shown_what_the_environment_shows() -> None:
+    assert act(lambda instance, guidance: instance.text).text == "Leave.\n\nA door."
+    assert act(lambda instance, guidance: instance.actions[1]).text == "wait"
+    assert Instance(id="t/1", goal="Leave.").text == "Leave."
+
+
 def test_answer_agents_read_notes_and_drafts_in_their_guidance() -> None:
     situation = SITUATION.replace(
         notes=(Note(author="judge", text="too long"), Note(author="anna", text="hurry")),

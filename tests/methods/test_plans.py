@@ -27,14 +27,19 @@ from verbalrl.records import (
     Done,
     Episode,
     EpisodeSpec,
+    Evidence,
     Instance,
     InstanceView,
     LaneKey,
+    Lesson,
+    LessonBody,
     LessonKind,
     Observation,
     OpenRound,
+    Origin,
     RunEpisode,
     SharedView,
+    Status,
     Step,
     StopReason,
     Trajectory,
@@ -142,6 +147,36 @@ def test_handbook_passes_over_train_in_rounds_then_freezes_and_evaluates() -> No
         (("c",), 2, False),
         (("t",), 1, True),
     ]
+
+
+def inherited(*critiques: str) -> Lesson:
+    rests_on = tuple(
+        Evidence(critique=c, episode=f"ep_{c}", instance="i0", trial=1) for c in critiques
+    )
+    return Lesson(
+        id="le_1",
+        scope="task-v1",
+        body=LessonBody(kind=LessonKind.BEHAVIOR, when="here", instruction="go"),
+        status=Status.ACTIVE,
+        trust=Origin.TASK,
+        evidence=rests_on,
+    )
+
+
+def test_handbook_shows_what_inherited_lessons_rest_on_before_its_own_evidence() -> None:
+    failed = episode(1, False)
+    written = critique(failed)
+    lanes = {"i0": view_of(failed, critiques=(written,))}
+    view = SharedView(scope="task-v1", train=("i0",), lessons=(inherited("cr_a", "cr_b"),))
+    view = growth.close_round(view, ROUND, {"i0": view_of()}, lanes)
+    batch = handbook().plan_shared(view)
+    assert isinstance(batch, Batch)
+    work = batch.work[0]
+    assert isinstance(work, CurateLessons)
+    assert (work.critiques, work.evidence) == ((written.id,), ("cr_a", "cr_b"))
+    growth.check_shared_batch(batch, view)
+    with pytest.raises(MethodError, match="cr_x"):
+        growth.check_shared_batch(Batch(work=(work.replace(evidence=("cr_x",)),)), view)
 
 
 def decision(batch: Batch) -> growth.Result:

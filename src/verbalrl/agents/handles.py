@@ -1,8 +1,9 @@
 """Agents of any shape behind one form: `adapt` takes what the user has, `AgentHandle.act` runs it.
 
 A *situation* agent takes a `Situation` and returns an action, step by step. An *answer* agent takes
-(instance, guidance) and returns its final answer. Async ones run on the loop; sync ones in worker
-threads that see the same context variables, so that `model.ask_sync` finds its episode.
+(instance, guidance) and returns its final answer; `instance.text` is all that the problem says.
+Async ones run on the loop; sync ones in worker threads that see the same context variables, so that
+`model.ask_sync` finds its episode.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class AgentHandle:
     async def _answer(self, situation: Situation, worker: Worker | None) -> object:
         args: tuple[object, ...] = (situation,)
         if self.kind == "answer":
-            args = (situation.instance, answer_guidance(situation))
+            args = (answer_instance(situation), answer_guidance(situation))
         if self._is_async:
             answer = self.function(*args)
         elif worker is not None:
@@ -141,6 +142,13 @@ def _marked(function: AgentLike, answers: bool | None) -> AgentHandle:
 def public(instance: Instance) -> Instance:
     """`instance` as agents may see it: cleaned, without its hidden fields."""
     return instance.model_copy(update={"goal": clean(instance.goal), "data": {}, "answers": ()})
+
+
+def answer_instance(situation: Situation) -> Instance | None:
+    """The instance of an answer agent, which has no situation to read the observation from."""
+    if situation.instance is None:
+        return None
+    return situation.instance.model_copy(update={"observation": situation.observation})
 
 
 def answer_guidance(situation: Situation) -> Guidance:

@@ -85,7 +85,7 @@ def _reflections(work: CurateLessons, place: Place, ground: Ground) -> Commit:
 
 def _case(kit: Kit, work: CurateLessons, place: Place, ground: Ground) -> CurationCase:
     new = tuple(_critique(kit, name) for name in work.critiques)
-    earlier = tuple(_critique(kit, name) for name in work.evidence)
+    earlier = tuple(c for name in work.evidence if (c := _behind(kit, name)) is not None)
     names = {name for critique in (*new, *earlier) for name in critique.episodes}
     return CurationCase(
         id=work.id(place.lane),
@@ -105,6 +105,14 @@ def _critique(kit: Kit, name: str) -> Critique:
     found = kit.store.critique(name)
     if found is None:
         raise MethodError(f"the plan curates an unknown critique: {name!r}")
+    return found
+
+
+def _behind(kit: Kit, name: str) -> Critique | None:
+    """A critique shown again; None where lessons came into this store without what they rest on."""
+    found = kit.store.critique(name)
+    if found is None or any(kit.store.episode(e) is None for e in found.episodes):
+        return None
     return found
 
 

@@ -50,6 +50,8 @@ class RunPlan:
         _check(arms, "arms")
         for name in arms:
             methods.arm(method, name)
+        if method.trials < 1:
+            raise ConfigurationError(f"{method.name}: trials={method.trials}; give at least 1")
         span = _span(task, instances)
         train: tuple[Instance, ...] = ()
         if method.learns == "instance":

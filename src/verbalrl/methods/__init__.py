@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from ..errors import ConfigurationError, UnknownNameError
 from .arms import ARMS as ARMS
@@ -35,12 +35,7 @@ def method(name: str, settings: Mapping[str, JsonValue] | None = None) -> Method
         if key not in kind.model_fields or key in ("name", "learns"):
             options = [f for f in kind.model_fields if f not in ("name", "learns")]
             raise UnknownNameError.of(f"setting of {name}", key, options)
-    try:
-        built = kind.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"setting {where!r} of method {name!r}: {first['msg']}") from error
+    built = kind(**given)
     if not isinstance(built, Method):  # pragma: no cover - a programming error in METHODS
         raise ConfigurationError(f"{name!r} is not a method")
     return built

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal, Protocol, runtime_checkable
 
+from pydantic import Field
+
 from ..records import (
     Batch,
     Commit,
@@ -17,9 +19,11 @@ from ..records import (
     InstanceView,
     Lesson,
     OpenRound,
-    Record,
+    Settings,
     SharedView,
 )
+
+MAX_TRIALS = 1000
 
 Learns = Literal["instance", "shared", "both"]
 
@@ -65,12 +69,12 @@ class Method(Protocol):
         """What to do next on the shared stream."""
 
 
-class MethodSettings(Record):
+class MethodSettings(Settings):
     """The base of the methods shipped here: settings as fields, no selectors, no checks."""
 
-    trials: int = 3
+    trials: int = Field(default=3, ge=1, le=MAX_TRIALS)
     learn: bool = True
-    max_steps: int | None = None
+    max_steps: int | None = Field(default=None, ge=1)
     """Overrides the step limit of the run."""
 
     @property

@@ -146,6 +146,7 @@ def check_shared_batch(batch: Batch, view: SharedView) -> None:
         raise MethodError("the shared plan stalled: an empty batch that is not Done")
     _one_commit(batch)
     allowed = {c.id for r in view.rounds if not r.opened.evaluate for c in r.critiques}
+    behind = {e.critique for lesson in view.lessons for e in lesson.evidence}
     for work in batch.work:
         match work:
             case CurateLessons():
@@ -153,7 +154,8 @@ def check_shared_batch(batch: Batch, view: SharedView) -> None:
                     raise MethodError("memory is frozen: nothing more may be committed")
                 if work.scope != view.scope:
                     raise MethodError("the shared stream commits to the shared scope only")
-                _known((*work.critiques, *work.evidence), allowed, "critique of a learning round")
+                _known(work.critiques, allowed, "critique of a learning round")
+                _known(work.evidence, allowed | behind, "critique of a learning round")
             case RunEpisode() | WriteCritique():
                 raise MethodError("the shared stream runs no episodes of its own: open a round")
             case SelectCandidate():

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from ..records import (
     Batch,
     CurateLessons,
@@ -22,7 +24,7 @@ from ..records import (
     SharedView,
 )
 from . import plans
-from .base import Learns, MethodSettings
+from .base import MAX_TRIALS, Learns, MethodSettings
 
 
 class Handbook(MethodSettings):
@@ -30,13 +32,13 @@ class Handbook(MethodSettings):
 
     name: Literal["handbook"] = "handbook"
     learns: Learns = "shared"
-    trials: int = 3
+    trials: int = Field(default=3, ge=1, le=MAX_TRIALS)
     """Passes over the train split; solved instances are not repeated."""
-    round_size: int = 32
+    round_size: int = Field(default=32, ge=1)
     """Instances per round: a constant, so that concurrency cannot change what is learned."""
-    budget: int = 1500
-    max_lessons: int = 24
-    group: int = 8
+    budget: int = Field(default=1500, ge=1)
+    max_lessons: int = Field(default=24, ge=1)
+    group: int = Field(default=8, ge=1)
     """Critiques per proposing call of the curator."""
     gate: Gate = "none"
 
@@ -74,10 +76,11 @@ class Handbook(MethodSettings):
         return tuple(c for c in accepted if c not in view.curated)
 
     def _curate(self, view: SharedView, pending: tuple[str, ...]) -> Batch:
-        accepted = (c.id for r in view.rounds for c in r.critiques if c.status == "accepted")
+        accepted = [c.id for r in view.rounds for c in r.critiques if c.status == "accepted"]
+        earlier = (*plans.inherited_evidence(view), *accepted)
         work = CurateLessons(
             critiques=pending,
-            evidence=tuple(c for c in accepted if c not in pending),
+            evidence=tuple(c for c in earlier if c not in pending),
             scope=view.scope,
             kind=LessonKind.BEHAVIOR,
             gate=self.gate,

@@ -71,3 +71,13 @@ def next_of_pass(view: SharedView, size: int, passes: int) -> OpenRound | None:
         if left:
             return OpenRound(instances=tuple(left[:size]), split="train", trial=number)
     return None
+
+
+def inherited_evidence(view: SharedView) -> tuple[str, ...]:
+    """The critiques behind lessons that the branch started with, in the order of the lessons.
+
+    Without them a few new attempts would outweigh all that such a lesson rests on.
+    """
+    own = {c.id for r in view.rounds for c in r.critiques}
+    behind = (e.critique for lesson in view.lessons for e in lesson.evidence)
+    return tuple(dict.fromkeys(c for c in behind if c not in own))

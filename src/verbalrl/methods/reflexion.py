@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from ..records import (
     Batch,
     CurateLessons,
@@ -20,7 +22,7 @@ from ..records import (
     SharedView,
 )
 from . import plans
-from .base import Learns, MethodSettings
+from .base import MAX_TRIALS, Learns, MethodSettings
 
 
 class Reflexion(MethodSettings):
@@ -28,10 +30,10 @@ class Reflexion(MethodSettings):
 
     name: Literal["reflexion"] = "reflexion"
     learns: Learns = "instance"
-    trials: int = 5
-    window: int = 3
+    trials: int = Field(default=5, ge=1, le=MAX_TRIALS)
+    window: int = Field(default=3, ge=1)
     """Critiques whose lines the next attempt reads."""
-    budget: int = 1500
+    budget: int = Field(default=1500, ge=1)
     """Tokens of guidance."""
 
     def plan(self, view: InstanceView, /) -> Batch | Done:

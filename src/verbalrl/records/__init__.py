@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._base import Record as Record
+from ._base import Settings as Settings
 from .content import Action as Action
 from .content import MediaPart as MediaPart
 from .content import Observation as Observation

@@ -1,10 +1,12 @@
-"""The base of all records."""
+"""The bases of all records."""
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..errors import ConfigurationError
 
 
 class Record(BaseModel):
@@ -15,3 +17,33 @@ class Record(BaseModel):
     def replace(self, **changes: Any) -> Self:
         """A validated copy with `changes`."""
         return self.model_validate({**dict(self), **changes})
+
+
+class Settings(Record):
+    """A record that users fill in: what cannot work is one line, a `ConfigurationError`."""
+
+    if not TYPE_CHECKING:  # type checkers know the fields
+
+        def __init__(self, **given: Any) -> None:
+            try:
+                super().__init__(**given)
+            except ValidationError as error:
+                raise ConfigurationError(f"{type(self).__name__}: {told(error)}") from None
+
+    def replace(self, **changes: Any) -> Self:
+        """A validated copy with `changes`.
+
+        Raises:
+            ConfigurationError: They cannot work.
+        """
+        return type(self)(**{**dict(self), **changes})
+
+
+def told(error: ValidationError) -> str:
+    """The first problem of `error` in one line: where, what was given, what is wanted."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"][:1].lower() + first["msg"][1:]
+    if first["type"] in ("extra_forbidden", "missing"):
+        return f"{where}: {message}"
+    return f"{where}={first['input']!r}: {message}"

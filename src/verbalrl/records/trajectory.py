@@ -25,6 +25,20 @@ class Instance(Record):
     """What the environment needs; never shown to an agent, a critic or a curator."""
     answers: tuple[str, ...] = ()
     """Texts that would give the instance away; used only to refuse revealing critiques."""
+    observation: Observation | None = None
+    """What the environment shows; there only where an agent gets the instance in place of a
+    situation."""
+
+    @property
+    def text(self) -> str:
+        """Goal and observation as one text: all that the problem says."""
+        shown = self.observation.text if self.observation else ""
+        return "\n\n".join(filter(None, (self.goal, shown)))
+
+    @property
+    def actions(self) -> tuple[str, ...] | None:
+        """The admissible answers; None when any text is."""
+        return self.observation.actions if self.observation else None
 
 
 class Note(Record):

@@ -121,7 +121,7 @@ class CurateLessons(Record):
     critiques: tuple[str, ...]
     """The new ones; consumed by the commit."""
     evidence: tuple[str, ...] = ()
-    """Critiques of earlier rounds, shown again."""
+    """Critiques of earlier rounds and those behind inherited lessons, shown again."""
     scope: str
     kind: LessonKind
     operations: tuple[Operation, ...] = ()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ..records import Record
+from ..records import Settings
 
 
-class Limits(Record):
+class Limits(Settings):
     """What an episode may take, and how many model calls may be in flight."""
 
     max_steps: int | None = Field(default=None, ge=1)
