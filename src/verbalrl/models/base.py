@@ -60,9 +60,7 @@ class Model(ABC):
     @overload
     async def ask(self, prompt: Prompt, *, schema: type[M]) -> M: ...
     @overload
-    async def ask(
-        self, prompt: Prompt, *, schema: Mapping[str, JsonValue]
-    ) -> dict[str, JsonValue]: ...
+    async def ask(self, prompt: Prompt, *, schema: Mapping[str, Any]) -> dict[str, JsonValue]: ...
     async def ask(self, prompt: Prompt, *, schema: Schema = None) -> object:
         """The answer to `prompt`: text, an instance of the pydantic class `schema`, or a dict.
 
@@ -77,9 +75,7 @@ class Model(ABC):
     @overload
     def ask_sync(self, prompt: Prompt, *, schema: type[M]) -> M: ...
     @overload
-    def ask_sync(
-        self, prompt: Prompt, *, schema: Mapping[str, JsonValue]
-    ) -> dict[str, JsonValue]: ...
+    def ask_sync(self, prompt: Prompt, *, schema: Mapping[str, Any]) -> dict[str, JsonValue]: ...
     def ask_sync(self, prompt: Prompt, *, schema: Schema = None) -> object:
         """`ask` for sync code: in an agent that runs in a worker thread, or in a plain script."""
         asking = ask_for(self, _request(prompt), schema)

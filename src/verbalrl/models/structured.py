@@ -26,7 +26,7 @@ _MAX_DEPTH = 64
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
-Schema = type[BaseModel] | Mapping[str, JsonValue] | None
+Schema = type[BaseModel] | Mapping[str, Any] | None
 """What an answer is to be: an instance of a class, JSON of a schema, or plain text."""
 
 
