@@ -93,7 +93,8 @@ class Learner:
         Args:
             task: From `load_task`, or your own.
             trials: Attempts per instance; for shared methods, passes over the train split.
-            instances: How many instances are read, or the range (A, B) of their indices.
+            instances: How many instances are read, or the range (A, B) of their indices; at most
+                100,000 of a split.
             train_instances: For shared methods: how many train instances there are.
             seeds: Seeds of sampling; they never change the instances.
             arms: Conditions under comparison.
@@ -103,7 +104,7 @@ class Learner:
         Raises:
             ConfigurationError: Before the first model call, when something cannot work.
         """
-        plan = RunPlan.of(
+        plan = await RunPlan.of(
             task,
             self._chosen(task, trials, learn),
             instances=instances,
@@ -130,7 +131,7 @@ class Learner:
         with ExitStack() as stack:
             store = self._open(stack, create=False)
             record = store.run(run)
-            plan = RunPlan.from_config(record.config, task, self._method)
+            plan = await RunPlan.from_config(record.config, task, self._method)
             self._limits = _course(record.config, self._limits)
             config = self._config(task, plan)
             _check_same(record.config, config)

@@ -176,6 +176,16 @@ def test_run_stops_at_its_time_and_resumes(
     assert json.loads(capsys.readouterr().out)["status"] == "done"
 
 
+def test_a_run_that_outlasts_its_time_before_it_begins_is_given_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = tmp_path / "store"
+    given = ("--instances", "90000", "--max-seconds", "0.01")
+    assert main(["run", "gridnav-v1", *OFFLINE, *given, "--store", str(store)]) == 2
+    assert "was over before the run began" in capsys.readouterr().err
+    assert not store.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -189,6 +199,11 @@ def test_run_stops_at_its_time_and_resumes(
         (["gridnav-v1", *OFFLINE, "--method", "reflexion", "--gate", "none"], "has no gate"),
         (["gridnav-v1", *OFFLINE, "--method", "reflexion", "--set", "windw=2"], "window"),
         (["gridnav-v1", *OFFLINE, "--instances", "4:2"], "holds no instance"),
+        (["gridnav-v1", *OFFLINE, "--instances", "999999999999"], "more than one run holds"),
+        (["gridnav-v1", *OFFLINE, "--instances", f"0:{'9' * 18}"], "more than one run holds"),
+        (["gridnav-v1", *OFFLINE, "--instances", "9" * 9999], "neither a number nor a range"),
+        (["triage-v1", *OFFLINE, "--train-instances", "9" * 12], "999,999,999,999 train"),
+        (["gridnav-v1", *OFFLINE, "--seeds", "9" * 12], "'--seeds': 999999999999"),
         (["gridnav-v1", *OFFLINE, "--from", "mian"], "there is no store"),
         (["none.jsonl", *OFFLINE], "none.jsonl"),
     ],

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from ..errors import LeaseError, StorageError, VerbalRLError
+from ..errors import ConfigurationError, LeaseError, StorageError, VerbalRLError
 from ..execution import Progress
 from ..learner import Learner
 from ..records import LessonKind
@@ -30,6 +30,8 @@ from .output import emit_json, note, one_line
 from .reading import Unopened, opened
 
 _POLL = 0.2
+_GRACE = 2.0
+"""Seconds by which making the instances may outlast --max-seconds."""
 _LISTED = (LessonKind.REFLECTION, LessonKind.BEHAVIOR)
 """Kinds with a command of their own."""
 
@@ -89,7 +91,11 @@ class _Session:
             while not self._task.done():
                 await asyncio.wait([self._task], timeout=_POLL)
                 state = self._learner.progress()
-                if state is not None and not self._task.done():
+                if self._task.done():
+                    break
+                if state is None and loop.time() >= ends + _GRACE:
+                    await self._give_up(max_seconds)
+                elif state is not None:
                     self._show(state)
                     if loop.time() >= ends:
                         ends = math.inf
@@ -102,6 +108,16 @@ class _Session:
             self._close()
             for number in watched:
                 loop.remove_signal_handler(number)
+
+    async def _give_up(self, max_seconds: float | None) -> None:
+        """End a run that has not begun; there is nothing to keep, and nothing to resume."""
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        raise ConfigurationError(
+            f"--max-seconds {max_seconds:g} was over before the run began: its instances were "
+            "still being made; give fewer, or more time"
+        )
 
     def _show(self, state: Progress) -> None:
         if self._signal is not None:

@@ -94,9 +94,9 @@ class Span(click.ParamType):  # type: ignore[type-arg]
         """An integer, or the two ends."""
         if isinstance(value, int | tuple):
             return value
-        found = re.fullmatch(r"(?:(\d+):)?(\d+)", value.strip())
+        found = re.fullmatch(r"(?:(\d{1,18}):)?(\d{1,18})", value.strip(), re.ASCII)
         if found is None:
-            self.fail(f"{value!r} is neither a number nor a range such as 8:24", param, ctx)
+            self.fail(f"{value[:40]!r} is neither a number nor a range such as 8:24", param, ctx)
         start, stop = found.groups()
         if int(stop) <= int(start or 0):
             self.fail(f"{value!r} holds no instance", param, ctx)

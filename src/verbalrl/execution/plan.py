@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,12 @@ from ..records import Instance, LaneKey, Split
 from ..tasks import Task
 
 _CONTROLS = ("none", "retry")
+
+MAX_INSTANCES = 100_000
+"""Of one split in one run: every one of them is held in memory, with a lane of its own."""
+
+_AT_ONCE = 64
+"""Instances made between two looks at whether the run is to end."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ class RunPlan:
     trust_code: bool = False
 
     @classmethod
-    def of(
+    async def of(
         cls,
         task: Task,
         method: Method,
@@ -45,7 +52,10 @@ class RunPlan:
         arms: tuple[str, ...],
         start: str | None = None,
     ) -> RunPlan:
-        """The plan for `task`; raises `ConfigurationError` for what cannot work."""
+        """The plan for `task`; raises `ConfigurationError` for what cannot work.
+
+        Instances are made a few at a time, so that it can be cancelled.
+        """
         _check(seeds, "seeds")
         _check(arms, "arms")
         for name in arms:
@@ -55,29 +65,29 @@ class RunPlan:
         span = _span(task, instances)
         train: tuple[Instance, ...] = ()
         if method.learns == "instance":
-            read = _all(task, span)
+            read = await _all(task, span)
         else:
-            read = task.instances("test", *span)
+            read = await _made(task, "test", *span)
             if not read:
                 raise ConfigurationError(
                     f"{method.name} is read on a test split, and {task.id} has none in {span}; "
                     'give rows "split": "test", or use a method that learns per instance'
                 )
             count = task.default_train if train_instances is None else train_instances
-            train = task.instances("train", 0, count) if method.learn else ()
+            train = await _made(task, "train", 0, count) if method.learn else ()
         if not read:
             raise ConfigurationError(f"{task.id} has no instances in {span[0]}:{span[1]}")
         return cls(method, arms, seeds, start, read, train, span)
 
     @classmethod
-    def from_config(
+    async def from_config(
         cls, config: Mapping[str, Any], task: Task, own: Method | None = None
     ) -> RunPlan:
         """The plan of a stored run, on the task loaded again.
 
         `own` is for methods that no name loads; the stored settings take the place of its own.
         """
-        return cls.of(
+        return await cls.of(
             task,
             _stored_method(config, own),
             instances=tuple(config["instances"]),
@@ -159,12 +169,28 @@ def _span(task: Task, instances: int | tuple[int, int] | None) -> tuple[int, int
     return (start, stop)
 
 
-def _all(task: Task, span: tuple[int, int]) -> tuple[Instance, ...]:
+async def _all(task: Task, span: tuple[int, int]) -> tuple[Instance, ...]:
     """Instances of both splits as one list: what is learned on one serves that one only."""
     start, stop = span
     train = task.size("train")
     if train is None or stop <= train:
-        return task.instances("train", start, stop)
-    first = task.instances("train", start, train) if start < train else ()
-    rest = task.instances("test", max(start - train, 0), stop - train)
+        return await _made(task, "train", start, stop)
+    first = await _made(task, "train", start, train)
+    rest = await _made(task, "test", max(start - train, 0), stop - train)
     return first + tuple(instance.replace(split="train") for instance in rest)
+
+
+async def _made(task: Task, split: Split, start: int, stop: int) -> tuple[Instance, ...]:
+    """Instances `start` to `stop` of `split`, fewer where it ends earlier."""
+    size = task.size(split)
+    last = stop if size is None else min(stop, size)
+    if last - start > MAX_INSTANCES:
+        raise ConfigurationError(
+            f"{last - start:,} {split} instances are more than one run holds "
+            f"({MAX_INSTANCES:,}); give fewer, or several ranges A:B in runs of their own"
+        )
+    made: list[Instance] = []
+    for first in range(start, last, _AT_ONCE):
+        made += task.instances(split, first, min(first + _AT_ONCE, last))
+        await asyncio.sleep(0)
+    return tuple(made)

@@ -75,7 +75,11 @@ def _amounts(command: F) -> F:
     for decorate in (
         click.option("--task-seed", type=SEED, default=0, help="Makes other instances."),
         click.option(
-            "--seeds", type=POSITIVE, default=1, show_default=True, help="How many seeds."
+            "--seeds",
+            type=click.IntRange(1, 1000),
+            default=1,
+            show_default=True,
+            help="How many seeds.",
         ),
         click.option("--seed", type=SEED, default=0, show_default=True, help="The first seed."),
         click.option(
@@ -85,7 +89,9 @@ def _amounts(command: F) -> F:
             "--train-instances", type=POSITIVE, metavar="N", help="Instances to learn from."
         ),
         click.option(
-            "--instances", type=Span(), help="Instances to report on: a number or a range."
+            "--instances",
+            type=Span(),
+            help="Instances to report on: a number or a range (at most 100,000).",
         ),
         click.option("--trials", type=POSITIVE, metavar="K", help="Attempts per instance."),
     ):
