@@ -96,7 +96,22 @@ def test_pass_at_k_of_retry_is_marked_for_shared_methods() -> None:
     assert result.arms["retry"]["success_by_trial"] == [0.0, 1.0]
     assert result.arms["retry"]["oracle_stopped"] is True
     assert result.arms["learned"]["vs_retry"]["diff"] == pytest.approx(0.0)
-    assert "oracle-stopped" in result.table()
+    assert "retry (oracle-stopped)" in result.table()
+    assert "the success of retry is pass@2, stopped by the reward" in result.table()
+
+
+@pytest.mark.parametrize(("learns", "trial"), [("instance", 2), ("shared", 1)])
+def test_the_table_says_which_trial_of_retry_is_compared_with(learns: str, trial: int) -> None:
+    outcomes = [outcome("a", t, False, arm=a) for a in ("retry", "learned") for t in (1, 2)]
+    arms = {"retry": ArmFacts(), "learned": ArmFacts()}
+    table = summarise(facts(learns=learns), outcomes, arms).table()
+    assert f"vs retry@{trial} [95 %]" in table
+    assert ("those of retry are what none does" in table) is (trial == 1)
+
+
+def test_without_retry_the_table_compares_with_nothing() -> None:
+    table = summarise(facts(), [outcome("a", 1, True)], {"learned": ArmFacts()}).table()
+    assert "retry@" not in table
 
 
 def test_more_seeds_of_the_same_instances_do_not_narrow_the_figures() -> None:

@@ -237,7 +237,9 @@ def _pair(found: Interval | None) -> JsonValue:
 
 
 def _table(figures: Mapping[str, Any]) -> str:
-    heads = ("arm", "success [95 %]", "by trial", "vs retry [95 %]", "episodes", "errors", "tokens")
+    trial = next((a["vs_retry"]["trial"] for a in figures["arms"].values() if a["vs_retry"]), None)
+    versus = "vs retry" if trial is None else f"vs retry@{trial} [95 %]"
+    heads = ("arm", "success [95 %]", "by trial", versus, "episodes", "errors", "tokens")
     rows = [heads]
     for name, arm in figures["arms"].items():
         label = f"{name} (oracle-stopped)" if arm["oracle_stopped"] else name
@@ -264,12 +266,20 @@ def _table(figures: Mapping[str, Any]) -> str:
     )
     title = f"{figures['task']} · {figures['method']} · {figures['model']} · {where}"
     tail = [_SIMULATED] if figures["simulated"] else []
+    tail[:0] = [
+        f"the success of {name} is pass@{len(arm['success_by_trial'])}, stopped by the reward"
+        for name, arm in figures["arms"].items()
+        if arm["oracle_stopped"]
+    ]
+    if trial == 1:
+        tail.insert(0, _FIRST_ATTEMPTS)
     if figures["status"] != "done":
         reason = f": {figures['stop_reason']}" if figures["stop_reason"] else ""
         tail.insert(0, f"{figures['status']}{reason}; these are the figures so far")
     return "\n".join([title, *lines, *tail])
 
 
+_FIRST_ATTEMPTS = "vs retry@1: first attempts on both sides, paired by instance; those of retry are what none does"
 _SIMULATED = "offline apprentice: tests the loop, says nothing about LLMs"
 
 
