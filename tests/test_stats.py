@@ -109,6 +109,13 @@ def test_the_table_says_which_trial_of_retry_is_compared_with(learns: str, trial
     assert ("those of retry are what none does" in table) is (trial == 1)
 
 
+def test_rows_of_both_splits_are_reported_as_such() -> None:
+    result = summarise(facts(train=10, test_rows=3), [outcome("a", 1, True)], {"none": ArmFacts()})
+    assert result.figures["split"] == {"train": 7, "test": 3, "reported": "all"}
+    assert "all 10 instances (7 train + 3 test rows)" in result.table()
+    assert "train split" not in result.table()
+
+
 def test_without_retry_the_table_compares_with_nothing() -> None:
     table = summarise(facts(), [outcome("a", 1, True)], {"learned": ArmFacts()}).table()
     assert "retry@" not in table

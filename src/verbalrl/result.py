@@ -63,6 +63,8 @@ class RunFacts(Record):
     train: int
     test: int
     reported: Split
+    test_rows: int = 0
+    """How many of `train` are rows of the test split: some methods read both splits alike."""
     supplier: RewardSupplier = RewardSupplier.ENVIRONMENT
     wall_s: float = 0.0
     stop_reason: str = ""
@@ -107,7 +109,7 @@ def summarise(
         "model": facts.model,
         "simulated": facts.simulated,
         "seeds": list(facts.seeds),
-        "split": {"train": facts.train, "test": facts.test, "reported": facts.reported},
+        "split": _split(facts),
         "reward_from": facts.supplier.value,
         "arms": {name: _arm(facts, name, by_arm[name], retry, arms[name]) for name in arms},
         "memory_digest": _first(arms, facts),
@@ -116,6 +118,17 @@ def summarise(
         "stop_reason": facts.stop_reason,
     }
     return RunResult(figures=figures)
+
+
+def _split(facts: RunFacts) -> JsonValue:
+    """How many instances of each split there were, and of which the success is reported."""
+    if facts.test_rows:
+        return {
+            "train": facts.train - facts.test_rows,
+            "test": facts.test_rows,
+            "reported": "all",
+        }
+    return {"train": facts.train, "test": facts.test, "reported": facts.reported}
 
 
 def solved_by(outcomes: Sequence[Outcome], split: Split, trial: int) -> dict[Key, float]:
@@ -260,10 +273,7 @@ def _table(figures: Mapping[str, Any]) -> str:
         "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    split = figures["split"]
-    where = (
-        f"{split['reported']} split, {split[split['reported']]} instances, seeds {figures['seeds']}"
-    )
+    where = f"{_read(figures['split'])}, seeds {figures['seeds']}"
     title = f"{figures['task']} · {figures['method']} · {figures['model']} · {where}"
     tail = [_SIMULATED] if figures["simulated"] else []
     tail[:0] = [
@@ -279,7 +289,15 @@ def _table(figures: Mapping[str, Any]) -> str:
     return "\n".join([title, *lines, *tail])
 
 
-_FIRST_ATTEMPTS = "vs retry@1: first attempts on both sides, paired by instance; those of retry are what none does"
+def _read(split: Mapping[str, Any]) -> str:
+    """Which instances the rates are over."""
+    if split["reported"] == "all":
+        whole = split["train"] + split["test"]
+        return f"all {whole} instances ({split['train']} train + {split['test']} test rows)"
+    return f"{split['reported']} split, {split[split['reported']]} instances"
+
+
+_FIRST_ATTEMPTS = "vs retry@1: first attempts, paired by instance; those of retry are what none does"
 _SIMULATED = "offline apprentice: tests the loop, says nothing about LLMs"
 
 

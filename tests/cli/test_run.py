@@ -138,6 +138,25 @@ def test_run_says_the_notes_of_the_task(tmp_path: Path, capsys: pytest.CaptureFi
     assert "rejected: 1" in said
 
 
+def test_a_method_that_learns_per_instance_says_that_it_reads_both_splits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {"question": f"{n} and 1?", "answer": n + 1, "split": "test" if n < 2 else "train"}
+        for n in range(5)
+    ]
+    file = tmp_path / "sums.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    few = ("--method", "reflexion", "--trials", "1", "--arms", "none")
+    given = ("run", str(file), *OFFLINE, *few, "--json", "--store", str(tmp_path / "store"))
+    for instances, split in (
+        ("99", {"train": 3, "test": 2, "reported": "all"}),
+        ("2", {"train": 2, "test": 0, "reported": "train"}),
+    ):
+        assert main([*given, "--instances", instances]) == 0
+        assert json.loads(capsys.readouterr().out)["split"] == split
+
+
 def test_run_options_reach_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = tmp_path / "store"
     given = (

@@ -140,6 +140,7 @@ class Bench:
             seeds=plan.seeds,
             train=len(plan.read) if plan.reported == "train" else len(plan.train),
             test=0 if plan.reported == "train" else len(plan.read),
+            test_rows=plan.test_rows,
             reported=plan.reported,
             supplier=task.reward_supplier,
             wall_s=wall_s,

@@ -38,7 +38,8 @@ class RunPlan:
     """For methods that learn shared lessons: what they learn from."""
     span: tuple[int, int]
     """The range of indices behind `read`."""
-    trust_code: bool = False
+    test_rows: int = 0
+    """How many of `read` are of the test split, where lessons of an instance serve it alone."""
 
     @classmethod
     async def of(
@@ -64,8 +65,9 @@ class RunPlan:
             raise ConfigurationError(f"{method.name}: trials={method.trials}; give at least 1")
         span = _span(task, instances)
         train: tuple[Instance, ...] = ()
+        test_rows = 0
         if method.learns == "instance":
-            read = await _all(task, span)
+            read, test_rows = await _all(task, span)
         else:
             read = await _made(task, "test", *span)
             if not read:
@@ -77,7 +79,7 @@ class RunPlan:
             train = await _made(task, "train", 0, count) if method.learn else ()
         if not read:
             raise ConfigurationError(f"{task.id} has no instances in {span[0]}:{span[1]}")
-        return cls(method, arms, seeds, start, read, train, span)
+        return cls(method, arms, seeds, start, read, train, span, test_rows)
 
     @classmethod
     async def from_config(
@@ -169,15 +171,18 @@ def _span(task: Task, instances: int | tuple[int, int] | None) -> tuple[int, int
     return (start, stop)
 
 
-async def _all(task: Task, span: tuple[int, int]) -> tuple[Instance, ...]:
-    """Instances of both splits as one list: what is learned on one serves that one only."""
+async def _all(task: Task, span: tuple[int, int]) -> tuple[tuple[Instance, ...], int]:
+    """Instances of both splits as one list, and how many of them are of the test split.
+
+    What is learned on one serves that one only, so that none needs to be kept for the end.
+    """
     start, stop = span
     train = task.size("train")
     if train is None or stop <= train:
-        return await _made(task, "train", start, stop)
+        return await _made(task, "train", start, stop), 0
     first = await _made(task, "train", start, train)
     rest = await _made(task, "test", max(start - train, 0), stop - train)
-    return first + tuple(instance.replace(split="train") for instance in rest)
+    return first + tuple(instance.replace(split="train") for instance in rest), len(rest)
 
 
 async def _made(task: Task, split: Split, start: int, stop: int) -> tuple[Instance, ...]:
