@@ -81,7 +81,9 @@ def test_the_figures_stand_beside_their_controls() -> None:
     result = summarise(facts(), outcomes, {"retry": ArmFacts(), "learned": ArmFacts()})
     learned = result.arms["learned"]
     assert learned["success_by_trial"] == [0.5, 1.0]
-    assert learned["vs_retry"] == {"trial": 2, "diff": 1.0, "ci95": [1.0, 1.0], "n": 2}
+    assert learned["vs_retry"] == {
+        "trial": 2, "diff": 1.0, "ci95": [1.0, 1.0], "n": 2, "of": 2, "partial": False
+    }  # fmt: skip
     assert "says nothing about LLMs" in result.table()
 
 
@@ -107,6 +109,50 @@ def test_the_table_says_which_trial_of_retry_is_compared_with(learns: str, trial
     table = summarise(facts(learns=learns), outcomes, arms).table()
     assert f"vs retry@{trial} [95 %]" in table
     assert ("those of retry are what none does" in table) is (trial == 1)
+
+
+def test_a_run_cut_short_compares_instances_that_both_arms_finished() -> None:
+    outcomes = [
+        *(outcome("a", t, t == 2, arm="learned") for t in (1, 2)),
+        *(outcome("a", t, False, arm="retry") for t in (1, 2, 3)),
+        *(outcome("b", 1, True, arm=arm) for arm in ("learned", "retry")),
+        outcome("c", 1, True, arm="learned"),
+        outcome("c", 1, False, arm="retry"),  # may yet be solved
+        outcome("d", 1, False, arm="learned"),
+    ]
+    arms = {"retry": ArmFacts(), "learned": ArmFacts()}
+    for status, versus, end in (
+        ("stopped", {"diff": 0.5, "n": 2, "of": 5, "partial": True}, (2, 3)),
+        ("done", {"diff": 0.6667, "n": 3, "of": 5, "partial": False}, (3, 4)),
+    ):
+        result = summarise(facts(trials=3, train=5, status=status), outcomes, arms)
+        assert result.arms["learned"]["vs_retry"].items() >= versus.items()
+        assert (result.arms["retry"]["finished"], result.arms["learned"]["finished"]) == end
+    table = summarise(facts(trials=3, train=5, status="stopped"), outcomes, arms).table()
+    assert "instances finished: retry 2 of 5, learned 3 of 5" in table
+    assert "(2 of 5)" in table
+
+
+def test_an_instance_is_finished_when_it_is_so_in_every_seed() -> None:
+    outcomes = [outcome("a", 1, True, seed=0), outcome("a", 1, False, seed=1)]
+    run = facts(seeds=(0, 1), status="stopped", train=1)
+    (learned,) = summarise(run, outcomes, {"learned": ArmFacts()}).arms.values()
+    assert (learned["finished"], learned["planned"]) == (0, 1)
+
+
+def test_the_commonest_cause_of_failures_stands_below_the_table() -> None:
+    broken = {"failed": True, "failure": "model_error: no such model"}
+    outcomes = [outcome(i, 1, None, **broken) for i in ("a", "b")]
+    outcomes += [
+        outcome("c", 1, None, failed=True, failure="task_error: a wall"),
+        outcome("d", 1, True),
+    ]
+    result = summarise(facts(), outcomes, {"learned": ArmFacts()})
+    assert result.figures["failures"] == [
+        {"failure": "model_error: no such model", "count": 2},
+        {"failure": "task_error: a wall", "count": 1},
+    ]
+    assert "3 of 4 episodes broke; most often (2×): model_error: no such model" in result.table()
 
 
 def test_rows_of_both_splits_are_reported_as_such() -> None:

@@ -190,6 +190,8 @@ def test_run_stops_at_its_time_and_resumes(
     captured = capsys.readouterr()
     figures = json.loads(captured.out)
     assert figures["status"] == "stopped"
+    (arm,) = figures["arms"].values()
+    assert arm["finished"] < arm["planned"] == 8
     assert f"go on with: verbalrl resume {figures['run']}" in captured.err
     assert main(["resume", figures["run"], "--json", "--store", store]) == 0
     assert json.loads(capsys.readouterr().out)["status"] == "done"
@@ -261,6 +263,29 @@ def test_demo_shows_tables_lessons_and_banner(
     assert out.count("critique cr_") == 3
     assert "“" in out
     assert out.splitlines()[-1] == "offline apprentice: tests the loop, says nothing about LLMs"
+
+
+def test_a_run_of_which_nothing_ends_says_why_and_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = tmp_path / "desk"
+    task.mkdir()
+    (task / "task.toml").write_text(
+        'id = "desk-v1"\nsummary = "A desk."\nlearns = "instance"\nenvironment = "desk:Desk"\n'
+        '[limits]\nmax_steps = 1\n[success]\nmeans = "Never."\n'
+    )
+    (task / "desk.py").write_text(
+        "class Desk:\n"
+        "    def __init__(self, instance): pass\n"
+        "    def reset(self, seed): raise RuntimeError('no legs')\n"
+    )
+    (task / "instances.jsonl").write_text('{"id": "a", "goal": "sit"}\n')
+    few = ("--trust-code", "--trials", "1", "--arms", "none,retry")
+    assert main(["run", str(task), *OFFLINE, *few, "--store", str(tmp_path / "store")]) == 1
+    captured = capsys.readouterr()
+    assert "2 of 2 episodes broke; most often (2×): task_error: " in captured.out
+    assert "RuntimeError: no legs" in captured.out
+    assert "no episode came to an end" in captured.err
 
 
 @pytest.mark.slow

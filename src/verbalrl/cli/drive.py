@@ -26,7 +26,7 @@ from ..result import RunResult
 from . import progress
 from .app import DONE, FAILED
 from .options import DEFAULT_STORE
-from .output import emit_json, note, one_line
+from .output import clean, emit_json, note, one_line
 from .reading import Unopened, opened
 
 _POLL = 0.2
@@ -166,7 +166,7 @@ def report(
         if as_json:
             emit_json(ended.result.figures)
         else:
-            click.echo(ended.result.table())
+            click.echo(clean(ended.result.table()))
     status = ended.result.figures.get("status") if ended.result else "interrupted"
     if status != "done":
         reason = (
@@ -176,9 +176,18 @@ def report(
         note(f"{status}{' by ' + reason if reason else ''}{way_on}")
     if status == "interrupted":
         return 128 + (ended.signal or signal.SIGINT)
+    broken = ended.result is not None and _all_broke(ended.result)
+    if broken:
+        note("no episode came to an end: mend the cause, then start a new run")
     if hints:
         _hints(run, store)
-    return FAILED if status == "failed" else DONE
+    return FAILED if broken or status == "failed" else DONE
+
+
+def _all_broke(result: RunResult) -> bool:
+    """Whether there were episodes and every one of them broke: then nothing was measured."""
+    arms = result.arms.values()
+    return 0 < sum(arm["episodes"] for arm in arms) == sum(arm["errors"] for arm in arms)
 
 
 def _hints(run: str, store: Path) -> None:

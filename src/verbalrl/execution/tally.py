@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from ..errors import first_line
 from ..records import Commit, Critique, Episode, Split, Usage
 from ..result import Outcome
 
@@ -75,6 +76,7 @@ def outcome_of(episode: Episode) -> Outcome:
     """What figures need of `episode`."""
     # Whoever reached a limit before the first action has not succeeded, though nobody judged it:
     # as unknown it would be left out of the rates, and being slow would raise them.
+    failure = episode.failure
     idle = episode.truncated and not episode.trajectory.steps
     return Outcome(
         arm=episode.arm,
@@ -85,6 +87,7 @@ def outcome_of(episode: Episode) -> Outcome:
         purpose=episode.spec.purpose,
         success=False if idle else episode.success,
         failed=episode.status != "finished",
+        failure=f"{failure.kind}: {first_line(failure.message, 200)}" if failure else "",
         reward=episode.reward.value,
         injected_tokens=sum(g.tokens for g in episode.guidance.values()),
     )

@@ -20,7 +20,7 @@ from ...records import (
 from ...result import RunResult
 from ...store import Store
 from ..options import reader
-from ..output import emit_json, heading, say
+from ..output import clean, emit_json, heading, say
 from ..reading import Found, find, opened
 from ..telling import (
     tell_commit,
@@ -111,7 +111,7 @@ def _tell_run(store: Store, run: RunRecord) -> None:
         if count:
             say(f"branch {branch.id}: {count} lessons", indent=2)
     if run.result:
-        click.echo(RunResult(figures=run.result).table())
+        click.echo(clean(RunResult(figures=run.result).table()))
 
 
 def _critiques_of(store: Store, episode: Episode) -> list[Critique]:

@@ -7,13 +7,18 @@ and counted.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import JsonValue
 
-from .records import Record, RewardSupplier, Split, Usage
-from .stats import Interval, interval, mean_by_instance, paired_difference
+from ..records import Record, RewardSupplier, Split, Usage
+from ..stats import Interval, interval, mean_by_instance, paired_difference
+from .table import table
+
+_LISTED = 5
+"""Kinds of failure that the figures name."""
 
 ROLES = ("actor", "critic", "curator")
 
@@ -32,6 +37,8 @@ class Outcome(Record):
     purpose: str
     success: bool | None
     failed: bool
+    failure: str = ""
+    """`kind: message`, where it failed."""
     reward: float | None
     injected_tokens: int = 0
 
@@ -93,7 +100,7 @@ class RunResult(Record):
 
     def table(self) -> str:
         """The arms side by side, as plain text."""
-        return _table(self.figures)
+        return table(self.figures)
 
 
 def summarise(
@@ -112,12 +119,28 @@ def summarise(
         "split": _split(facts),
         "reward_from": facts.supplier.value,
         "arms": {name: _arm(facts, name, by_arm[name], retry, arms[name]) for name in arms},
+        "failures": _failures(outcomes),
         "memory_digest": _first(arms, facts),
         "wall_s": round(facts.wall_s, 3),
         "status": facts.status,
         "stop_reason": facts.stop_reason,
     }
     return RunResult(figures=figures)
+
+
+def finished(facts: RunFacts, arm: str, outcomes: Sequence[Outcome]) -> frozenset[str]:
+    """The instances with which `arm` is through in all seeds: solved, or out of trials.
+
+    In a run that is done, those are all; a method may have stopped before the last trial.
+    """
+    trials = _trials(facts, arm)
+    keys = {
+        (o.instance, o.seed)
+        for o in _attempts(outcomes, facts.reported)
+        if facts.status == "done" or o.success is True or o.trial >= trials
+    }
+    counts = Counter(instance for instance, _ in keys)
+    return frozenset(i for i, n in counts.items() if n == len(facts.seeds))
 
 
 def _split(facts: RunFacts) -> JsonValue:
@@ -172,6 +195,8 @@ def _arm(
         "errors": sum(o.failed for o in outcomes),
         "unknown": sum(o.success is None and not o.failed for o in read),
         "instances": last.n if last else 0,
+        "finished": len(finished(facts, name, outcomes)),
+        "planned": _planned(facts),
         "success_rate": _figure(last.mean) if last else None,
         "ci95": _pair(last),
         "success_by_trial": [_figure(r.mean) if r else None for r in rates],
@@ -198,9 +223,13 @@ def _versus(
         return None
     trial = 1 if facts.learns == "shared" else facts.trials
     split = facts.reported
-    difference = paired_difference(
-        solved_by(outcomes, split, trial), solved_by(retry, split, trial)
+    # An instance that one arm is not through with may still be solved there.
+    both = finished(facts, name, outcomes) & finished(facts, "retry", retry)
+    ours, theirs = (
+        {key: hit for key, hit in solved_by(found, split, trial).items() if key[0] in both}
+        for found in (outcomes, retry)
     )
+    difference = paired_difference(ours, theirs)
     if difference is None:
         return None
     return {
@@ -208,7 +237,21 @@ def _versus(
         "diff": _figure(difference.mean),
         "ci95": _pair(difference),
         "n": difference.n,
+        "of": _planned(facts),
+        "partial": len(both) < _planned(facts) and facts.status != "done",
     }
+
+
+def _planned(facts: RunFacts) -> int:
+    """The instances that every arm is read on."""
+    return facts.train if facts.reported == "train" else facts.test
+
+
+def _failures(outcomes: Sequence[Outcome]) -> JsonValue:
+    """The commonest failures of episodes, with their counts."""
+    counts = Counter(o.failure or "unknown" for o in outcomes if o.failed)
+    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [{"failure": failure, "count": count} for failure, count in ranked[:_LISTED]]
 
 
 def _reward(attempts: Sequence[Outcome], trial: int) -> float | None:
@@ -247,68 +290,3 @@ def _figure(value: float) -> float:
 
 def _pair(found: Interval | None) -> JsonValue:
     return [_figure(found.low), _figure(found.high)] if found else None
-
-
-def _table(figures: Mapping[str, Any]) -> str:
-    trial = next((a["vs_retry"]["trial"] for a in figures["arms"].values() if a["vs_retry"]), None)
-    versus = "vs retry" if trial is None else f"vs retry@{trial} [95 %]"
-    heads = ("arm", "success [95 %]", "by trial", versus, "episodes", "errors", "tokens")
-    rows = [heads]
-    for name, arm in figures["arms"].items():
-        label = f"{name} (oracle-stopped)" if arm["oracle_stopped"] else name
-        total = sum(t["input"] + t["cached"] + t["output"] for t in arm["tokens"].values())
-        rows.append(
-            (
-                label,
-                _rate(arm["success_rate"], arm["ci95"]),
-                " ".join("–" if r is None else f"{r:.2f}" for r in arm["success_by_trial"]),
-                _difference(arm["vs_retry"]),
-                str(arm["episodes"]),
-                str(arm["errors"]),
-                f"{total:,}",
-            )
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
-    lines = [
-        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    where = f"{_read(figures['split'])}, seeds {figures['seeds']}"
-    title = f"{figures['task']} · {figures['method']} · {figures['model']} · {where}"
-    tail = [_SIMULATED] if figures["simulated"] else []
-    tail[:0] = [
-        f"the success of {name} is pass@{len(arm['success_by_trial'])}, stopped by the reward"
-        for name, arm in figures["arms"].items()
-        if arm["oracle_stopped"]
-    ]
-    if trial == 1:
-        tail.insert(0, _FIRST_ATTEMPTS)
-    if figures["status"] != "done":
-        reason = f": {figures['stop_reason']}" if figures["stop_reason"] else ""
-        tail.insert(0, f"{figures['status']}{reason}; these are the figures so far")
-    return "\n".join([title, *lines, *tail])
-
-
-def _read(split: Mapping[str, Any]) -> str:
-    """Which instances the rates are over."""
-    if split["reported"] == "all":
-        whole = split["train"] + split["test"]
-        return f"all {whole} instances ({split['train']} train + {split['test']} test rows)"
-    return f"{split['reported']} split, {split[split['reported']]} instances"
-
-
-_FIRST_ATTEMPTS = "vs retry@1: first attempts, paired by instance; those of retry are what none does"
-_SIMULATED = "offline apprentice: tests the loop, says nothing about LLMs"
-
-
-def _rate(rate: float | None, pair: Sequence[float] | None) -> str:
-    if rate is None or pair is None:
-        return "unknown"
-    return f"{rate:.2f} [{pair[0]:.2f}, {pair[1]:.2f}]"
-
-
-def _difference(versus: Mapping[str, Any] | None) -> str:
-    if versus is None:
-        return "–"
-    low, high = versus["ci95"]
-    return f"{versus['diff']:+.2f} [{low:+.2f}, {high:+.2f}]"

@@ -1,0 +1,112 @@
+"""The figures of a run as plain text; it computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def table(figures: Mapping[str, Any]) -> str:
+    """The arms side by side, and below them what a reader must know beside the figures."""
+    trial = next((a["vs_retry"]["trial"] for a in figures["arms"].values() if a["vs_retry"]), None)
+    versus = "vs retry" if trial is None else f"vs retry@{trial} [95 %]"
+    heads = ("arm", "success [95 %]", "by trial", versus, "episodes", "errors", "tokens")
+    rows = [heads]
+    for name, arm in figures["arms"].items():
+        label = f"{name} (oracle-stopped)" if arm["oracle_stopped"] else name
+        total = sum(t["input"] + t["cached"] + t["output"] for t in arm["tokens"].values())
+        rows.append(
+            (
+                label,
+                _rate(arm) + ("*" if _unfinished(arm) else ""),
+                " ".join("–" if r is None else f"{r:.2f}" for r in arm["success_by_trial"]),
+                _difference(arm["vs_retry"]),
+                str(arm["episodes"]),
+                str(arm["errors"]),
+                f"{total:,}",
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
+    lines = [
+        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    where = f"{_read(figures['split'])}, seeds {figures['seeds']}"
+    title = f"{figures['task']} · {figures['method']} · {figures['model']} · {where}"
+    return "\n".join([title, *lines, *_tail(figures, trial)])
+
+
+def _tail(figures: Mapping[str, Any], trial: int | None) -> list[str]:
+    """What a reader must know beside the table."""
+    arms: Mapping[str, Any] = figures["arms"]
+    tail = []
+    if figures["status"] != "done":
+        reason = f": {figures['stop_reason']}" if figures["stop_reason"] else ""
+        tail.append(f"{figures['status']}{reason}; these are the figures so far")
+        tail += _so_far(arms)
+    tail += _causes(figures)
+    if trial == 1:
+        tail.append(_FIRST_ATTEMPTS)
+    tail += [
+        f"the success of {name} is pass@{len(arm['success_by_trial'])}, stopped by the reward"
+        for name, arm in arms.items()
+        if arm["oracle_stopped"]
+    ]
+    return [*tail, _SIMULATED] if figures["simulated"] else tail
+
+
+def _so_far(arms: Mapping[str, Any]) -> list[str]:
+    """How much of the instances the rates and comparisons of a run that was cut short are about."""
+    parts = [
+        f"{name} {a['finished']} of {a['planned']}" for name, a in arms.items() if "planned" in a
+    ]
+    if not parts:
+        return []
+    lines = [f"* instances finished: {', '.join(parts)}; rates: of those begun"]
+    if any(a["vs_retry"] and a["vs_retry"].get("partial") for a in arms.values()):
+        lines.append("  vs retry: on instances finished in both arms; the solved ones finish first")
+    return lines
+
+
+def _causes(figures: Mapping[str, Any]) -> list[str]:
+    """Why episodes broke, the commonest cause first."""
+    found = figures.get("failures") or []
+    if not found:
+        return []
+    broken = sum(arm["errors"] for arm in figures["arms"].values())
+    whole = sum(arm["episodes"] for arm in figures["arms"].values())
+    first = found[0]
+    return [
+        f"{broken} of {whole} episodes broke; most often ({first['count']}×): {first['failure']}"
+    ]
+
+
+def _unfinished(arm: Mapping[str, Any]) -> bool:
+    return bool(arm.get("finished", 0) < arm.get("planned", 0))
+
+
+def _read(split: Mapping[str, Any]) -> str:
+    """Which instances the rates are over."""
+    if split["reported"] == "all":
+        whole = split["train"] + split["test"]
+        return f"all {whole} instances ({split['train']} train + {split['test']} test rows)"
+    return f"{split['reported']} split, {split[split['reported']]} instances"
+
+
+_FIRST_ATTEMPTS = "vs retry@1: first attempts paired by instance; those of retry are what none does"
+_SIMULATED = "offline apprentice: tests the loop, says nothing about LLMs"
+
+
+def _rate(arm: Mapping[str, Any]) -> str:
+    if arm["success_rate"] is None:
+        return "unknown" if arm["unknown"] else "–"
+    low, high = arm["ci95"]
+    return f"{arm['success_rate']:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _difference(versus: Mapping[str, Any] | None) -> str:
+    if versus is None:
+        return "–"
+    low, high = versus["ci95"]
+    part = f" ({versus['n']} of {versus['of']})" if versus.get("partial") else ""
+    return f"{versus['diff']:+.2f} [{low:+.2f}, {high:+.2f}]{part}"
