@@ -129,3 +129,22 @@ def test_broken_pipe_ends_quietly() -> None:
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_a_command_it_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    help_text = capsys.readouterr().out
+    assert main([]) == 0
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == (help_text, "")
+    assert "\n  run " in help_text
+
+
+@pytest.mark.parametrize("command", ["runs", "demo", "publish x"])
+def test_an_empty_name_of_a_store_is_refused(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command.split(), "--store", ""]) == 2
+    captured = capsys.readouterr()
+    assert "'--store': an empty text names no folder" in captured.err
+    assert (captured.out, captured.err.count("\n")) == ("", 1)

@@ -18,8 +18,14 @@ def test_span_refuses_what_holds_no_instance(text: str) -> None:
         Span().convert(text, None, None)
 
 
-def test_names_keep_order_and_drop_repeats() -> None:
-    assert Names().convert("retry, none,retry,", None, None) == ("retry", "none")
+def test_names_keep_their_order() -> None:
+    assert Names().convert("retry, none,", None, None) == ("retry", "none")
+
+
+@pytest.mark.parametrize("text", ["", " , ", "none,none", "retry,none, retry"])
+def test_names_are_given_and_given_once(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        Names().convert(text, None, None)
 
 
 def test_settings_take_json_and_text() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.filled import BRANCH, FIGURES, INSTANCE, RUN, SCOPE, critique, episode
 from verbalrl.cli import main
+from verbalrl.cli.commands.episodes import shared_place
 from verbalrl.errors import LeaseError
 from verbalrl.store import open_store
 
@@ -134,8 +135,49 @@ def test_publish_with_approval_activates_and_takes_reflections(run: Any) -> None
     assert [(r["status"], r["trust"]) for r in shown] == [("active", "operator")]
 
 
-def test_publish_of_another_seed(run: Any) -> None:
+def test_publish_of_another_seed(
+    run: Any, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("publish", RUN, "--seed", "1").startswith(f"{RUN}/learned/1 → main: 0 added")
+    assert main(["publish", RUN, "--seed", "1", "--store", str(folder)]) == 0
+    assert "nothing to publish: branch run_aaaa000001/learned/1 has no lessons" in (
+        capsys.readouterr().err
+    )
+
+
+def test_publish_says_what_it_leaves_out(
+    run: Any, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert json.loads(run("publish", RUN, "--json"))["left_out"] == {"reflection": 1}
+    assert main(["publish", RUN, "--store", str(folder)]) == 0
+    assert "left out: 1 reflection; --reflections copies them too" in capsys.readouterr().err
+    assert json.loads(run("publish", RUN, "--reflections", "--json"))["left_out"] == {}
+
+
+def test_episodes_keep_the_names_of_their_instances(run: Any) -> None:
+    title, heads, *rows = run("episodes").splitlines()
+    assert title.endswith("3 episodes, arm learned, instances toy-v1/train/…")
+    assert heads.split()[:3] == ["episode", "seed", "instance"]
+    assert [row.split()[2] for row in rows] == ["0"] * 3
+
+
+def test_names_share_whole_parts_of_their_paths_only() -> None:
+    assert shared_place(["toy-v1/train/10", "toy-v1/train/1"]) == "toy-v1/train/"
+    assert shared_place(["toy-v1/train/1", "toy-v1/test/1"]) == "toy-v1/"
+    assert shared_place(["a/1", "b/1"]) == ""
+
+
+def test_a_run_whose_process_is_gone_is_interrupted(folder: Path, run: Any) -> None:
+    def statuses() -> tuple[str, str, str]:
+        listed = json.loads(run("runs", "--json"))["runs"][0]["status"]
+        shown = json.loads(run("show", RUN, "--json"))["status"]
+        return run("runs").splitlines()[1].split()[1], listed, shown
+
+    with open_store(folder) as store:
+        store.update_run(RUN, status="running")
+        with store.acquire_lease(BRANCH, RUN):
+            assert set(statuses()) == {"running"}
+    assert set(statuses()) == {"interrupted"}
 
 
 def test_publish_while_another_writes_says_so(folder: Path, run: Any) -> None:

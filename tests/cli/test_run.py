@@ -215,6 +215,7 @@ def test_a_run_that_outlasts_its_time_before_it_begins_is_given_up(
         (["gridnav-v1", "--model", "offline:x"], "unknown model"),
         (["gridnav-v1", *OFFLINE, "--critic", "offline:x"], "unknown model"),
         (["gridnav-v1", *OFFLINE, "--arms", "lerned"], "did you mean: learned"),
+        (["gridnav-v1", *OFFLINE, "--arms", "none,none"], "'none' is named twice"),
         (["gridnav-v1", *OFFLINE, "--method", "reflex"], "did you mean: reflexion"),
         (["gridnav-v1", *OFFLINE, "--set", "window=2"], "give --method"),
         (["gridnav-v1", *OFFLINE, "--method", "reflexion", "--gate", "none"], "has no gate"),

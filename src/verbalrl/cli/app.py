@@ -96,13 +96,17 @@ class Commands(click.Group):
 
 @click.group(
     cls=Commands,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
     epilog="Readers take --branch or --run, and --json. Exit codes: 0 done or stopped by budget, "
     "1 the run failed, 2 usage or bad input, 130 or 143 interrupted (resumable).",
 )
 @click.version_option(__version__, "--version", prog_name="verbalrl")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Agents that learn in words: critique, distil, recall, and measure whether it helped."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -187,7 +187,9 @@ def report(
 def _all_broke(result: RunResult) -> bool:
     """Whether there were episodes and every one of them broke: then nothing was measured."""
     arms = result.arms.values()
-    return 0 < sum(arm["episodes"] for arm in arms) == sum(arm["errors"] for arm in arms)
+    episodes: int = sum(arm["episodes"] for arm in arms)
+    broken: int = sum(arm["errors"] for arm in arms)
+    return 0 < episodes == broken
 
 
 def _hints(run: str, store: Path) -> None:

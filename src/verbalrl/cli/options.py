@@ -19,11 +19,24 @@ F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_STORE = ".verbalrl"
 
 
+class Folder(click.Path):
+    """A folder that need not be there yet."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; an empty text would be the working directory, which nobody means by it."""
+        if value == "":
+            self.fail("an empty text names no folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def store_option(command: F) -> F:
     """`--store DIR`."""
     return click.option(
         "--store",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=Folder(),
         envvar="VERBALRL_STORE",
         default=DEFAULT_STORE,
         metavar="DIR",
@@ -111,12 +124,15 @@ class Names(click.ParamType):  # type: ignore[type-arg]
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, ...]:
-        """The names in their order, each once."""
+        """The names in their order."""
         if isinstance(value, tuple):
             return value
-        names = tuple(dict.fromkeys(n.strip() for n in value.split(",") if n.strip()))
+        names = tuple(n.strip() for n in value.split(",") if n.strip())
         if not names:
             self.fail("no name given", param, ctx)
+        for name in names:
+            if names.count(name) > 1:
+                self.fail(f"{name!r} is named twice", param, ctx)
         return names
 
 

@@ -57,6 +57,13 @@ def find_run(store: Store, prefix: str | None) -> RunRecord:
     return runs[-1]
 
 
+def as_it_is(store: Store, run: RunRecord) -> RunRecord:
+    """`run`, with the status `interrupted` where the process that ran it is gone."""
+    if run.status != "running" or run.id in store.living():
+        return run
+    return run.model_copy(update={"status": "interrupted"})
+
+
 def branch_of(
     store: Store, branch: str | None, run: str | None, kind: LessonKind | None = None
 ) -> Source:

@@ -82,6 +82,19 @@ def verify(connection: sqlite3.Connection, folder: Path, branch: str, fence: int
         raise LeaseError(f"lease {fence} on branch {branch} is over{by}; nothing was written")
 
 
+def living(connection: sqlite3.Connection, folder: Path) -> frozenset[str]:
+    """The owners of leases whose process still runs."""
+    rows = connection.execute("SELECT DISTINCT owner, token FROM leases WHERE held = 1")
+    return frozenset(owner for owner, token in rows if _lives(folder, token))
+
+
+def _lives(folder: Path, token: str) -> bool:
+    try:
+        return is_alive(folder, token)
+    except OSError:
+        return True  # a lock that we may not open is not known to be free
+
+
 def _holder(connection: sqlite3.Connection, folder: Path, branch: str) -> tuple[str, int] | None:
     row = connection.execute(
         "SELECT owner, pid, token FROM leases WHERE branch = ? AND held = 1", (branch,)

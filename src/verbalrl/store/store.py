@@ -326,6 +326,10 @@ class Store:
 
         return Lease(branch, owner, fence, release)
 
+    def living(self) -> frozenset[str]:
+        """The owners of leases that are held now, runs by their ids."""
+        return self._read(lambda c: leases.living(c, self.path))
+
     # Digests
 
     def memory_digest(self, branch: str) -> str:

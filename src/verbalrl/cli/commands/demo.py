@@ -15,7 +15,7 @@ from ...records import Evidence, Lesson, LessonKind
 from ...store import Store
 from ..building import Setup, learner_of, say_notes
 from ..drive import Ended, command, drive, report
-from ..options import Span, verbose_option
+from ..options import Folder, Span, verbose_option
 from ..output import heading, note, one_line, say
 from ..reading import find_run, learned_branch, opened
 from ..telling import rule
@@ -57,7 +57,7 @@ PARTS = (
 @click.command()
 @click.option(
     "--store",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Folder(),
     metavar="DIR",
     help="Keep the demo's store in a fresh folder in here. [a temporary folder]",
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from ..reading import find_run, instance_matches, opened
 from ..telling import episode_state
 
 _HEADS = ("episode", "arm", "seed", "instance", "trial", "outcome", "reward", "ended", "tokens")
+_ARM, _SEED, _INSTANCE = 1, 2, 3
 
 
 @click.command()
@@ -37,9 +40,33 @@ def episodes(store: Path, as_json: bool, **asked: Any) -> None:
     if as_json:
         emit_json({"store": str(store), **where, "episodes": [_summary(e) for e in found]})
         return
-    heading(f"run {where['run']}: {plural(len(found), 'episode')}")
-    if found:
-        table(_HEADS, [_row(episode) for episode in found], flexible=3)
+    _tell(where["run"], found)
+
+
+def _tell(run: str, found: Sequence[Episode]) -> None:
+    """The table; what all rows share stands once in the heading, so that names stay whole."""
+    title = f"run {run}: {plural(len(found), 'episode')}"
+    if not found:
+        heading(title)
+        return
+    place = shared_place([episode.instance for episode in found])
+    rows = [_row(episode, len(place)) for episode in found]
+    same = [n for n in (_ARM, _SEED) if len({row[n] for row in rows}) == 1]
+    said = [f"{_HEADS[n]} {rows[0][n]}" for n in same] + ([f"instances {place}…"] if place else [])
+    heading(", ".join([title, *said]))
+    shown = [n for n in range(len(_HEADS)) if n not in same]
+    table(
+        [_HEADS[n] for n in shown],
+        [[row[n] for n in shown] for row in rows],
+        flexible=shown.index(_INSTANCE),
+    )
+
+
+def shared_place(names: Sequence[str]) -> str:
+    """The path with which all `names` begin: `gridnav-v1/train/`; empty when there is none."""
+    columns = zip(*(name.split("/")[:-1] for name in names), strict=False)
+    shared = takewhile(lambda parts: len(set(parts)) == 1, columns)
+    return "".join(f"{parts[0]}/" for parts in shared)
 
 
 def _read(store: Store, asked: dict[str, Any]) -> tuple[dict[str, Any], list[Episode]]:
@@ -58,15 +85,16 @@ def _read(store: Store, asked: dict[str, Any]) -> tuple[dict[str, Any], list[Epi
     return where, list(store.episodes(**where, steps=False))
 
 
-def _row(episode: Episode) -> tuple[object, ...]:
+def _row(episode: Episode, cut: int) -> tuple[object, ...]:
     reward = episode.reward.value
     return (
         episode.id,
         episode.arm,
         episode.seed,
-        episode.instance,
+        episode.instance[cut:],
         episode.trial,
-        episode_state(episode),
+        # What broke stands under `ended`.
+        "error" if episode.failure is not None else episode_state(episode),
         None if reward is None else f"{reward:g}",
         episode.stop_reason.value,
         sum(episode.usage.values(), Usage()).total,

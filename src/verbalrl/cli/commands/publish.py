@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ...records import LessonKind
+from ...records import Lesson, LessonKind
 from ..options import json_option, store_option, verbose_option
-from ..output import emit_json, note
+from ..output import emit_json, note, plural
 from ..reading import MAIN, find_run, learned_branch, opened
 
 
@@ -36,10 +38,31 @@ def publish(run: str, store: Path, as_json: bool, **asked: Any) -> None:
         record = find_run(kept, run)
         branch = learned_branch(kept, record, asked["arm"], asked["seed"]).id
         counts = asyncio.run(kept.publish(branch, kinds=kinds, approve=asked["approve"]))
+        there = kept.current_lessons(branch)
+    left = _left_out(there, kinds)
     if as_json:
-        emit_json({"from": branch, "to": MAIN, "approved": asked["approve"], **counts})
+        found = {"from": branch, "to": MAIN, "approved": asked["approve"], **counts}
+        emit_json({**found, "left_out": left})
         return
     listed = ", ".join(f"{number} {what}" for what, number in counts.items())
     click.echo(f"{branch} → {MAIN}: {listed}")
+    if left:
+        kept_back = ", ".join(plural(number, kind) for kind, number in left.items())
+        note(f"left out: {kept_back}; --reflections copies them too")
+    elif not any(counts.values()):
+        note(f"there was nothing to publish: {_why_nothing(branch, there)}")
     if counts.get("added") and not asked["approve"]:
         note("quarantined until a person approves: read them, then publish again with --approve")
+
+
+def _left_out(lessons: Sequence[Lesson], kinds: Collection[LessonKind]) -> dict[str, int]:
+    """How many usable lessons of each kind were not asked for."""
+    return dict(Counter(le.kind.value for le in lessons if le.usable and le.kind not in kinds))
+
+
+def _why_nothing(branch: str, lessons: Sequence[Lesson]) -> str:
+    if not lessons:
+        return f"branch {branch} has no lessons"
+    counts = Counter(lesson.status.value for lesson in lessons)
+    listed = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
+    return f"no lesson of branch {branch} may be used ({listed})"

@@ -10,7 +10,7 @@ import click
 from ...records import RunRecord
 from ..options import reader
 from ..output import emit_json, note, table
-from ..reading import opened
+from ..reading import as_it_is, opened
 
 _HEADS = ("run", "status", "task", "method", "model", "none", "retry", "learned", "begun (UTC)")
 
@@ -23,7 +23,7 @@ def runs(store: Path, as_json: bool) -> None:
     The figures are success rates of the arms; `verbalrl show RUN` has their intervals.
     """
     with opened(store) as kept:
-        found = kept.runs()
+        found = [as_it_is(kept, run) for run in kept.runs()]
     if as_json:
         emit_json({"store": str(store), "runs": [_summary(run) for run in found]})
     elif found:

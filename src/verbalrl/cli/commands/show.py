@@ -21,7 +21,7 @@ from ...result import RunResult
 from ...store import Store
 from ..options import reader
 from ..output import clean, emit_json, heading, say
-from ..reading import Found, find, opened
+from ..reading import Found, as_it_is, find, opened
 from ..telling import (
     tell_commit,
     tell_critique,
@@ -53,6 +53,8 @@ def _only(store: Store, identity: str) -> Found:
     found = find(store, identity)
     if len(found) == 1:
         item = found[0]
+        if isinstance(item, RunRecord):
+            return as_it_is(store, item)
         # A list leaves trajectories out.
         return (store.episode(item.id) or item) if isinstance(item, Episode) else item
     if not found:
