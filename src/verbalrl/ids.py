@@ -38,6 +38,11 @@ def key_id(prefix: str, *key: Any) -> str:
     return f"{prefix}_{base64.b32encode(digest).decode('ascii').lower()[:_ID_CHARS]}"
 
 
+def instance_scope(scope: str, instance: str) -> str:
+    """The scope of an instance's reflections: a path below the task's."""
+    return instance if instance.startswith(f"{scope}/") else f"{scope}/{instance}"
+
+
 def coin(*key: Any) -> float:
     """A number in [0, 1) that depends on `key` alone."""
     digest = hashlib.sha256(canonical_json(list(key)).encode("utf-8")).digest()

@@ -12,6 +12,7 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from .ids import instance_scope
 from .methods import Method, growth
 from .records import (
     Batch,
@@ -152,11 +153,6 @@ class Stream:
         results = await together(self._bench.do(work, place) for work in batch.work)
         done = [result for result in results if result is not None]
         return done if len(done) == len(results) else None
-
-
-def instance_scope(scope: str, instance: str) -> str:
-    """The scope of an instance's reflections: a path below the task's."""
-    return instance if instance.startswith(f"{scope}/") else f"{scope}/{instance}"
 
 
 async def together(work: Iterable[Coroutine[Any, Any, T]]) -> Sequence[T]:

@@ -185,6 +185,20 @@ def test_publish_while_another_writes_says_so(folder: Path, run: Any) -> None:
         assert LeaseError.__name__ not in run("publish", RUN, code=1)
 
 
+@pytest.mark.parametrize("command", ["reflections", "behaviors"])
+def test_lessons_of_a_task_by_its_scope(command: str, run: Any) -> None:
+    assert len(json.loads(run(command, "--scope", SCOPE, "--json"))[command]) == 1
+    assert json.loads(run(command, "--scope", SCOPE[:3], "--json"))[command] == []
+
+
+@pytest.mark.parametrize("identity", ["run_a", "cu_b", "le_", "cr_00000000000000000001"])
+def test_show_takes_the_start_of_an_id(identity: str, run: Any) -> None:
+    if identity == "le_":
+        assert "is not unique; it may be: le_" in run("show", identity, code=2)
+    else:
+        assert json.loads(run("show", identity, "--json"))["id"].startswith(identity)
+
+
 def test_show_run_has_its_table(run: Any) -> None:
     out = run("show", "run_aaaa")
     assert "1.00 [1.00, 1.00]" in out

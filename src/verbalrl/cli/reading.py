@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import click
 
 from ..errors import StorageError, UnknownNameError
 from ..records import (
-    BranchRecord,
     Commit,
     Critique,
     Decision,
@@ -19,10 +17,11 @@ from ..records import (
     LessonKind,
     RunRecord,
 )
-from ..store import Store, open_store
+from ..store import MAIN as MAIN
+from ..store import Source, Store, open_store, source_of
+from ..store import learned_branch as learned_branch
 from .app import USAGE
 
-MAIN = "main"
 Found = RunRecord | Episode | Critique | Lesson | Commit | Decision
 
 
@@ -30,13 +29,6 @@ class Unopened(click.ClickException):
     """The store cannot be opened: bad input, not a run that failed."""
 
     exit_code = USAGE
-
-
-class Source(NamedTuple):
-    """The branch that is read, and the reason."""
-
-    branch: str
-    why: str
 
 
 def opened(folder: Path) -> Store:
@@ -70,28 +62,7 @@ def branch_of(
     """The branch asked for; else `main` if it has lessons, else what the latest run learned."""
     if branch is not None and run is not None:
         raise click.UsageError("give --branch or --run, not both")
-    if branch is not None:
-        return Source(store.branch(branch).id, "as asked")
-    if run is None and store.current_lessons(MAIN, kind=kind):
-        return Source(MAIN, "it has lessons")
-    if run is None and not store.runs():
-        return Source(MAIN, "there is no run yet")
-    record = find_run(store, run)
-    found = learned_branch(store, record)
-    which = "latest run" if run is None else "as asked"
-    return Source(found.id, f"{which}, arm {found.arm}, seed {found.seed}")
-
-
-def learned_branch(
-    store: Store, run: RunRecord, arm: str = "learned", seed: int | None = None
-) -> BranchRecord:
-    """The branch of an arm and seed of `run`; the first seed when none is named."""
-    there = store.branches(run.id)
-    for branch in there:
-        if branch.arm == arm and seed in (None, branch.seed):
-            return branch
-    wanted = f"{run.id}/{arm}" + ("" if seed is None else f"/{seed}")
-    raise UnknownNameError.of("branch", wanted, [b.id for b in there])
+    return source_of(store, branch, run, kind)
 
 
 def instance_matches(instance: str, asked: str | None) -> bool:
@@ -100,43 +71,24 @@ def instance_matches(instance: str, asked: str | None) -> bool:
 
 
 def find(store: Store, identity: str) -> tuple[Found, ...]:
-    """What has this id; else everything whose id begins with it."""
-    exact = [get(identity) for get in _getters(store)]
+    """What has this id; else what begins with it, the first few of every kind."""
+    getters = _getters(store)
+    exact = [get(identity) for get in getters.values()]
     found = tuple(item for item in exact if item is not None)
     if found:
         return found
-    return tuple(_beginning(store, identity))
+    begun = store.ids_beginning(identity)
+    near = (getters[table](name) for table, names in begun.items() for name in names)
+    return tuple(item for item in near if item is not None)
 
 
-def _getters(store: Store) -> tuple[Callable[[str], Found | None], ...]:
-    return (
-        lambda i: next((r for r in store.runs() if r.id == i), None),
-        store.episode,
-        store.critique,
-        store.lesson,
-        store.commit,
-        store.decision,
-    )
-
-
-def _beginning(store: Store, prefix: str) -> Iterator[Found]:
-    """Everything whose id begins with `prefix`, one read of each kind that it can be."""
-    seen: set[str] = set()
-    for lead, listed in _listings(store):
-        if not (prefix.startswith(lead) or lead.startswith(prefix)):
-            continue
-        for item in listed():
-            if item.id.startswith(prefix) and item.id not in seen:
-                seen.add(item.id)
-                yield item
-
-
-def _listings(store: Store) -> tuple[tuple[str, Callable[[], Iterable[Any]]], ...]:
-    branches = [branch.id for branch in store.branches()]
-    return (
-        ("run_", store.runs),
-        ("ep_", lambda: store.episodes(steps=False)),
-        ("cr_", store.critiques),
-        ("le_", lambda: (le for b in branches for le in store.current_lessons(b))),
-        ("", lambda: (d for b in branches for d in store.decisions(b))),
-    )
+def _getters(store: Store) -> dict[str, Callable[[str], Found | None]]:
+    """By table."""
+    return {
+        "runs": lambda i: store.run(i) if i in store.ids_beginning(i)["runs"] else None,
+        "episodes": store.episode,
+        "critiques": store.critique,
+        "lessons": store.lesson,
+        "commits": store.commit,
+        "decisions": store.decision,
+    }

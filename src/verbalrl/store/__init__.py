@@ -5,6 +5,11 @@ from __future__ import annotations
 from .digest import episodes_digest as episodes_digest
 from .digest import memory_digest as memory_digest
 from .leases import Lease as Lease
+from .reading import MAIN as MAIN
+from .reading import Source as Source
+from .reading import learned_branch as learned_branch
+from .reading import source_of as source_of
+from .reading import within as within
 from .reduce import ENTRY as ENTRY
 from .reduce import LIVE as LIVE
 from .reduce import PARENTS as PARENTS

@@ -172,17 +172,21 @@ def lesson(
     connection: sqlite3.Connection, cache: Cache, identity: str, branch: str | None
 ) -> Lesson | None:
     """One lesson at its newest revision: on `branch`, else where it was first written."""
-    rows = connection.execute(
-        "SELECT u.branch, u.scope FROM updates u WHERE u.lesson = ? AND u.op IN (?, ?, ?)"
-        " ORDER BY u.n",
-        (identity, Operation.ADD, Operation.MERGE, Operation.SUPERSEDE),
-    ).fetchall()
-    for home, scope in rows:
+    for home, scope in written(connection, identity):
         where_to_look = home if branch is None else branch
         for found in lessons(connection, cache, where_to_look, scope):
             if found.id == identity:
                 return found
     return None
+
+
+def written(connection: sqlite3.Connection, identity: str) -> list[tuple[str, str]]:
+    """The branches and scopes in which a lesson was written, the first one first."""
+    return connection.execute(
+        "SELECT u.branch, u.scope FROM updates u WHERE u.lesson = ? AND u.op IN (?, ?, ?)"
+        " ORDER BY u.n",
+        (identity, Operation.ADD, Operation.MERGE, Operation.SUPERSEDE),
+    ).fetchall()
 
 
 def births(connection: sqlite3.Connection, branch: str) -> dict[str, str]:

@@ -38,8 +38,9 @@ def run(connection: sqlite3.Connection, prefix: str) -> RunRecord:
     """The run of that id, or the only one whose id begins with it."""
     row = connection.execute(f"SELECT {_RUN} FROM runs WHERE id = ?", (prefix,)).fetchone()
     if row is None:
-        sql = f"SELECT {_RUN} FROM runs WHERE substr(id, 1, ?) = ? ORDER BY seq LIMIT 13"
-        found = connection.execute(sql, (len(prefix), prefix)).fetchall() if prefix else []
+        sql = f"SELECT {_RUN} FROM runs WHERE id >= ? AND id < ? ORDER BY seq LIMIT 13"
+        bounds = (prefix, f"{prefix}\U0010ffff")
+        found = connection.execute(sql, bounds).fetchall() if prefix else []
         if len(found) > 1:
             listed = ", ".join(str(r[0]) for r in found[:12])
             raise UnknownNameError(f"run {prefix!r} is not unique; it may be: {listed}")

@@ -30,9 +30,10 @@ from ..records import (
     RunStatus,
     Status,
 )
-from . import commits, digest, episodes, journal, leases, lessons, publish, runs, schema
+from . import commits, digest, episodes, finding, journal, leases, lessons, publish, runs, schema
 from .leases import Lease
 from .locks import FileLock, Liveness
+from .reading import Readers
 from .writer import Work, Writer, close_connection
 
 T = TypeVar("T")
@@ -67,7 +68,7 @@ def open_store(path: str | Path, *, create: bool = False) -> Store:
         ) from error
 
 
-class Store:
+class Store(Readers):
     """All that is kept, through one writer and one reader connection; a context manager.
 
     Coroutines return once their rows are on the disk; so do the plain methods that write, which
@@ -287,6 +288,10 @@ class Store:
         """A lesson as it is now on a branch, by default on the one where it was written."""
         return self._read(lambda c: lessons.lesson(c, self._cache, identity, branch))
 
+    def home(self, lesson: str) -> str | None:
+        """The branch on which a lesson was first written."""
+        return self._read(lambda c: next((b for b, _ in lessons.written(c, lesson)), None))
+
     async def publish(
         self,
         from_branch: str,
@@ -329,6 +334,10 @@ class Store:
     def living(self) -> frozenset[str]:
         """The owners of leases that are held now, runs by their ids."""
         return self._read(lambda c: leases.living(c, self.path))
+
+    def ids_beginning(self, prefix: str, limit: int = 9) -> dict[str, list[str]]:
+        """By table, the first ids of runs, episodes, critiques, lessons and so on."""
+        return self._read(lambda c: finding.beginning(c, prefix, limit))
 
     # Digests
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from ...records import BranchRecord, Lesson, LessonKind, Status
+from ...store import within
 from ..options import branch_options, reader
 from ..output import emit_json, heading, plural, say
 from ..reading import branch_of, instance_matches, opened
@@ -24,7 +25,7 @@ _ORDER = (
 
 
 def _filters(command: F) -> F:
-    command = click.option("--scope", metavar="SCOPE", help="Only of exactly this scope.")(command)
+    command = click.option("--scope", metavar="SCOPE", help="Only of this task or scope.")(command)
     return click.option(
         "--status",
         type=click.Choice([status.value for status in Status]),
@@ -63,11 +64,14 @@ def _list(kind: LessonKind, folder: Path, as_json: bool, asked: dict[str, Any]) 
     with opened(folder) as store:
         source = branch_of(store, asked["branch"], asked["run"], kind)
         statuses = None if asked["status"] is None else [Status(asked["status"])]
-        found = store.current_lessons(
-            source.branch, scope=asked["scope"], kind=kind, statuses=statuses
-        )
+        found = store.current_lessons(source.branch, kind=kind, statuses=statuses)
         seeds = _other_seeds(store.branches(), source.branch)
-    found = tuple(le for le in found if instance_matches(le.scope, asked.get("instance")))
+    found = tuple(
+        lesson
+        for lesson in found
+        if instance_matches(lesson.scope, asked.get("instance"))
+        and (asked["scope"] is None or within(lesson, asked["scope"]))
+    )
     if as_json:
         emit_json(
             {

@@ -63,7 +63,7 @@ def _only(store: Store, identity: str) -> Found:
             "see `verbalrl runs`, `episodes`, `critiques`, `behaviors`, `reflections`"
         )
     listed = ", ".join(item.id for item in found[:8])
-    more = f" and {len(found) - 8} more" if len(found) > 8 else ""
+    more = " and more" if len(found) > 8 else ""
     raise UnknownNameError(f"id {identity!r} is not unique; it may be: {listed}{more}")
 
 

@@ -1,0 +1,137 @@
+"""What was learned, as a person asks for it: by kind and scope, from the branch that they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+from ..errors import ConfigurationError, UnknownNameError
+from ..ids import instance_scope
+from ..records import BranchRecord, Lesson, LessonKind, RunRecord, Status
+
+MAIN = "main"
+
+
+class Source(NamedTuple):
+    """The branch that is read, and the reason."""
+
+    branch: str
+    why: str
+
+
+class Readable(Protocol):
+    """What it takes to answer: a store."""
+
+    def run(self, identity: str) -> RunRecord:
+        """The run of that id."""
+
+    def runs(self) -> tuple[RunRecord, ...]:
+        """All runs, oldest first."""
+
+    def branch(self, identity: str) -> BranchRecord:
+        """The branch of that id."""
+
+    def branches(self, run: str | None = None) -> tuple[BranchRecord, ...]:
+        """The branches of a run, or all."""
+
+    def current_lessons(
+        self,
+        branch: str,
+        *,
+        scope: str | None = None,
+        kind: LessonKind | None = None,
+        statuses: Iterable[Status] | None = None,
+    ) -> tuple[Lesson, ...]:
+        """Lessons as they are now."""
+
+
+class Readers:
+    """The part of a store that people read lessons through."""
+
+    def reflections(
+        self: Readable,
+        scope: str,
+        *,
+        branch: str | None = None,
+        run: str | None = None,
+        usable: bool = True,
+    ) -> tuple[Lesson, ...]:
+        """The reflections of a task, or of one of its instances.
+
+        Args:
+            scope: A task's id takes in its instances; an instance's scope is that one alone.
+            branch: Read this branch; by default `main` if it has reflections, else what the latest
+                run learned with its first seed.
+            run: Read what this run learned, with its first seed.
+            usable: False: also those that were retired, superseded or revoked, or wait.
+        """
+        return _lessons(self, LessonKind.REFLECTION, scope, (branch, run), usable)
+
+    def behaviors(
+        self: Readable,
+        scope: str,
+        *,
+        branch: str | None = None,
+        run: str | None = None,
+        usable: bool = True,
+    ) -> tuple[Lesson, ...]:
+        """The behaviors of a task; arguments as for `reflections`."""
+        return _lessons(self, LessonKind.BEHAVIOR, scope, (branch, run), usable)
+
+
+def _lessons(
+    store: Readable,
+    kind: LessonKind,
+    scope: str,
+    asked: tuple[str | None, str | None],
+    usable: bool,
+) -> tuple[Lesson, ...]:
+    found = store.current_lessons(source_of(store, *asked, kind).branch, kind=kind)
+    return tuple(x for x in found if within(x, scope) and (x.usable or not usable))
+
+
+def within(lesson: Lesson, scope: str) -> bool:
+    """Whether a lesson is of exactly this scope, or a reflection on an instance of this task.
+
+    Which instance it is about its evidence says; `toy` is not a task of `toy-v1/train/0`.
+    """
+    if lesson.scope == scope:
+        return True
+    return lesson.kind is LessonKind.REFLECTION and any(
+        lesson.scope == instance_scope(scope, e.instance) for e in lesson.evidence
+    )
+
+
+def source_of(
+    store: Readable, branch: str | None, run: str | None, kind: LessonKind | None = None
+) -> Source:
+    """The branch asked for; else `main` if it has lessons, else what the latest run learned.
+
+    Raises:
+        ConfigurationError: Both are given.
+        UnknownNameError: There is no such branch or run.
+    """
+    if branch is not None and run is not None:
+        raise ConfigurationError("give a branch or a run, not both")
+    if branch is not None:
+        return Source(store.branch(branch).id, "as asked")
+    if run is None and store.current_lessons(MAIN, kind=kind):
+        return Source(MAIN, "it has lessons")
+    runs = store.runs() if run is None else (store.run(run),)
+    if not runs:
+        return Source(MAIN, "there is no run yet")
+    found = learned_branch(store, runs[-1])
+    which = "latest run" if run is None else "as asked"
+    return Source(found.id, f"{which}, arm {found.arm}, seed {found.seed}")
+
+
+def learned_branch(
+    store: Readable, run: RunRecord, arm: str = "learned", seed: int | None = None
+) -> BranchRecord:
+    """The branch of an arm and seed of `run`; the first seed when none is named."""
+    there = store.branches(run.id)
+    for branch in there:
+        if branch.arm == arm and seed in (None, branch.seed):
+            return branch
+    wanted = f"{run.id}/{arm}" + ("" if seed is None else f"/{seed}")
+    raise UnknownNameError.of("branch", wanted, [b.id for b in there])
