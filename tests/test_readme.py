@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.M | re.S)
+README = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, re.M | re.S)
+SHOWN = re.findall(r"^```text\n(.*?)^```$", README, re.M | re.S)
 
 
 def run(*arguments: str, folder: Path) -> str:
@@ -22,8 +24,16 @@ def run(*arguments: str, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_a_block_of_the_readme_runs(block: str, tmp_path: Path) -> None:
-    assert "learned" in run("-c", block, folder=tmp_path)
+def test_a_block_of_the_readme_prints_what_it_says(block: str, tmp_path: Path) -> None:
+    printed = columns(run("-c", block, folder=tmp_path))
+    for line in columns("".join(SHOWN)):
+        assert any(found[: len(line)] == line for found in printed), line
+
+
+def columns(text: str) -> list[list[str]]:
+    """The cells of each line, without the ids of episodes, which are new in every run."""
+    lines = re.sub(r"ep_\S+", "ep_", text).splitlines()
+    return [re.split(r"  +", line) for line in lines]
 
 
 def test_a_plain_function_learns(tmp_path: Path) -> None:

@@ -243,7 +243,8 @@ class Learner:
         needs = plan.method.learn and "learned" in plan.arms
         if needs and self._critic is None:
             raise ConfigurationError(
-                "the agent has no model of its own to criticise with; give critic="
+                f"the agent {self._agent.name} holds no model to criticise with; name one, such as "
+                'critic="openai:NAME", or give a function as critic='
             )
         return {
             **plan.config(),
