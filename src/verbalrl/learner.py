@@ -20,7 +20,7 @@ from typing import Any
 from . import agents, critics, curators, methods
 from ._logging import get_logger
 from .errors import ConfigurationError
-from .execution import Bench, Kit, Progress, RunPlan
+from .execution import Bench, Kit, Progress, RunPlan, given
 from .lanes import Stream, together
 from .methods import Method
 from .models import Model, run_sync
@@ -41,7 +41,7 @@ class Learner:
 
     Args:
         agent: A callable that takes a `Situation`, or (instance, guidance); or a `ChatAgent`.
-        method: A plan from `verbalrl.methods`; by default the one that suits the task.
+        method: A plan from `verbalrl.methods`, or its name; by default the one that suits the task.
         critic: A model, its name, or a callable; by default the agent's own model.
         curator: A model, its name, or a callable; by default the critic's model.
         store: A folder, or an open store; by default a new temporary folder.
@@ -54,26 +54,27 @@ class Learner:
         self,
         agent: agents.AgentLike,
         *,
-        method: Method | None = None,
+        method: Method | str | None = None,
         critic: critics.CriticLike | None = None,
         curator: curators.CuratorLike | None = None,
         store: Store | Path | str | None = None,
-        hooks: Sequence[Hook] = (),
+        hooks: Hook | Sequence[Hook] = (),
         limits: Limits | None = None,
         prompts: Path | str | None = None,
     ) -> None:
-        self._prompts = PromptLibrary(Path(prompts) if prompts is not None else None)
+        overrides = given.folder(prompts, "prompts")
+        self._prompts = PromptLibrary(None if overrides is None else Path(overrides))
         self._agent = agents.adapt(agent)
-        self._method = method
+        self._method = given.method(method)
         judge = self._agent.model if critic is None else critic
         distiller = _model_of(judge) if curator is None else curator
         self._critic = None if judge is None else critics.adapt_critic(judge, self._prompts)
         self._curator = (
             None if distiller is None else curators.adapt_curator(distiller, self._prompts)
         )
-        self._store = store
-        self._hooks = tuple(hooks)
-        self._limits = limits or Limits()
+        self._store = store if isinstance(store, Store) else given.folder(store, "store")
+        self._hooks = given.hooks(hooks)
+        self._limits = given.limits(limits)
         self._bench: Bench | None = None
 
     async def run(
@@ -84,7 +85,7 @@ class Learner:
         instances: int | tuple[int, int] | None = None,
         train_instances: int | None = None,
         seeds: Sequence[int] = (0,),
-        arms: Sequence[str] = DEFAULT_ARMS,
+        arms: str | Sequence[str] = DEFAULT_ARMS,
         start: str | None = None,
         learn: bool = True,
     ) -> RunResult:
@@ -104,13 +105,16 @@ class Learner:
         Raises:
             ConfigurationError: Before the first model call, when something cannot work.
         """
+        given.span(instances)
+        given.count(train_instances, "train_instances")
+        task = given.task(task)
         plan = await RunPlan.of(
             task,
             self._chosen(task, trials, learn),
             instances=instances,
             train_instances=train_instances,
-            seeds=tuple(seeds),
-            arms=tuple(arms),
+            seeds=given.seeds(seeds),
+            arms=given.arms(arms),
             start=start,
         )
         with ExitStack() as stack:
@@ -130,6 +134,7 @@ class Learner:
         """
         with ExitStack() as stack:
             store = self._open(stack, create=False)
+            task = given.task(task)
             record = store.run(run)
             plan = await RunPlan.from_config(record.config, task, self._method)
             self._limits = _course(record.config, self._limits)

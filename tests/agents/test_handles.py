@@ -106,7 +106,7 @@ def keyword(situation: Situation, *, model: str) -> str:
         (lambda a, b, c: "open", "takes 3"),
         (keyword, "keyword 'model'"),
         (Steps, "pass an instance"),
-        ("gpt", "not callable"),
+        ("gpt", "is a name; write vrl.ChatAgent"),
     ],
 )
 def test_what_is_no_agent_is_refused_in_one_line(given: Any, problem: str) -> None:

@@ -1,5 +1,6 @@
 """Settings that cannot work are one line, before anything runs; everything else is as given."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -70,12 +71,13 @@ class _Own:
 
 def test_a_method_of_ones_own_needs_a_trial_too() -> None:
     own: Method = _Own()  # type: ignore[assignment]
+    plan = RunPlan.of(
+        load_task("gridnav-v1"),
+        own,
+        instances=2,
+        train_instances=None,
+        seeds=(0,),
+        arms=("learned",),
+    )
     with pytest.raises(ConfigurationError, match="own: trials=0; give at least 1"):
-        RunPlan.of(
-            load_task("gridnav-v1"),
-            own,
-            instances=2,
-            train_instances=None,
-            seeds=(0,),
-            arms=("learned",),
-        )
+        asyncio.run(plan)

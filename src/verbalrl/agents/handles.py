@@ -190,6 +190,10 @@ def _action(answer: object, name: str) -> Action:
 def _required(agent: AgentLike) -> int:
     if isinstance(agent, type):
         raise ConfigurationError(f"agent {agent.__name__} is a class: pass an instance of it")
+    if isinstance(agent, str):
+        raise ConfigurationError(f"agent: {agent!r} is a name; write vrl.ChatAgent({agent!r})")
+    if isinstance(agent, Model):
+        raise ConfigurationError(f"agent: {agent.name} is a model; write vrl.ChatAgent(model)")
     if not callable(agent):
         raise ConfigurationError(f"agent: {type(agent).__name__} is not callable")
     required = [

@@ -1,0 +1,125 @@
+"""What the caller gave, in the form that a run needs; one line for what cannot be meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from .. import methods
+from ..errors import ConfigurationError
+from ..methods import Method
+from ..rollout import Hook, Limits
+from ..tasks import Task
+
+_HOOKS = ("before_action", "after_step")
+
+
+def method(given: object) -> Method | None:
+    """A method, by its name too; None leaves the choice to the task."""
+    if given is None or (isinstance(given, Method) and not isinstance(given, type)):
+        return given
+    if isinstance(given, str):
+        return methods.method(given)
+    raise ConfigurationError(
+        f"method= takes a name or a method such as methods.reflexion(), not {_named(given)}"
+    )
+
+
+def task(given: object) -> Task:
+    """A task; names are loaded by `load_task`, which knows more kinds than can be known here."""
+    if isinstance(given, str | Path):
+        raise ConfigurationError(
+            f"a task is wanted, not its name: write vrl.load_task({str(given)!r})"
+        )
+    if isinstance(given, type) or not all(
+        callable(getattr(given, name, None)) for name in ("instances", "environment", "size")
+    ):
+        raise ConfigurationError(f"a task is wanted, from vrl.load_task(…), not {_named(given)}")
+    return given  # type: ignore[return-value]
+
+
+def hooks(given: object) -> tuple[Hook, ...]:
+    """Hooks; one alone will do."""
+    several = (given,) if _is_hook(given) else _listed(given, "hooks", "hooks")
+    for hook in several:
+        if not _is_hook(hook):
+            raise ConfigurationError(
+                f"hooks= takes objects with {' or '.join(_HOOKS)}, not {_named(hook)}"
+            )
+    return several
+
+
+def limits(given: object) -> Limits:
+    """Limits; None for the usual ones."""
+    if given is None:
+        return Limits()
+    if not isinstance(given, Limits):
+        raise ConfigurationError(
+            f"limits= takes vrl.Limits(…), such as vrl.Limits(concurrency=8), not {_named(given)}"
+        )
+    return given
+
+
+def folder(given: Any, what: str) -> Any:
+    """A path, or whatever else is not a path by mistake."""
+    if given is not None and not isinstance(given, str | Path):
+        raise ConfigurationError(f"{what}= takes a folder, not {_named(given)}")
+    if given == "":
+        raise ConfigurationError(f"{what}= takes a folder, and an empty text names none")
+    return given
+
+
+def seeds(given: object) -> tuple[int, ...]:
+    """Seeds, each a whole number."""
+    listed = _listed(given, "seeds", "whole numbers such as (0, 1, 2)")
+    for seed in listed:
+        if not isinstance(seed, int) or isinstance(seed, bool):
+            raise ConfigurationError(f"seeds= takes whole numbers, not {_named(seed)}")
+    return listed
+
+
+def arms(given: object) -> tuple[str, ...]:
+    """Names of arms; one alone will do."""
+    listed = (given,) if isinstance(given, str) else _listed(given, "arms", "names")
+    for name in listed:
+        if not isinstance(name, str):
+            raise ConfigurationError(f"arms= takes names, not {_named(name)}")
+    return listed
+
+
+def count(given: object, what: str) -> None:
+    """Refuse what is no number of things."""
+    if given is not None and (not isinstance(given, int) or isinstance(given, bool) or given < 1):
+        raise ConfigurationError(f"{what}= takes a whole number of at least 1, not {_named(given)}")
+
+
+def span(given: object) -> None:
+    """Refuse what is neither a number of instances nor a range of them."""
+    if isinstance(given, tuple | list):
+        if len(given) == 2 and all(type(end) is int for end in given):
+            return
+        raise ConfigurationError(f"instances= takes a range as (A, B), not {_named(given)}")
+    count(given, "instances")
+
+
+def _listed(given: object, name: str, what: str) -> tuple[Any, ...]:
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise ConfigurationError(f"{name}= takes a tuple of {what}, not {_named(given)}")
+    return tuple(given)
+
+
+def _is_hook(given: object) -> bool:
+    return not isinstance(given, type) and any(
+        callable(getattr(given, name, None)) for name in _HOOKS
+    )
+
+
+def _named(given: object) -> str:
+    """`the class X`, or the value itself where it is short."""
+    if isinstance(given, type):
+        return f"the class {given.__name__}"
+    if callable(given):
+        return f"the function {getattr(given, '__name__', type(given).__name__)}"
+    shown = repr(given)
+    return shown if len(shown) <= 40 else type(given).__name__
