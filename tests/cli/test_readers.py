@@ -135,6 +135,24 @@ def test_publish_with_approval_activates_and_takes_reflections(run: Any) -> None
     assert [(r["status"], r["trust"]) for r in shown] == [("active", "operator")]
 
 
+def test_a_lesson_that_waits_is_approved_and_retired_by_a_person(
+    run: Any, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("publish", RUN)
+    assert main(["behaviors", "--store", str(folder)]) == 0
+    said = capsys.readouterr().err
+    assert said.startswith("1 quarantined (no prompt carries them); to make one active: verbalrl ")
+    lesson = said.split()[-3]
+    assert f"{lesson}  quarantined → active on branch main" in run("approve", lesson)
+    assert "active already on branch main" in run("approve", lesson[:12])
+    after = json.loads(run("retire", lesson, "--json"))["lessons"][0]
+    assert (after["before"], after["status"], after["branch"]) == ("active", "retired", "main")
+    assert "cannot become active any more" in run("approve", lesson, code=2)
+    assert "retired by a person" in run("show", lesson)
+    assert "no lesson in" in run("approve", "le_none", code=2)
+    assert "is not unique" in run("retire", "le_", code=2)
+
+
 def test_publish_of_another_seed(
     run: Any, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -34,6 +34,8 @@ COMMANDS: Mapping[str, Entry] = {
     "run": Entry("Learn", "run:run", "Run a task under a method, beside its controls."),
     "resume": Entry("Learn", "resume:resume", "Go on with a run that was interrupted."),
     "publish": Entry("Learn", "publish:publish", "Copy what a run learned to the branch main."),
+    "approve": Entry("Learn", "review:approve", "Make lessons active that wait for a person."),
+    "retire": Entry("Learn", "review:retire", "Take lessons out of use."),
     "tasks": Entry("Look up", "catalogue:tasks", "List the built-in tasks."),
     "methods": Entry("Look up", "catalogue:methods", "List the methods and their settings."),
     "runs": Entry("Look at a store", "runs:runs", "List the runs of a store."),

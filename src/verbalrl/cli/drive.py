@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-import shlex
 import signal
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -25,7 +24,7 @@ from ..records import LessonKind
 from ..result import RunResult
 from . import progress
 from .app import DONE, FAILED
-from .options import DEFAULT_STORE
+from .options import command
 from .output import clean, emit_json, note, one_line
 from .reading import Unopened, opened
 
@@ -205,9 +204,3 @@ def _hints(run: str, store: Path) -> None:
     kinds = [f"{kind}s" for kind in _LISTED if kind in learned]
     for name in (*kinds, *(["critiques"] if judged else []), "episodes"):
         note(f"  {command(name, '--run', run, store=store)}")
-
-
-def command(name: str, *arguments: str, store: Path) -> str:
-    """A command line that can be pasted into a shell."""
-    place = () if str(store) == DEFAULT_STORE else ("--store", str(store))
-    return shlex.join(("verbalrl", name, *arguments, *place))

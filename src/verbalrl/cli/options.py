@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -153,3 +154,9 @@ def settings(pairs: tuple[str, ...]) -> dict[str, Any]:
         except ValueError:
             found[key.strip()] = value
     return found
+
+
+def command(name: str, *arguments: str, store: Path) -> str:
+    """A command line that can be pasted into a shell."""
+    place = () if str(store) == DEFAULT_STORE else ("--store", str(store))
+    return shlex.join(("verbalrl", name, *arguments, *place))

@@ -7,3 +7,6 @@ from .recall import recall as recall
 from .render import PROMPT_INPUTS as PROMPT_INPUTS
 from .render import GuidanceInputs as GuidanceInputs
 from .render import guidance_text as guidance_text
+from .review import Reviewed as Reviewed
+from .review import Verdict as Verdict
+from .review import review as review

@@ -14,8 +14,8 @@ from ...methods import ARMS, method
 from ...records import Evidence, Lesson, LessonKind
 from ...store import Store
 from ..building import Setup, learner_of, say_notes
-from ..drive import Ended, command, drive, report
-from ..options import Folder, Span, verbose_option
+from ..drive import Ended, drive, report
+from ..options import Folder, Span, command, verbose_option
 from ..output import heading, note, one_line, say
 from ..reading import find_run, learned_branch, opened
 from ..telling import rule

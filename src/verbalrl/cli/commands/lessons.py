@@ -10,8 +10,8 @@ import click
 
 from ...records import BranchRecord, Lesson, LessonKind, Status
 from ...store import within
-from ..options import branch_options, reader
-from ..output import emit_json, heading, plural, say
+from ..options import branch_options, command, reader
+from ..output import emit_json, heading, note, plural, say
 from ..reading import branch_of, instance_matches, opened
 from ..telling import tell_lesson
 
@@ -22,6 +22,10 @@ _ORDER = (
     *(Status.RETIRED, Status.REVOKED, Status.PURGED),
 )
 """What matters most to a reader first."""
+_WAITS = {
+    Status.PROVISIONAL: "prompts carry them, on trial",
+    Status.QUARANTINED: "no prompt carries them",
+}
 
 
 def _filters(command: F) -> F:
@@ -92,6 +96,20 @@ def _list(kind: LessonKind, folder: Path, as_json: bool, asked: dict[str, Any]) 
             scope = lesson.scope
             heading(f"— {scope}")
         tell_lesson(lesson)
+    for line in _waiting(found, folder):
+        note(line)
+
+
+def _waiting(lessons: Sequence[Lesson], folder: Path) -> list[str]:
+    """What to do about lessons that a person has not approved."""
+    lines = []
+    for status, state in _WAITS.items():
+        first = next((le.id for le in lessons if le.status is status), None)
+        if first is not None:
+            count = sum(le.status is status for le in lessons)
+            way = command("approve", first, store=folder)
+            lines.append(f"{count} {status} ({state}); to make one active: {way}")
+    return lines
 
 
 def _by_status(lessons: Sequence[Lesson]) -> str:

@@ -52,7 +52,10 @@ def publish(run: str, store: Path, as_json: bool, **asked: Any) -> None:
     elif not any(counts.values()):
         note(f"there was nothing to publish: {_why_nothing(branch, there)}")
     if counts.get("added") and not asked["approve"]:
-        note("quarantined until a person approves: read them, then publish again with --approve")
+        note(
+            "quarantined until a person approves: read them, then publish again with --approve, "
+            "or approve single ones"
+        )
 
 
 def _left_out(lessons: Sequence[Lesson], kinds: Collection[LessonKind]) -> dict[str, int]:

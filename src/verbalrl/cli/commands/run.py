@@ -121,7 +121,7 @@ def _conditions(command: F) -> F:
         click.option(
             "--gate",
             type=click.Choice(["none", "review"]),
-            help="A lesson becomes active at once, or when a person says so.",
+            help="A lesson becomes active at once, or by `verbalrl approve`.",
         ),
         click.option("--no-learn", is_flag=True, help="Read memory, change nothing."),
         click.option("--from", "start", metavar="BRANCH", help="Start with its lessons."),

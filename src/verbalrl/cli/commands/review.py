@@ -1,0 +1,85 @@
+"""`verbalrl approve` and `verbalrl retire`: a person's word on single lessons."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ...errors import UnknownNameError
+from ...memory import Reviewed, Verdict, review
+from ...store import MAIN, Store
+from ..options import json_option, store_option, verbose_option
+from ..output import emit_json, note
+from ..reading import opened
+from ..telling import rule
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _of_lessons(command: F) -> F:
+    command = click.argument("lessons", nargs=-1, required=True, metavar="LESSON...")(command)
+    branch = click.option(
+        "--branch", metavar="BRANCH", help="On this branch. [where each was written]"
+    )
+    return branch(store_option(json_option(verbose_option(command))))
+
+
+@click.command()
+@_of_lessons
+def approve(lessons: tuple[str, ...], branch: str | None, store: Path, as_json: bool) -> None:
+    """Make lessons active that wait for a person.
+
+    LESSON is an id as `behaviors` prints it, or the start of one. Read it first: what you approve
+    has your trust.
+    """
+    _review("approve", lessons, branch, store, as_json)
+
+
+@click.command()
+@_of_lessons
+def retire(lessons: tuple[str, ...], branch: str | None, store: Path, as_json: bool) -> None:
+    """Take lessons out of use.
+
+    LESSON is an id as `behaviors` and `reflections` print it, or the start of one. It stays in the
+    store with its history.
+    """
+    _review("retire", lessons, branch, store, as_json)
+
+
+def _review(
+    verdict: Verdict, lessons: tuple[str, ...], branch: str | None, folder: Path, as_json: bool
+) -> None:
+    with opened(folder) as store:
+        names = [_lesson(store, name) for name in lessons]
+        found = asyncio.run(review(store, names, verdict, branch=branch))
+    if as_json:
+        emit_json({"lessons": [_summary(one) for one in found]})
+        return
+    for one in found:
+        lesson = one.lesson
+        changed = one.before is not lesson.status
+        what = f"{one.before} → {lesson.status}" if changed else f"{lesson.status} already"
+        click.echo(f"{lesson.id}  {what} on branch {one.branch}")
+        click.echo(f"  {rule(lesson.body)}")
+    if verdict == "approve" and any(one.branch != MAIN for one in found):
+        note(
+            "other runs read the branch main: `verbalrl publish RUN --approve` copies lessons there"
+        )
+
+
+def _lesson(store: Store, prefix: str) -> str:
+    """The only lesson whose id begins with `prefix`."""
+    found = store.ids_beginning(prefix)["lessons"] if prefix else []
+    if prefix in found or len(found) == 1:
+        return found[0]
+    if found:
+        raise UnknownNameError(f"lesson {prefix!r} is not unique; it may be: {', '.join(found)}")
+    raise UnknownNameError(f"no lesson in {store.path} has the id {prefix!r}; see `behaviors`")
+
+
+def _summary(one: Reviewed) -> dict[str, Any]:
+    return {"branch": one.branch, "before": one.before, **one.lesson.model_dump(mode="json")}

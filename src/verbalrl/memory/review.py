@@ -1,0 +1,102 @@
+"""What a person decides about single lessons: to approve or to retire them.
+
+The store's table of transitions says what may become of a lesson; a person's word is an update
+like any other, with the operator as its origin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from ..errors import ConfigurationError, UnknownNameError
+from ..ids import key_id
+from ..records import Commit, Lesson, MemoryUpdate, Operation, Origin, Status
+from ..store import TRANSITIONS, Store
+
+Verdict = Literal["approve", "retire"]
+
+_MEANS: dict[Verdict, tuple[Operation, Status]] = {
+    "approve": (Operation.ACTIVATE, Status.ACTIVE),
+    "retire": (Operation.RETIRE, Status.RETIRED),
+}
+
+
+class Reviewed(NamedTuple):
+    """What became of one lesson."""
+
+    branch: str
+    before: Status
+    lesson: Lesson
+    """As it is now."""
+
+
+def decide(lesson: Lesson, verdict: Verdict) -> MemoryUpdate | None:
+    """The update that `verdict` makes of `lesson`; None where it is so already.
+
+    Raises:
+        ConfigurationError: The table of transitions does not allow it.
+    """
+    operation, status = _MEANS[verdict]
+    if lesson.status is status:
+        return None
+    if status not in TRANSITIONS[operation].get(lesson.status, ()):
+        raise ConfigurationError(
+            f"lesson {lesson.id} is {lesson.status} and cannot become {status} any more"
+        )
+    reason = f"{verdict}d by a person"
+    return MemoryUpdate(
+        op=operation, lesson=lesson.id, status=status, trust=Origin.OPERATOR, reason=reason
+    )
+
+
+async def review(
+    store: Store, lessons: Sequence[str], verdict: Verdict, *, branch: str | None = None
+) -> tuple[Reviewed, ...]:
+    """Approve or retire `lessons` on `branch`, by default the one where each was written.
+
+    All are looked at before the first is changed; those of one scope change together.
+
+    Raises:
+        UnknownNameError: There is no such lesson on the branch.
+        ConfigurationError: A lesson may not change so, or its run may still be resumed.
+        LeaseError: The lessons of the branch are being changed by somebody else.
+    """
+    chosen: dict[tuple[str, str], list[Lesson]] = {}
+    for name in dict.fromkeys(lessons):
+        home = branch if branch is not None else store.home(name)
+        found = None if home is None else store.lesson(name, branch=store.branch(home).id)
+        if home is None or found is None:
+            place = store.path if branch is None else f"branch {branch}"
+            raise UnknownNameError(f"there is no lesson {name!r} in {place}; see `show {name}`")
+        decide(found, verdict)
+        _check_over(store, home)
+        chosen.setdefault((home, found.scope), []).append(found)
+    reviewed: list[Reviewed] = []
+    for (home, scope), before in chosen.items():
+        reviewed += await _commit(store, home, scope, before, verdict)
+    return tuple(reviewed)
+
+
+def _check_over(store: Store, branch: str) -> None:
+    # A resumed run goes on from the memory that it left, and must find it so.
+    run = store.branch(branch).run
+    if run is not None and store.run(run).status != "done":
+        raise ConfigurationError(
+            f"run {run} can still be resumed, so its memory stays as it is until then; "
+            "resume it first, or publish what it learned and review that on main"
+        )
+
+
+async def _commit(
+    store: Store, branch: str, scope: str, before: Sequence[Lesson], verdict: Verdict
+) -> list[Reviewed]:
+    with store.acquire_lease(branch, verdict) as lease:
+        base = store.revision(branch, scope)
+        updates = tuple(u for u in (decide(lesson, verdict) for lesson in before) if u is not None)
+        if updates:
+            identity = key_id("op", verdict, branch, scope, base, [u.lesson for u in updates])
+            made = Commit(id=identity, branch=branch, scope=scope, base=base, updates=updates)
+            await store.put_commit(made, lease.fence)
+    now = {lesson.id: lesson for lesson in store.lessons(branch, scope)}
+    return [Reviewed(branch, lesson.status, now[lesson.id]) for lesson in before]

@@ -1,0 +1,81 @@
+"""A person's word on lessons: what the table of transitions allows, and nothing else."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.filled import BRANCH, RUN, SCOPE, fill
+from verbalrl.errors import ConfigurationError, LeaseError, UnknownNameError
+from verbalrl.memory import Verdict, review
+from verbalrl.memory.review import decide
+from verbalrl.records import LessonKind, Origin, Status
+from verbalrl.store import LIVE, Store, open_store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """One run with a behavior and a reflection, the behavior in quarantine on main."""
+    asyncio.run(fill(tmp_path))
+    with open_store(tmp_path) as opened:
+        asyncio.run(opened.publish(BRANCH, kinds=[LessonKind.BEHAVIOR], approve=False))
+        yield opened
+
+
+@pytest.mark.parametrize("status", list(Status))
+@pytest.mark.parametrize(("verdict", "end"), [("approve", "active"), ("retire", "retired")])
+def test_only_live_lessons_can_be_decided_on(
+    verdict: Verdict, end: str, status: Status, store: Store
+) -> None:
+    lesson = store.behaviors(SCOPE, run=RUN)[0].replace(status=status)
+    if status == end:
+        assert decide(lesson, verdict) is None
+    elif status in LIVE:
+        update = decide(lesson, verdict)
+        assert update is not None
+        assert (update.status, update.trust) == (Status(end), Origin.OPERATOR)
+    else:
+        with pytest.raises(ConfigurationError, match=f"is {status} and cannot become {end}"):
+            decide(lesson, verdict)
+
+
+def test_an_approved_lesson_is_active_and_a_retired_one_is_gone(store: Store) -> None:
+    (waiting,) = store.behaviors(SCOPE, branch="main", usable=False)
+    ((branch, before, now),) = asyncio.run(review(store, [waiting.id], "approve"))
+    assert (branch, before, now.status) == ("main", Status.QUARANTINED, Status.ACTIVE)
+    assert store.behaviors(SCOPE) == (now,)
+    again = asyncio.run(review(store, [waiting.id, waiting.id], "approve"))
+    assert [(one.before, one.lesson) for one in again] == [(Status.ACTIVE, now)]
+    asyncio.run(review(store, [waiting.id], "retire"))
+    assert store.behaviors(SCOPE, branch="main") == ()
+
+
+def test_lessons_of_several_scopes_are_decided_on_at_once_or_not_at_all(store: Store) -> None:
+    (reflection,), (behavior,) = store.reflections(SCOPE), store.behaviors(SCOPE, run=RUN)
+    with pytest.raises(UnknownNameError, match="no lesson 'le_none'"):
+        asyncio.run(review(store, [behavior.id, "le_none"], "retire"))
+    assert store.behaviors(SCOPE, run=RUN) == (behavior,)
+    found = asyncio.run(review(store, [behavior.id, reflection.id], "retire"))
+    assert {one.lesson.status for one in found} == {Status.RETIRED}
+    with pytest.raises(ConfigurationError, match="is retired and cannot become active"):
+        asyncio.run(review(store, [reflection.id], "approve"))
+
+
+def test_a_run_that_can_be_resumed_keeps_its_memory(store: Store) -> None:
+    (behavior,) = store.behaviors(SCOPE, run=RUN)
+    store.update_run(RUN, status="stopped")
+    with pytest.raises(ConfigurationError, match="can still be resumed"):
+        asyncio.run(review(store, [behavior.id], "retire"))
+
+
+def test_somebody_else_may_be_writing(store: Store) -> None:
+    (waiting,) = store.behaviors(SCOPE, branch="main", usable=False)
+    with store.acquire_lease("main", "another"), pytest.raises(LeaseError):
+        asyncio.run(review(store, [waiting.id], "approve"))
+
+
+def test_a_lesson_is_looked_for_on_the_branch_that_is_named(store: Store) -> None:
+    (behavior,) = store.behaviors(SCOPE, run=RUN)
+    with pytest.raises(UnknownNameError, match="in branch main"):
+        asyncio.run(review(store, [behavior.id], "retire", branch="main"))
