@@ -1,6 +1,7 @@
 """The readers against a store that was filled through the store's own doors."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from verbalrl.cli.commands.episodes import shared_place
 from verbalrl.errors import LeaseError
 from verbalrl.store import open_store
 
+ROOT = Path(__file__).parents[2]
 FAILED = episode(1, success=False)
 
 
@@ -151,6 +153,17 @@ def test_a_lesson_that_waits_is_approved_and_retired_by_a_person(
     assert "retired by a person" in run("show", lesson)
     assert "no lesson in" in run("approve", "le_none", code=2)
     assert "is not unique" in run("retire", "le_", code=2)
+
+
+def test_tasks_say_which_options_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tasks"]) == 0
+    out = capsys.readouterr().out
+    assert "options, such as gridnav-v1?side=5: side=5, pits=3, hint=true, min_safe=0.05" in out
+    assert main(["tasks", "--json"]) == 0
+    for item in json.loads(capsys.readouterr().out)["tasks"]:
+        readme = (ROOT / "tasks" / item["id"] / "README.md").read_text("utf-8")
+        assert item["options"]
+        assert [o for o in item["options"] if not re.search(rf"`{o}`|\?{o}=", readme)] == []
 
 
 def test_publish_of_another_seed(

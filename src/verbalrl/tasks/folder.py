@@ -141,6 +141,8 @@ class FolderTask(WorldTask):
 
     folder: Path
     success_means: str
+    options: Mapping[str, JsonValue]
+    """What may follow the name after a question mark, with the values in use."""
 
     @classmethod
     def read(
@@ -187,7 +189,7 @@ class FolderTask(WorldTask):
             notes=getattr(world, "notes", ()),
             behaviour=_behaviour(folder, args, world),
         )
-        return cls(card, world, folder, file.success.means)
+        return cls(card, world, folder, file.success.means, args)
 
     def known_as(self, name: str) -> FolderTask:
         """The same task, to be loaded again by `name` rather than by its place."""

@@ -37,6 +37,10 @@ def tasks(as_json: bool) -> None:
             defaults += f", {item['default_train']} to learn from"
         steps = f"at most {item['max_steps']} step{'s' if item['max_steps'] > 1 else ''}"
         say(f"instances: {sizes}; by default {defaults}; {steps}", indent=2)
+        if item["options"]:
+            pairs = ", ".join(f"{k}={_value(v)}" for k, v in item["options"].items())
+            first, value = next(iter(item["options"].items()))
+            say(f"options, such as {item['id']}?{first}={_value(value)}: {pairs}", indent=2)
 
 
 def _task(name: str) -> dict[str, Any]:
@@ -49,6 +53,7 @@ def _task(name: str) -> dict[str, Any]:
         "default_instances": task.default_instances,
         "default_train": task.default_train,
         "max_steps": task.max_steps,
+        "options": dict(getattr(task, "options", {})),
         "observations": task.observations.value,
         "reward_from": task.reward_supplier.value,
         "sha": task.sha,
