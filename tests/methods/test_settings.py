@@ -14,8 +14,8 @@ from verbalrl.rollout import Limits
 from verbalrl.tasks import load_task
 
 BOUNDS = [
-    *(("reflexion", name) for name in ("trials", "window", "budget", "max_steps")),
-    *(("handbook", name) for name in ("trials", "round_size", "budget", "max_lessons", "group")),
+    *(("reflexion", name) for name in ("trials", "window", "max_steps")),
+    *(("handbook", name) for name in ("trials", "round_size", "max_lessons", "group")),
 ]
 
 
@@ -53,7 +53,7 @@ def test_a_setting_that_is_not_there_is_named() -> None:
 
 
 def test_the_least_settings_work() -> None:
-    least = Reflexion(trials=1, window=1, budget=1, max_steps=1)
+    least = Reflexion(trials=1, window=1, budget=0, max_steps=1)
     assert methods.method("reflexion", methods.settings_of(least)) == least
 
 

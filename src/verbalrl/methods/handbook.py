@@ -36,7 +36,7 @@ class Handbook(MethodSettings):
     """Passes over the train split; solved instances are not repeated."""
     round_size: int = Field(default=32, ge=1)
     """Instances per round: a constant, so that concurrency cannot change what is learned."""
-    budget: int = Field(default=1500, ge=1)
+    budget: int = Field(default=1500, ge=0)
     max_lessons: int = Field(default=24, ge=1)
     group: int = Field(default=8, ge=1)
     """Critiques per proposing call of the curator."""

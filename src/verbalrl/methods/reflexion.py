@@ -33,8 +33,8 @@ class Reflexion(MethodSettings):
     trials: int = Field(default=5, ge=1, le=MAX_TRIALS)
     window: int = Field(default=3, ge=1)
     """Critiques whose lines the next attempt reads."""
-    budget: int = Field(default=1500, ge=1)
-    """Tokens of guidance."""
+    budget: int = Field(default=1500, ge=0)
+    """Tokens of guidance; 0: nothing is read, which is a control of its own."""
 
     def plan(self, view: InstanceView, /) -> Batch | Done:
         """The next attempt, or first the critique and the reflections of the last one."""
