@@ -23,7 +23,10 @@ TICKET = "Ticket: The customer was billed twice for the enterprise plan and want
         ('the text mentions "cancel or refund"', False),
         ("the text mentions “enterprise plan”", True),
         ("there are 2 plans of the customer", False),
-        ("it is what it is", False),
+        ("it is what it is", True),
+        ("always", True),
+        ("in every case, at any time", True),
+        ('the text mentions "refund" or so', False),
     ],
 )
 def test_conditions_are_tested_by_their_words(when: str, expected: bool) -> None:
@@ -37,6 +40,7 @@ def test_conditions_are_tested_by_their_words(when: str, expected: bool) -> None
         ("the plan is enterprise", False),
         ('"enterprise"', False),
         ("the customer is on a trial plan", True),
+        ("in any case", True),
         ("the customer asks for a refund", True),
     ],
 )

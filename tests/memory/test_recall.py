@@ -192,6 +192,15 @@ def test_all_goes_in_when_all_fits() -> None:
     assert guidance.tokens == total
 
 
+def test_the_stable_block_leaves_room_for_texts_and_what_is_forced_in() -> None:
+    lessons = [lesson(f"l{n:02}", "x" * 300, born=n) for n in range(12)]
+    for words, forced in (("y" * 2000, ()), ("", ("l10", "l11")), ("y" * 1500, ("l11",))):
+        guidance = get(lessons, text=words, force_in=forced, budget=600)
+        assert guidance.tokens <= 600
+        assert set(forced) <= set(ids(guidance.volatile))
+    assert get(lessons, force_in=tuple(f"l{n:02}" for n in range(8)), budget=300).stable == ()
+
+
 def test_newest_reflections_win_when_the_budget_is_short() -> None:
     lessons = [line(f"r{n}", n, instruction="x" * 100) for n in range(1, 6)]
     cost = lessons[0].body.tokens

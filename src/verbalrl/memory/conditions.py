@@ -6,6 +6,7 @@ It asks, clause by clause:
 - where an alternative quotes words ("dark theme"), exactly these must occur, all of them;
 - else its numbers must all occur, and at least half of its other content words (exceptions: all).
 
+A condition without content words ("always", "in every case") holds; such an exception excepts nothing.
 Content words are words that are not function words, cut to a rough stem. The test errs towards
 letting a lesson through: what it keeps back, the agent never sees.
 """
@@ -18,11 +19,11 @@ from functools import lru_cache
 
 # The last two lines are what conditions are made of rather than about.
 _STOP_WORDS = """
-    a about after all also an and any are as at be because been before being both but by can could
-    did do does doing done each either else for from get got had has have he her him his how i if
+    a about after all also always an and any are as at be because been before being both but by can could
+    did do does doing done each either else ever every for from get got had has have he her him his how i if
     in into is it its just may me might more most must my neither no nor not of off on once one
     only or other our out over own shall she should so some such than that the their them then
-    there these they this those to too under until up upon us very was we were what when where
+    there these they this those time to too under until up upon us very was we were what when where
     which while who whom whose why will with without would you your
     case cases contain contains hold holds mention mentioned mentions observation say says see
     seen show shown shows situation text word words
@@ -52,17 +53,21 @@ def _heard(situation: str) -> tuple[str, frozenset[str]]:
 def _clause(clause: str, spoken: str, stems: frozenset[str], share: float) -> bool:
     # An "or" inside quotes is part of what is quoted.
     parts = re.split(r"\bor\b(?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)", re.sub("[“”„]", '"', clause))
-    return any(_alternative(part, spoken, stems, share) for part in parts)
+    said = [
+        a for a in (_alternative(part, spoken, stems, share) for part in parts) if a is not None
+    ]
+    return any(said) if said else share < 1.0
 
 
-def _alternative(text: str, spoken: str, stems: frozenset[str], share: float) -> bool:
+def _alternative(text: str, spoken: str, stems: frozenset[str], share: float) -> bool | None:
+    """Whether it holds; None where it says nothing that could be tested."""
     if quoted := [" ".join(_words(q)) for q in _QUOTED.findall(text)]:
         return all(f" {q} " in spoken for q in quoted)
     content = {_stem(w) for w in _words(text) if w not in _STOP}
     numbers = {c for c in content if any(ch.isdigit() for ch in c)}
     rest = content - numbers
     if not content:
-        return False
+        return None
     return numbers <= stems and len(rest & stems) >= share * len(rest)
 
 

@@ -137,8 +137,9 @@ def _recalled(pool: list[Lesson], spec: GuidanceSpec, situation: str, budget: in
     chosen = [_Choice(x, "injected", "volatile") for x in forced]
     for lesson in forced:
         room.take(lesson)
-    # The stable block sees neither the situation nor what was forced: it must not move with them.
-    stable = _stable(recent, spec.budget)
+    # The stable block does not see the situation: it must not move with it. What texts and forced
+    # lessons leave of the budget is the same for all situations of one plan.
+    stable = _stable(recent, spec.budget, room.left)
     for lesson in stable:
         room.take(lesson)
         chosen.append(_Choice(lesson, "injected", "stable"))
@@ -175,13 +176,14 @@ def _by_window(pool: list[Lesson], window: int | None) -> tuple[list[Lesson], li
     return [x for x in pool if x.id not in out], older
 
 
-def _stable(pool: list[Lesson], budget: int) -> list[Lesson]:
+def _stable(pool: list[Lesson], budget: int, left: int) -> list[Lesson]:
     """General active lessons of shared scopes, oldest first, while they fit.
 
     Whether one goes in depends on the older ones alone, so a new one never changes what is before.
     """
     taken: list[Lesson] = []
-    room = _Room(int(budget * STABLE_SHARE), untrusted=int(budget * UNTRUSTED_SHARE))
+    tokens = max(0, min(int(budget * STABLE_SHARE), left))
+    room = _Room(tokens, untrusted=int(budget * UNTRUSTED_SHARE))
     for lesson in pool:
         shared = lesson.kind is not LessonKind.REFLECTION
         fits = shared and lesson.status is Status.ACTIVE and _is_general(lesson)
@@ -203,6 +205,11 @@ class _Room:
     def __init__(self, tokens: int, untrusted: int | None = None) -> None:
         self._tokens = tokens
         self._untrusted = int(tokens * UNTRUSTED_SHARE) if untrusted is None else untrusted
+
+    @property
+    def left(self) -> int:
+        """Tokens; negative where what was forced in is more than there was."""
+        return self._tokens
 
     def take(self, lesson: Lesson) -> None:
         """Put `lesson` in, whether or not there is room."""
