@@ -6,7 +6,8 @@ It asks, clause by clause:
 - where an alternative quotes words ("dark theme"), exactly these must occur, all of them;
 - else its numbers must all occur, and at least half of its other content words (exceptions: all).
 
-A condition without content words ("always", "in every case") holds; such an exception excepts nothing.
+A condition without content words ("always", "in every case") holds; such an exception excepts
+nothing.
 Content words are words that are not function words, cut to a rough stem. The test errs towards
 letting a lesson through: what it keeps back, the agent never sees.
 """
@@ -19,14 +20,14 @@ from functools import lru_cache
 
 # The last two lines are what conditions are made of rather than about.
 _STOP_WORDS = """
-    a about after all also always an and any are as at be because been before being both but by can could
-    did do does doing done each either else ever every for from get got had has have he her him his how i if
-    in into is it its just may me might more most must my neither no nor not of off on once one
-    only or other our out over own shall she should so some such than that the their them then
-    there these they this those time to too under until up upon us very was we were what when where
-    which while who whom whose why will with without would you your
-    case cases contain contains hold holds mention mentioned mentions observation say says see
-    seen show shown shows situation text word words
+    a about after all also always an and any are as at be because been before being both but by can
+    could did do does doing done each either else ever every for from get got had has have he her
+    him his how i if in into is it its just may me might more most must my neither no nor not of
+    off on once one only or other our out over own shall she should so some such than that the
+    their them then there these they this those time to too under until up upon us very was we were
+    what when where which while who whom whose why will with without would you your
+    case cases contain contains hold holds mention mentioned mentions observation say says see seen
+    show shown shows situation text word words
 """
 _STOP = frozenset(_STOP_WORDS.split())
 _QUOTED = re.compile(r"[\"“”„]([^\"“”„]+)[\"“”„]")
