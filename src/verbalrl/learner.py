@@ -23,7 +23,7 @@ from .errors import ConfigurationError
 from .execution import Bench, Kit, Progress, RunPlan, given
 from .lanes import Stream, together
 from .methods import Method
-from .models import Model, run_sync
+from .models import Model, RemoteModel, run_sync
 from .prompts import PromptLibrary
 from .records import BranchRecord, RunRecord, RunStatus
 from .result import RunResult
@@ -140,11 +140,24 @@ class Learner:
             self._limits = _course(record.config, self._limits)
             config = self._config(task, plan)
             _check_same(record.config, config)
+            if self._simulated() != record.simulated:
+                raise ConfigurationError(
+                    f"cannot resume: {record.id} {_answered(record.simulated)}, and now it would"
+                    " be the other way; start a new run instead"
+                )
+            # Where models are asked may change, and the next to resume must know.
+            kept = {**record.config, "servers": config["servers"]}
+            record = record.replace(config=kept)
             return await self._drive(store, task, plan, record)
 
     def resume_sync(self, run: str, task: Task) -> RunResult:
         """`resume` for sync code."""
         return run_sync(self.resume(run, task))
+
+    async def aclose(self) -> None:
+        """Close the connections that its models hold on the running loop; it may run again."""
+        for model in {id(m): m for m in self._models().values()}.values():
+            await model.aclose()
 
     def progress(self) -> Progress | None:
         """How far the running run is; None before it starts."""
@@ -202,7 +215,7 @@ class Learner:
                 # Control arms too: two processes that resume one run would pay twice.
                 lease = leases.enter_context(store.acquire_lease(lane.branch, record.id))
                 bench.fences[lane.branch] = lease.fence
-            store.update_run(record.id, status="running", stop_reason="")
+            store.update_run(record.id, status="running", stop_reason="", config=record.config)
             log.info("run.started", run=record.id, task=task.id, method=plan.method.name)
             began = time.monotonic()
             streams = [
@@ -239,6 +252,12 @@ class Learner:
             prompts=self._prompts,
         )
 
+    def _models(self) -> dict[str, Model]:
+        """By role, the models that can be told."""
+        parts = {"agent": self._agent, "critic": self._critic, "curator": self._curator}
+        found = {role: getattr(part, "model", None) for role, part in parts.items()}
+        return {role: model for role, model in found.items() if isinstance(model, Model)}
+
     def _simulated(self) -> bool:
         parts = (self._agent, self._critic, self._curator)
         return any(part is not None and part.simulated for part in parts)
@@ -254,6 +273,7 @@ class Learner:
         return {
             **plan.config(),
             **{role: _name(part) for role, part in named.items()},
+            "servers": _servers(self._models()),
             "limits": self._limits.model_dump(mode="json"),
             "hooks": [type(hook).__name__ for hook in self._hooks],
             "prompts": str(self._prompts.overrides) if self._prompts.overrides else None,
@@ -281,6 +301,16 @@ def _name(part: Any) -> str | None:
     return str(getattr(part, "name", "") or (model.name if model else type(part).__name__))
 
 
+def _servers(models: Mapping[str, Model]) -> dict[str, Any]:
+    """By role, where models are asked that are not asked at their provider. Never a key."""
+    remote = {role: m.server for role, m in models.items() if isinstance(m, RemoteModel)}
+    return {role: server for role, server in remote.items() if server is not None}
+
+
+def _answered(simulated: bool) -> str:
+    return "was answered by a model for tests" if simulated else "was answered by real models"
+
+
 def _versions() -> dict[str, str]:
     from ._version import __version__  # noqa: PLC0415
 
@@ -301,7 +331,7 @@ def _course(stored: Mapping[str, Any], now: Limits) -> Limits:
     return now.replace(max_steps=then.max_steps, max_tokens=then.max_tokens)
 
 
-_MAY_DIFFER = frozenset({"limits", "prompts", "versions", "task"})
+_MAY_DIFFER = frozenset({"limits", "prompts", "servers", "versions", "task"})
 
 
 def _check_same(stored: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, TypeVar
+
+import click
 
 from ..agents import ChatAgent
+from ..errors import ConfigurationError
 from ..learner import Learner
 from ..methods import Method
+from ..models import Model, asks_server, load_model
 from ..rollout import Limits
 from ..tasks import Task
 from .output import note
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where models are asked that speak over HTTP."""
+
+    base_url: str
+    offline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +40,68 @@ class Setup:
     curator: str | None = None
     concurrency: int | None = None
     prompts: Path | None = None
+    servers: Mapping[str, Server] = field(default_factory=dict)
+    """By role: agent, critic, curator."""
+
+    def at(self, base_url: str | None, offline: bool = False) -> Setup:
+        """The same with all its models that are asked over HTTP at `base_url`.
+
+        A server for tests stays one wherever it is: what answers decides what is learned.
+        """
+        if base_url is None:
+            if offline:
+                raise ConfigurationError("--offline-server says what --base-url is: give that too")
+            return self
+        named = {"agent": self.model, "critic": self.critic, "curator": self.curator}
+        asked = [role for role, name in named.items() if name and asks_server(name)]
+        if not asked:
+            raise ConfigurationError(
+                f"--base-url means nothing to {self.model}: name a model as openai:NAME, "
+                "openai-responses:NAME or anthropic:NAME"
+            )
+        before = {role for role, server in self.servers.items() if server.offline}
+        servers = {role: Server(base_url, offline or role in before) for role in asked}
+        return replace(self, servers=servers)
+
+
+def server_options(command: F) -> F:
+    """`--base-url URL` and `--offline-server`."""
+    command = click.option(
+        "--offline-server",
+        is_flag=True,
+        help="--base-url is a server for tests: no key, simulated.",
+    )(command)
+    return base_url_option(command)
+
+
+def base_url_option(command: F) -> F:
+    """`--base-url URL`."""
+    return click.option(
+        "--base-url",
+        metavar="URL",
+        help="Ask openai:, openai-responses: and anthropic: models there. [the provider]",
+    )(command)
 
 
 def learner_of(setup: Setup) -> Learner:
     """A learner whose agent is a chat agent on `setup.model`."""
     limits = Limits() if setup.concurrency is None else Limits(concurrency=setup.concurrency)
     return Learner(
-        agent=ChatAgent(setup.model, prompts=setup.prompts),
+        agent=ChatAgent(_model(setup, "agent", setup.model), prompts=setup.prompts),
         method=setup.method,
-        critic=setup.critic,
-        curator=setup.curator,
+        critic=setup.critic and _model(setup, "critic", setup.critic),
+        curator=setup.curator and _model(setup, "curator", setup.curator),
         store=setup.store,
         limits=limits,
         prompts=setup.prompts,
     )
+
+
+def _model(setup: Setup, role: str, name: str) -> Model:
+    server = setup.servers.get(role)
+    if server is None:
+        return load_model(name)
+    return load_model(name, base_url=server.base_url, offline=server.offline)
 
 
 def say_notes(task: Task) -> None:

@@ -70,7 +70,10 @@ async def _drive(
     store: Path,
     max_seconds: float | None,
 ) -> Ended:
-    return await _Session(learner, asyncio.ensure_future(work), store).end(max_seconds)
+    try:
+        return await _Session(learner, asyncio.ensure_future(work), store).end(max_seconds)
+    finally:
+        await learner.aclose()
 
 
 class _Session:

@@ -10,6 +10,7 @@ from .calls import CallContext as CallContext
 from .calls import Journal as Journal
 from .calls import MemoryJournal as MemoryJournal
 from .calls import TokensSpent as TokensSpent
+from .load import asks_server as asks_server
 from .load import load_model as load_model
 from .messages import Message as Message
 from .messages import Reply as Reply

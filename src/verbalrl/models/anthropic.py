@@ -32,6 +32,7 @@ class Anthropic(RemoteModel):
 
     provider = "anthropic"
     url_variable = "ANTHROPIC_BASE_URL"
+    url_tail = "/v1"
     schema_names = ("output_config", "output_format", "json_schema", "structured output")
     _key: str | None
 

@@ -34,7 +34,8 @@ def load_model(
 
     Args:
         name: The name, or a model.
-        base_url: Of a compatible server; None means the provider's own.
+        base_url: Of a compatible server; None means the provider's own, or the one in the
+            environment (`OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL`), as for the SDKs.
         offline: The server is no language model but one for tests: it gets no key, is told the
             sampling seed, and what it answers counts as simulated.
         policy: How often and how long a call is tried.
@@ -65,6 +66,11 @@ def load_model(
     if mark and not habit.isdecimal():
         raise ConfigurationError(f"{name!r}: the habit after # is a whole number")
     return OfflineModel(int(habit or 0))
+
+
+def asks_server(name: str) -> bool:
+    """Whether the model `name` is asked over HTTP, so that `base_url` means something to it."""
+    return name.partition(":")[0] in _REMOTE
 
 
 def _remote(provider: str, model: str, place: Place) -> Model:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from ..errors import CallRefused, ConfigurationError, ModelError
 from ..ids import sha256_json
@@ -75,6 +75,8 @@ class RemoteModel(Model):
 
     provider: str
     url_variable: str
+    url_tail: str = ""
+    """What the SDK adds to an address by itself; it may stand at the end of a given one."""
     schema_names: tuple[str, ...] = ()
     """Words by which a 400 says that the server takes no output schema."""
 
@@ -83,13 +85,22 @@ class RemoteModel(Model):
         self.model = model
         self.simulated = place.offline
         # The SDKs read the address from the environment too; it is checked like a given one.
-        self._place = place._replace(base_url=place.base_url or os.environ.get(self.url_variable))
-        if self._place.base_url:
-            _check_url(self._place.base_url)
+        address = place.base_url or os.environ.get(self.url_variable) or None
+        if address:
+            _check_url(address)
+            address = address.rstrip("/").removesuffix(self.url_tail)
+        self._place = place._replace(base_url=address)
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
         self._no_schema = False
         self._bad_schemas: set[str] = set()
         self._secrets = self.prepare()
+
+    @property
+    def server(self) -> dict[str, JsonValue] | None:
+        """Where it is asked, as a run records it; None for the provider's own address."""
+        if self._place.base_url is None:
+            return None
+        return {"base_url": self._place.base_url, "offline": self._place.offline}
 
     @abstractmethod
     def prepare(self) -> tuple[str, ...]:
@@ -274,6 +285,8 @@ def _check_url(url: str) -> None:
             problem = "write http://HOST:PORT/PATH or https://…"
         elif parts.username or parts.password:
             problem = "a key belongs in the environment, not in an address"
+        elif parts.query or parts.fragment:
+            problem = "write it without ? and #; it is kept with the run, and must hold no key"
     except ValueError:
         problem = "it is no address"
     if problem:

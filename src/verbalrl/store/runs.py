@@ -29,7 +29,7 @@ def create_run(connection: sqlite3.Connection, run: RunRecord) -> RunRecord:
 def update_run(connection: sqlite3.Connection, identity: str, changes: dict[str, Any]) -> RunRecord:
     """The run with `changes`."""
     for column, value in changes.items():
-        text = dump_json(value) if column == "result" else value
+        text = dump_json(value) if column in ("config", "result") else value
         connection.execute(f"UPDATE runs SET {column} = ? WHERE id = ?", (text, identity))
     return run(connection, identity)
 

@@ -125,9 +125,10 @@ class Store(Readers):
         status: RunStatus | None = None,
         stop_reason: str | None = None,
         result: dict[str, JsonValue] | None = None,
+        config: dict[str, JsonValue] | None = None,
     ) -> RunRecord:
         """Change what is given, None leaves it; gives the run."""
-        given = {"status": status, "stop_reason": stop_reason, "result": result}
+        given = {"status": status, "stop_reason": stop_reason, "result": result, "config": config}
         changes = {name: value for name, value in given.items() if value is not None}
         return self._do(lambda c: runs.update_run(c, runs.run(c, identity).id, changes))
 

@@ -12,7 +12,7 @@ import click
 from ...errors import ConfigurationError
 from ...integrations import load_task
 from ...records import RunRecord
-from ..building import Setup, learner_of, say_notes
+from ..building import Server, Setup, base_url_option, learner_of, say_notes
 from ..drive import drive, report
 from ..options import json_option, store_option, verbose_option
 from ..reading import find_run, opened
@@ -25,6 +25,7 @@ _LOADABLE = re.compile(r"(?:ChatAgent\()?(?P<name>[\w-]+:[^()]+)\)?")
 @click.option(
     "--concurrency", type=click.IntRange(min=1), metavar="C", help="Model calls at a time."
 )
+@base_url_option
 @store_option
 @json_option
 @verbose_option
@@ -33,7 +34,8 @@ def resume(context: click.Context, /, **options: Any) -> None:
     """Go on with a run that was interrupted.
 
     RUN is its id, or the start of it. What is done is taken from the store; only the rest is paid
-    for, and the memory becomes the one that an uninterrupted run would have reached.
+    for, and the memory becomes the one that an uninterrupted run would have reached. Models are
+    asked where the run asked them last; --base-url names another place.
     """
     folder: Path = options["store"]
     with opened(folder) as store:
@@ -45,7 +47,8 @@ def resume(context: click.Context, /, **options: Any) -> None:
         trust_code=bool(config.get("trust_code")),
         untrusted=bool(config.get("untrusted")),
     )
-    learner = learner_of(_setup(record, folder, options["concurrency"]))
+    setup = _setup(record, folder, options["concurrency"])
+    learner = learner_of(setup.at(options["base_url"]))
     say_notes(task)
     ended = drive(learner, learner.resume(record.id, task), folder)
     context.exit(report(ended, learner, folder, as_json=options["as_json"]))
@@ -63,7 +66,18 @@ def _setup(record: RunRecord, folder: Path, concurrency: int | None) -> Setup:
         store=folder,
         concurrency=concurrency or before,
         prompts=Path(str(prompts)) if prompts else None,
+        servers=_servers(config.get("servers")),
     )
+
+
+def _servers(kept: object) -> dict[str, Server]:
+    """Where the models of the run were asked, by role."""
+    found = kept.items() if isinstance(kept, Mapping) else ()
+    return {
+        role: Server(str(at["base_url"]), bool(at["offline"]))
+        for role, at in found
+        if isinstance(at, Mapping)
+    }
 
 
 def _model(record: RunRecord, role: str) -> str | None:

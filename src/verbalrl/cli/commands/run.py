@@ -13,7 +13,7 @@ from ...errors import ConfigurationError
 from ...integrations import load_task
 from ...methods import ARMS, METHODS, Method, method
 from ...tasks import Task
-from ..building import Setup, learner_of, say_notes
+from ..building import Setup, learner_of, say_notes, server_options
 from ..drive import drive, report
 from ..options import Names, Span, json_option, settings, store_option, verbose_option
 
@@ -31,6 +31,8 @@ class RunOptions:
     model: str
     critic: str | None
     curator: str | None
+    base_url: str | None
+    offline_server: bool
     trials: int | None
     instances: int | tuple[int, int] | None
     train_instances: int | None
@@ -135,6 +137,7 @@ def _conditions(command: F) -> F:
 
 @click.command()
 @click.argument("task")
+@server_options
 @_models
 @_amounts
 @_conditions
@@ -169,7 +172,7 @@ def _run(given: RunOptions, chosen: Method | None, task: Task) -> int:
             curator=given.curator,
             concurrency=given.concurrency,
             prompts=given.prompts,
-        )
+        ).at(given.base_url, given.offline_server)
     )
     say_notes(task)
     work = learner.run(
