@@ -17,6 +17,10 @@ from .retry import Transient
 
 _RETRIED = frozenset({408, 409, 425, 429})
 _NEVER = frozenset({501, 505})
+_OVERLOADED = frozenset({429, 503, 529})
+_OVERLOADED_CODES = frozenset(
+    {"rate_limit_error", "rate_limit_exceeded", "overloaded_error", *map(str, _OVERLOADED)}
+)
 _QUOTA = frozenset(
     {
         *("insufficient_quota", "billing_hard_limit_reached", "billing_not_active"),
@@ -42,7 +46,8 @@ def of_status(
         return QuotaSpent(f"no quota or credit is left: {shown}")
     again = status in _RETRIED or (status >= 500 and status not in _NEVER)
     if again and headers.get("x-should-retry") != "false":
-        return Transient(shown, retry_after(headers, now))
+        wait_s, overloaded = retry_after(headers, now), status in _OVERLOADED
+        return Transient(shown, wait_s, overloaded=overloaded)
     refusal = CallRefused(f"refused: {shown}")
     refusal.status = status
     return refusal
@@ -57,7 +62,7 @@ def of_error_body(error: object) -> ModelError | Transient:
     number = int(code) if code.isdecimal() and len(code) == 3 else 0
     if code in _PERMANENT or (400 <= number < 500 and number not in _RETRIED):
         return CallRefused(f"refused: {shown}")
-    return Transient(shown)
+    return Transient(shown, overloaded=code in _OVERLOADED_CODES)
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:

@@ -29,6 +29,7 @@ from ..records import Record
 from ..text import REDACTED
 from .base import Model
 from .faults import decoded, of_status
+from .limiter import limiter_of
 from .messages import Message, Reply, Request, estimated_usage
 from .retry import RetryPolicy, Transient
 
@@ -136,7 +137,16 @@ class RemoteModel(Model):
             ProviderDown: It failed too often, or asks for too long a wait.
             CallTimedOut: The deadline passed.
         """
-        return await self._place.policy.call(lambda: self._attempt(request), self.name)
+        policy = self._place.policy
+        turn = limiter_of(f"{self.provider.partition('-')[0]} {self._place.base_url or ''}").turn(
+            request.role, policy
+        )
+        # Not under the deadline, which is for what a call costs once it is sent.
+        await turn.take()
+        try:
+            return await policy.call(lambda: turn.send(lambda: self._attempt(request)), self.name)
+        finally:
+            turn.give_back()
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
@@ -183,7 +193,8 @@ class RemoteModel(Model):
         except sdk.status as error:
             return b"", self._of_status(error)
         except sdk.timeout:
-            return b"", Transient(f"silent for {self._place.policy.silence_s:g} s")
+            silence = f"silent for {self._place.policy.silence_s:g} s"
+            return b"", Transient(silence, overloaded=True)
         except (sdk.connection, *_transport_errors()) as error:
             return b"", Transient(f"connection failed ({_root(error)})")
         except sdk.base as error:

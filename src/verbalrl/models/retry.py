@@ -28,11 +28,15 @@ _JITTER = 0.25
 
 
 class Transient(Exception):
-    """An attempt failed in a way that may pass; `wait_s` is how long the server asks to wait."""
+    """An attempt failed in a way that may pass; `wait_s` is how long the server asks to wait.
 
-    def __init__(self, text: str, wait_s: float | None = None) -> None:
+    `overloaded` when the reason is that the server is asked too much at a time.
+    """
+
+    def __init__(self, text: str, wait_s: float | None = None, *, overloaded: bool = False) -> None:
         super().__init__(text)
         self.wait_s = wait_s
+        self.overloaded = overloaded
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class RetryPolicy:
 
     attempts: int = 5
     deadline_s: float = 600.0
-    """For the whole call: all attempts and the waits between them."""
+    """For the whole call: all attempts and the waits between them. It begins with the first."""
     longest_wait_s: float = 120.0
     """A server that asks for more is not waited for."""
     first_wait_s: float = 0.5

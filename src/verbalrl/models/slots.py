@@ -18,6 +18,11 @@ _RANK = {"curator": 0, "critic": 1}
 _LAST = 2
 
 
+def rank(role: str) -> int:
+    """How urgent the calls of `role` are; 0 goes first."""
+    return _RANK.get(role, _LAST)
+
+
 class Slots:
     """At most `n` holders at a time, the most urgent first."""
 
@@ -55,7 +60,7 @@ class Slots:
     async def _wait(self, role: str, order: tuple[int, ...]) -> None:
         self._count += 1
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (_RANK.get(role, _LAST), order, self._count, turn))
+        heapq.heappush(self._waiting, (rank(role), order, self._count, turn))
         try:
             await turn
         except asyncio.CancelledError:
