@@ -155,3 +155,14 @@ def test_memory_and_episodes_are_the_same_at_any_concurrency_over_seeds(
     tmp_path: Path, case: Case
 ) -> None:
     check(tmp_path, case, seeds=(0, 1, 2))
+
+
+def test_no_arm_or_seed_waits_for_another(tmp_path: Path) -> None:
+    # The lanes are begun arm by arm; without shares the first one would take all open episodes.
+    case = ("gridnav-v1", reflexion(), {"trials": 2, "instances": 16})
+    _, order = delayed_run(tmp_path, 2, case, (0, 1))
+    lanes = [(arm, seed) for arm in ARMS for seed in (0, 1)]
+    first = {lane: [place[:2] for place in order].index(lane) for lane in lanes}
+    assert max(first.values()) < 3 * len(lanes)
+    begun = [place[:2] for place in order[:48]]
+    assert all(4 <= begun.count(lane) <= 14 for lane in lanes), begun

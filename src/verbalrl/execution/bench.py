@@ -6,7 +6,6 @@ stage reads rows of finished earlier stages only. Nothing here decides what is d
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -58,7 +57,7 @@ class Bench:
         self.discarded = 0
         """Episodes whose journal no longer fitted and that were run again."""
         self._slots = Slots(kit.limits.concurrency)
-        self._open_episodes = asyncio.Semaphore(2 * kit.limits.concurrency)
+        self._open_episodes = Slots(2 * kit.limits.concurrency)
         self._revisions: dict[tuple[str, str], int] = {}
         self._clock = Clock()
         seeds = len(plan.seeds)
@@ -172,7 +171,7 @@ class Bench:
         episode = self.kit.store.episode(key)
         if episode is None:
             pinned = self._pinned_for(work, place.lane)
-            async with self._open_episodes:
+            async with self._open_episodes.hold("actor", lane=place.lane.branch):
                 if self.stopping:
                     return None
                 episode = await self._replayed(
@@ -255,6 +254,7 @@ class Bench:
                 sample_seed=seed,
                 generation=generation,
                 order=(place.order,),
+                lane=place.lane.branch,
             )
             try:
                 return await make(context)

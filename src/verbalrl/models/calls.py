@@ -120,7 +120,9 @@ class CallContext:
     sample_seed: int = 0
     generation: int = 0
     order: tuple[int, ...] = ()
-    """The place in line among callers of one role."""
+    """The place in line among callers of one role and lane."""
+    lane: str = ""
+    """Whose share of the slots: the arm and seed."""
     step: int = 0
     hook: str = ""
     keep_requests: bool = True
@@ -303,7 +305,7 @@ class CallContext:
         if limit is not None and self.tokens_used >= limit:
             self._shared.tokens_spent = True
             raise TokensSpent(f"the limit of {limit} tokens is reached")
-        async with self.slots.hold(self.role, self.order):
+        async with self.slots.hold(self.role, self.order, self.lane):
             self._shared.asked += 1
             with boundary(ModelError, model.name):
                 reply = admitted(await model.complete(request))

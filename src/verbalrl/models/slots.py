@@ -1,7 +1,9 @@
 """Slots: how many model calls are in flight, and who goes next.
 
-Waiting curators go before critics, critics before actors; then by the order that the caller gives,
-then first come, first served. Nothing that is learned depends on it.
+Waiting curators go before critics, critics before actors. Among equals that lane goes first which
+has the fewest slots, then the one served longest ago, so no arm or seed waits for another to end;
+within a lane the order that the caller gives, then first come, first served. Nothing that is
+learned depends on it.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import heapq
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from ..errors import ConfigurationError
 
@@ -23,8 +26,24 @@ def rank(role: str) -> int:
     return _RANK.get(role, _LAST)
 
 
+_Waiting = tuple[tuple[int, ...], int, asyncio.Future[None]]
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What one arm and seed has of the slots."""
+
+    held: int = 0
+    last: int = 0
+    """When it was served last, in grants."""
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.held, self.last
+
+
 class Slots:
-    """At most `n` holders at a time, the most urgent first."""
+    """At most `n` holders at a time, the most urgent first, lanes in turn."""
 
     def __init__(self, n: int = 32) -> None:
         if n < 1:
@@ -36,7 +55,9 @@ class Slots:
         self.calls = 0
         self._busy = 0.0
         self._since = time.monotonic()
-        self._waiting: list[tuple[int, tuple[int, ...], int, asyncio.Future[None]]] = []
+        # By rank, then by lane: a heap of order, arrival and turn.
+        self._waiting: dict[int, dict[str, list[_Waiting]]] = {}
+        self._lanes: dict[str, _Lane] = {}
         self._count = 0
 
     @property
@@ -45,38 +66,60 @@ class Slots:
         return self._busy + self.in_flight * (time.monotonic() - self._since)
 
     @asynccontextmanager
-    async def hold(self, role: str, order: tuple[int, ...] = ()) -> AsyncIterator[None]:
+    async def hold(
+        self, role: str, order: tuple[int, ...] = (), lane: str = ""
+    ) -> AsyncIterator[None]:
         """Wait for a slot and keep it while the block runs."""
         if self.in_flight < self.n:
             self._take(1)
+            self._serve(lane)
         else:
-            await self._wait(role, order)
+            await self._wait(role, order, lane)
         self.calls += 1
         try:
             yield
         finally:
-            self._give_back()
+            self._give_back(lane)
 
-    async def _wait(self, role: str, order: tuple[int, ...]) -> None:
+    async def _wait(self, role: str, order: tuple[int, ...], lane: str) -> None:
         self._count += 1
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (rank(role), order, self._count, turn))
+        queue = self._waiting.setdefault(rank(role), {}).setdefault(lane, [])
+        heapq.heappush(queue, (order, self._count, turn))
         try:
             await turn
         except asyncio.CancelledError:
             # Cancelled after the slot was handed over: hand it on, or it is lost. Otherwise the
             # entry stays until its turn comes and is passed over then.
             if not turn.cancelled():
-                self._give_back()
+                self._give_back(lane)
             raise
 
-    def _give_back(self) -> None:
+    def _give_back(self, lane: str) -> None:
+        self._lanes[lane].held -= 1
         while self._waiting:
-            *_, turn = heapq.heappop(self._waiting)
+            urgent = min(self._waiting)
+            lanes = self._waiting[urgent]
+            chosen = min(lanes, key=lambda name: self._lane(name).key)
+            *_, turn = heapq.heappop(lanes[chosen])
+            if not lanes[chosen]:
+                del lanes[chosen]
+            if not lanes:
+                del self._waiting[urgent]
             if not turn.done():
+                self._serve(chosen)
                 turn.set_result(None)
                 return
         self._take(-1)
+
+    def _serve(self, lane: str) -> None:
+        served = self._lane(lane)
+        self._count += 1
+        served.held += 1
+        served.last = self._count
+
+    def _lane(self, name: str) -> _Lane:
+        return self._lanes.setdefault(name, _Lane())
 
     def _take(self, change: int) -> None:
         now = time.monotonic()
