@@ -88,7 +88,7 @@ class Faultd:
         self.asked: list[Asked] = []
         self.script: Iterator[str] = iter(script)
         self.drip_s = 0.05
-        self.connections = 0
+        self.connections = self.most = self._open = 0
         # Bound, not listening: until `open`, whoever connects is refused.
         self._sock = socket.socket()
         self._sock.bind(("127.0.0.1", 0))
@@ -141,6 +141,8 @@ class Faultd:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._open += 1
+        self.most = max(self.most, self._open)
         with contextlib.suppress(
             ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError
         ):
@@ -148,6 +150,7 @@ class Faultd:
                 self.asked.append(asked)
                 if not await self._answer(asked, self._fault(asked), writer):
                     break
+        self._open -= 1
         writer.close()
         with contextlib.suppress(ConnectionError, asyncio.CancelledError):
             await writer.wait_closed()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import re
 import traceback
@@ -14,18 +15,22 @@ import pytest
 from pydantic import BaseModel
 
 from tests.models.faultd import APIS, Asked, Faultd
-from verbalrl.errors import CallTimedOut, ModelError, VerbalRLError
+from verbalrl.errors import CallTimedOut, ConfigurationError, ModelError, VerbalRLError
 from verbalrl.models import UnusableReply, load_model
 from verbalrl.models.retry import RetryPolicy
+from verbalrl.models.transport import Transport, http_client
 
 KEY = "sk-test-0123456789abcdefghijklmn"
 ROW = re.compile(r"^\| `([\w-]+)` \| .*? \| (\w+) \| (\d) \| (\w+) \| (\d) \| (.*?) \|$")
 LINES = Path(__file__).with_name("faults.md").read_text(encoding="utf-8").splitlines()
 TABLE = [found.groups() for found in map(ROW.match, LINES) if found]
+TRANSPORTS: tuple[Transport, ...] = ("httpx", "aiohttp")
 CASES = [
-    pytest.param(api, fault, always, (ever if always else once, int(n if always else o)),
-                 id=f"{api}-{fault}-{'always' if always else 'once'}")
+    pytest.param((api, way), fault, always, (ever if always else once, int(n if always else o)),
+                 id=f"{api}-{fault}-{'always' if always else 'once'}-{way}",
+                 marks=[] if way == "httpx" else [pytest.mark.slow])
     for fault, once, o, ever, n, _ in TABLE for always in (False, True) for api in APIS
+    for way in TRANSPORTS
 ]  # fmt: skip
 FOREIGN = re.compile(
     r"JSONDecode|Unicode\w*Error|KeyError|IndexError|TypeError|API\w*Error|Traceback"
@@ -68,11 +73,13 @@ def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_table_has_all_cases() -> None:
     assert len(TABLE) == 34
-    assert len(CASES) == 204
+    assert len(CASES) == 204 * len(TRANSPORTS)
 
 
-async def asked(api: str, url: str, policy: RetryPolicy) -> str | VerbalRLError:
-    model = load_model(f"{api}:any", base_url=url, policy=policy)
+async def asked(
+    api: str, url: str, policy: RetryPolicy, transport: Transport = "httpx"
+) -> str | VerbalRLError:
+    model = load_model(f"{api}:any", base_url=url, policy=policy, transport=transport)
     try:
         return (await model.ask("Which way?", schema=Move)).action
     except VerbalRLError as error:
@@ -81,22 +88,25 @@ async def asked(api: str, url: str, policy: RetryPolicy) -> str | VerbalRLError:
         await model.aclose()
 
 
-@pytest.mark.parametrize(("api", "fault", "always", "expected"), CASES)
+@pytest.mark.parametrize(("asks", "fault", "always", "expected"), CASES)
 def test_fault_ends_as_the_table_says(
     server: Faultd,
     caplog: pytest.LogCaptureFixture,
-    api: str,
+    asks: tuple[str, Transport],
     fault: str,
     always: bool,
     expected: tuple[str, int],
 ) -> None:
+    api, transport = asks
+    if transport == "aiohttp":
+        aiohttp_is_taken(api)
     caplog.set_level(logging.DEBUG)
     if fault == "connect-refused":
-        outcome, sent = refused(api, always)
+        outcome, sent = refused(api, always, transport)
     else:
         server.play(fault, always=always)
         policy = FakeTime().policy(QUICK.get(fault, 600.0))
-        outcome = asyncio.run(asked(api, server.url(api), policy))
+        outcome = asyncio.run(asked(api, server.url(api), policy, transport))
         sent = len(server.asked)
     name = "answer" if isinstance(outcome, str) else type(outcome).__name__
     assert (name, sent) == expected, outcome
@@ -104,7 +114,16 @@ def test_fault_ends_as_the_table_says(
     assert_no_secret(outcome, caplog)
 
 
-def refused(api: str, always: bool) -> tuple[str | VerbalRLError, int]:
+def aiohttp_is_taken(api: str) -> None:
+    """Skip where the SDK is older than its aiohttp."""
+    sdk = importlib.import_module("anthropic" if api == "anthropic" else "openai")
+    try:
+        http_client(sdk, "aiohttp", None)
+    except ConfigurationError as error:
+        pytest.skip(str(error))
+
+
+def refused(api: str, always: bool, transport: Transport) -> tuple[str | VerbalRLError, int]:
     """Nobody listens at first; unless `always`, the server opens while the policy waits."""
     late = Faultd(lambda asked: '{"action": "north"}')
     tried = FakeTime()
@@ -116,7 +135,7 @@ def refused(api: str, always: bool) -> tuple[str | VerbalRLError, int]:
 
     policy = RetryPolicy(sleep=sleep, clock=lambda: tried.now)
     try:
-        outcome = asyncio.run(asked(api, late.url(api), policy))
+        outcome = asyncio.run(asked(api, late.url(api), policy, transport))
     finally:
         late.close()
     return outcome, len(tried.waits) + 1

@@ -13,7 +13,7 @@ from ..agents import ChatAgent
 from ..errors import ConfigurationError
 from ..learner import Learner
 from ..methods import Method
-from ..models import Model, asks_server, load_model
+from ..models import MANY, Model, asks_server, load_model
 from ..rollout import Limits
 from ..tasks import Task
 from .output import note
@@ -25,7 +25,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Server:
     """Where models are asked that speak over HTTP."""
 
-    base_url: str
+    base_url: str | None = None
     offline: bool = False
 
 
@@ -98,10 +98,14 @@ def learner_of(setup: Setup) -> Learner:
 
 
 def _model(setup: Setup, role: str, name: str) -> Model:
-    server = setup.servers.get(role)
-    if server is None:
-        return load_model(name)
-    return load_model(name, base_url=server.base_url, offline=server.offline)
+    server = setup.servers.get(role, Server())
+    many = setup.concurrency is not None and setup.concurrency > MANY
+    return load_model(
+        name,
+        base_url=server.base_url,
+        offline=server.offline,
+        transport="fastest" if many else "httpx",
+    )
 
 
 def say_notes(task: Task) -> None:

@@ -31,3 +31,4 @@ from .structured import Schema as Schema
 from .structured import UnusableReply as UnusableReply
 from .threads import Worker as Worker
 from .threads import Workers as Workers
+from .transport import MANY as MANY

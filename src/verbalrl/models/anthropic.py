@@ -15,6 +15,7 @@ from .faults import count, listing, mapping, words
 from .messages import Finish, Message, Reply, Request, Tool
 from .remote import NO_KEY, Answer, RemoteModel, SdkErrors, is_loopback
 from .retry import Transient
+from .transport import http_client
 
 DEFAULT_MAX_OUTPUT = 8192
 """The protocol wants a cap with every request."""
@@ -70,7 +71,7 @@ class Anthropic(RemoteModel):
             base_url=self._place.base_url,
             max_retries=0,
             timeout=timeout,
-            http_client=anthropic.DefaultAsyncHttpxClient(follow_redirects=False, timeout=timeout),
+            http_client=http_client(anthropic, self._place.transport, timeout),
         )
 
     def sdk_errors(self) -> SdkErrors:

@@ -14,6 +14,7 @@ from .faults import count, listing, mapping, of_error_body, words
 from .messages import Finish, Message, Reply, Request, Tool
 from .remote import NO_KEY, Answer, RemoteModel, SdkErrors, is_loopback
 from .retry import Transient
+from .transport import http_client
 
 _KEY = "OPENAI_API_KEY"
 # What OpenAI's strict mode is documented to take; other schemas are sent as a wish.
@@ -50,7 +51,7 @@ class _OpenAI(RemoteModel):
             base_url=self._place.base_url,
             max_retries=0,
             timeout=timeout,
-            http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False, timeout=timeout),
+            http_client=http_client(openai, self._place.transport, timeout),
         )
 
     def sdk_errors(self) -> SdkErrors:

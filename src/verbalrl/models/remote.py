@@ -32,6 +32,7 @@ from .faults import decoded, of_status
 from .limiter import limiter_of
 from .messages import Message, Reply, Request, estimated_usage
 from .retry import RetryPolicy, Transient
+from .transport import Transport
 
 MAX_BODY = 8 << 20
 """Bytes of an answer: reading stops there, and the answer counts as cut at its length limit."""
@@ -69,6 +70,7 @@ class Place(NamedTuple):
     base_url: str | None = None
     offline: bool = False
     policy: RetryPolicy = RetryPolicy()
+    transport: Transport = "httpx"
 
 
 class RemoteModel(Model):
@@ -192,7 +194,10 @@ class RemoteModel(Model):
                 return await _body(answer), None
         except sdk.status as error:
             return b"", self._of_status(error)
-        except sdk.timeout:
+        except sdk.timeout as error:
+            if "Timeout" not in (root := _root(error)):
+                # So the SDKs call it when aiohttp loses a connection.
+                return b"", Transient(f"connection failed ({root})")
             silence = f"silent for {self._place.policy.silence_s:g} s"
             return b"", Transient(silence, overloaded=True)
         except (sdk.connection, *_transport_errors()) as error:
@@ -270,9 +275,10 @@ async def _body(answer: Answer) -> bytes:
 
 
 def _transport_errors() -> tuple[type[Exception], ...]:
-    """What breaks while a body is read comes raw, from whichever of the two the SDK stands on."""
-    loaded = (sys.modules.get(name) for name in ("httpx2", "httpx"))
-    return (OSError, *(m.HTTPError for m in loaded if m is not None))
+    """What breaks while a body is read comes raw, from whichever of these the SDK stands on."""
+    known = (("httpx2", "HTTPError"), ("httpx", "HTTPError"), ("aiohttp", "ClientError"))
+    loaded = ((sys.modules.get(module), name) for module, name in known)
+    return (OSError, *(getattr(m, name) for m, name in loaded if m is not None))
 
 
 def _root(error: BaseException) -> str:

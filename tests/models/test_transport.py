@@ -1,0 +1,82 @@
+"""Pools are bounded, and aiohttp is used where it is asked for and can be had."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from tests.models.faultd import APIS, Faultd
+from verbalrl.cli.building import Setup, learner_of
+from verbalrl.errors import ConfigurationError
+from verbalrl.models import Message, Request, load_model
+from verbalrl.models.transport import Transport, http_client
+
+
+class SlowServer(Faultd):
+    """Answers after a while, so that calls pile up."""
+
+    async def _answer(self, *given: Any) -> bool:
+        await asyncio.sleep(0.2)
+        return await super()._answer(*given)
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("transport", ["httpx", "fastest"])
+def test_at_most_a_hundred_connections(api: str, transport: Transport) -> None:
+    async def run(url: str) -> list[str]:
+        model = load_model(f"{api}:any", base_url=url, offline=True, transport=transport)
+        request = Request(messages=(Message(role="user", text="Which way?"),))
+        try:
+            replies = await asyncio.gather(*(model.complete(request) for _ in range(140)))
+            return [reply.text for reply in replies]
+        finally:
+            await model.aclose()
+
+    with SlowServer(lambda asked: "north") as server:
+        assert asyncio.run(run(server.url(api))) == ["north"] * 140
+        assert 1 < server.connections <= 140
+        assert server.most <= 100
+
+
+@pytest.mark.parametrize("sdk", [openai, anthropic])
+def test_the_pool_keeps_twenty(sdk: Any) -> None:
+    client = http_client(sdk, "httpx", None)
+    pool = client._transport._pool
+    assert (pool._max_connections, pool._max_keepalive_connections) == (100, 20)
+    assert not client.follow_redirects
+
+
+def without_aiohttp() -> Any:
+    def missing(**_: object) -> None:
+        raise RuntimeError("install the aiohttp extra")
+
+    return SimpleNamespace(
+        __name__="sdk",
+        __version__="0",
+        DefaultAioHttpClient=missing,
+        DefaultAsyncHttpxClient=openai.DefaultAsyncHttpxClient,
+    )
+
+
+def test_what_is_asked_for_and_not_there_is_said_in_a_line() -> None:
+    with pytest.raises(ConfigurationError, match=r"sdk 0 cannot use aiohttp here; pip install"):
+        http_client(without_aiohttp(), "aiohttp", None)
+    fallen_back = http_client(without_aiohttp(), "fastest", None)
+    assert isinstance(fallen_back, openai.DefaultAsyncHttpxClient)
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "expected"), [(None, "httpx"), (64, "httpx"), (65, "fastest")]
+)
+def test_the_command_line_asks_for_the_fastest_when_many_are_in_flight(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, concurrency: int | None, expected: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    learner = learner_of(Setup(model="openai:any", store=tmp_path, concurrency=concurrency))
+    (model,) = {id(m): m for m in learner._models().values()}.values()
+    assert model._place.transport == expected  # type: ignore[attr-defined]
