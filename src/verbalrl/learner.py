@@ -23,7 +23,7 @@ from .errors import ConfigurationError
 from .execution import Bench, Kit, Progress, RunPlan, given
 from .lanes import Stream, together
 from .methods import Method
-from .models import Model, RemoteModel, run_sync
+from .models import AnswerCache, Model, RemoteModel, run_sync
 from .prompts import PromptLibrary
 from .records import BranchRecord, RunRecord, RunStatus
 from .result import RunResult
@@ -76,6 +76,7 @@ class Learner:
         self._hooks = given.hooks(hooks)
         self._limits = given.limits(limits)
         self._bench: Bench | None = None
+        self._cache: AnswerCache | None = None
 
     async def run(
         self,
@@ -176,10 +177,12 @@ class Learner:
         return methods.changed(method, changes) if changes else method
 
     def _open(self, stack: ExitStack, *, create: bool) -> Store:
+        folder = self._limits.cache
+        self._cache = None if folder is None else stack.enter_context(AnswerCache(folder))
         if isinstance(self._store, Store):
             return self._store
-        folder = self._store or tempfile.mkdtemp(prefix="verbalrl-")
-        store = open_store(folder, create=create)
+        place = self._store or tempfile.mkdtemp(prefix="verbalrl-")
+        store = open_store(place, create=create)
         stack.callback(store.close)
         return store
 
@@ -250,6 +253,7 @@ class Learner:
             hooks=self._hooks,
             limits=self._limits,
             prompts=self._prompts,
+            cache=self._cache,
         )
 
     def _models(self) -> dict[str, Model]:

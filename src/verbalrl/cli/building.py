@@ -40,6 +40,7 @@ class Setup:
     curator: str | None = None
     concurrency: int | None = None
     prompts: Path | None = None
+    cache: Path | None = None
     servers: Mapping[str, Server] = field(default_factory=dict)
     """By role: agent, critic, curator."""
 
@@ -83,9 +84,21 @@ def base_url_option(command: F) -> F:
     )(command)
 
 
+def cache_option(command: F) -> F:
+    """`--cache DIR`."""
+    return click.option(
+        "--cache",
+        type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
+        metavar="DIR",
+        help="Keep answers over runs there, and pay none twice. [off]",
+    )(command)
+
+
 def learner_of(setup: Setup) -> Learner:
     """A learner whose agent is a chat agent on `setup.model`."""
-    limits = Limits() if setup.concurrency is None else Limits(concurrency=setup.concurrency)
+    limits = Limits(cache=setup.cache)
+    if setup.concurrency is not None:
+        limits = limits.replace(concurrency=setup.concurrency)
     return Learner(
         agent=ChatAgent(_model(setup, "agent", setup.model), prompts=setup.prompts),
         method=setup.method,

@@ -201,7 +201,8 @@ def tokens(usage: Usage) -> str:
     """`1,234 in, 56 out, 7 calls`."""
     inputs = usage.input + usage.cache_read + usage.cache_write
     cost = "" if usage.cost_usd is None else f", ${usage.cost_usd:.4f}"
-    return f"{inputs:,} tokens in, {usage.output:,} out, {usage.calls:,} calls{cost}"
+    reused = f", {usage.reused:,} tokens from --cache" if usage.reused else ""
+    return f"{inputs:,} tokens in, {usage.output:,} out, {usage.calls:,} calls{reused}{cost}"
 
 
 def refusals(critiques: Sequence[Critique]) -> str:

@@ -14,7 +14,7 @@ from ..errors import MethodError, ReplayMismatch
 from ..ids import seed_from
 from ..lanes import Inherited, Place
 from ..methods import Method, growth
-from ..models import CallContext, Slots
+from ..models import CallContext, Shelf, Slots
 from ..records import (
     Critique,
     CurateLessons,
@@ -35,7 +35,7 @@ from ..records import (
 )
 from ..result import ArmFacts, RunFacts, RunResult, summarise
 from . import critiques, curation, episodes, selection
-from .kit import Kit
+from .kit import Kit, run_free
 from .plan import RunPlan
 from .tally import ArmProgress, ArmTally, Clock, Progress
 
@@ -175,7 +175,7 @@ class Bench:
                 if self.stopping:
                     return None
                 episode = await self._replayed(
-                    key,
+                    work,
                     place,
                     "actor",
                     work.spec.sample_seed(place.lane),
@@ -193,7 +193,7 @@ class Bench:
             # The seed leaves out run and arm, like those of episodes.
             seed = critiques.sample_seed(work, place)
             critique = await self._replayed(
-                key,
+                work,
                 place,
                 "critic",
                 seed,
@@ -214,7 +214,7 @@ class Bench:
             lessons = self.kit.store.lessons(branch, work.scope, revision=base)
             ground = curation.Ground(lessons, base, self._method(place), self._goal())
             commit = await self._replayed(
-                key,
+                work,
                 place,
                 "curator",
                 seed,
@@ -237,13 +237,15 @@ class Bench:
 
     async def _replayed(
         self,
-        owner: str,
+        work: RunEpisode | WriteCritique | CurateLessons,
         place: Place,
         role: str,
         seed: int,
         make: Callable[[CallContext], Coroutine[Any, Any, T]],
     ) -> T:
         """What `make` makes; when its journal no longer fits, a new generation is begun."""
+        owner = work.id(place.lane)
+        shelf = Shelf(self.kit.cache, run_free(work, place.lane, seed))
         generation = self.kit.store.generation(owner)
         for _ in range(_MAX_DISCARDS):
             context = CallContext(
@@ -255,6 +257,7 @@ class Bench:
                 generation=generation,
                 order=(place.order,),
                 lane=place.lane.branch,
+                cache=shelf,
             )
             try:
                 return await make(context)

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from ..agents import AgentHandle
 from ..critics import Critic
 from ..curators import Curator
+from ..ids import key_id
+from ..models import AnswerCache
 from ..prompts import PromptLibrary
+from ..records import CurateLessons, LaneKey, RunEpisode, WriteCritique
 from ..rollout import Hook, Limits
 from ..store import Store
 from ..tasks import Task
@@ -25,3 +28,15 @@ class Kit:
     hooks: tuple[Hook, ...]
     limits: Limits
     prompts: PromptLibrary
+    cache: AnswerCache | None = None
+
+
+def run_free(work: RunEpisode | WriteCritique | CurateLessons, lane: LaneKey, seed: int) -> str:
+    """The key of `work` without its run, under which a cache keeps its answers; it has the arm.
+
+    The ids of critiques and curations hold ids of episodes, and those their run; `seed`, their
+    sampling seed, is made of the same without run and arm.
+    """
+    if isinstance(work, RunEpisode):
+        return work.id(lane.replace(run=""))
+    return key_id("free", lane.arm, lane.seed, work.work, seed)

@@ -6,6 +6,8 @@ from .base import Model as Model
 from .base import Prompt as Prompt
 from .base import ask_for as ask_for
 from .base import run_sync as run_sync
+from .cache import AnswerCache as AnswerCache
+from .cache import Shelf as Shelf
 from .calls import CallContext as CallContext
 from .calls import Journal as Journal
 from .calls import MemoryJournal as MemoryJournal

@@ -44,6 +44,8 @@ class Model(ABC):
 
     name: str = "model"
     """As in `load_model`, for records and tables."""
+    address: str = ""
+    """Name and place of a model behind a server, by which its answers are kept over runs."""
     simulated: bool = False
     """True when its answers say nothing about language models."""
 

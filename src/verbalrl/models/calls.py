@@ -21,6 +21,7 @@ from ..errors import ModelError, ReplayMismatch, StorageError, VerbalRLError, bo
 from ..ids import canonical_json, key_id, seed_from, sha256_text
 from ..records import CallRecord, Usage
 from .base import Model, ambient, with_schema
+from .cache import CallPlace, Shelf
 from .messages import Reply, Request, admitted
 from .slots import Slots
 from .structured import Schema, answered, parser
@@ -125,6 +126,8 @@ class CallContext:
     """Whose share of the slots: the arm and seed."""
     step: int = 0
     hook: str = ""
+    cache: Shelf = field(default_factory=Shelf)
+    """Where answers of earlier runs are."""
     keep_requests: bool = True
     """False: the journal keeps the hash of a request, not its text."""
     bill: dict[str, Usage] = field(default_factory=dict)
@@ -292,12 +295,13 @@ class CallContext:
         if found is not None:
             reply = Reply.model_validate_json(found.reply)
         else:
-            reply = await self._live(model, own, content)
+            place = CallPlace(self.role, self.step, self.hook, ordinal, repair)
+            reply = await self._live(model, own, content, place)
         self._charge(self.role, reply.usage)
         return reply
 
-    async def _live(self, model: Model, request: Request, content: str) -> Reply:
-        """The model's reply, durable.
+    async def _live(self, model: Model, request: Request, content: str, place: CallPlace) -> Reply:
+        """The reply of an earlier run or of the model, durable.
 
         The slot is kept until then: a kill never makes us ask again more than the slots hold.
         """
@@ -305,23 +309,42 @@ class CallContext:
         if limit is not None and self.tokens_used >= limit:
             self._shared.tokens_spent = True
             raise TokensSpent(f"the limit of {limit} tokens is reached")
+        kept = await self._reused(model, request, content, place)
+        if kept is not None:
+            return kept
         async with self.slots.hold(self.role, self.order, self.lane):
             self._shared.asked += 1
             with boundary(ModelError, model.name):
                 reply = admitted(await model.complete(request))
-            await self._keep(
-                CallRecord(
-                    key=request.call_key,
-                    generation=self.generation,
-                    owner=self.owner,
-                    role=self.role,
-                    request_sha=sha256_text(content),
-                    request=content if self.keep_requests else "",
-                    reply=canonical_json(reply.model_dump(mode="json")),
-                    usage=reply.usage,
-                )
-            )
+            await self._answered(request, content, reply)
+        self.cache.put(model, request, place, reply)
         return reply
+
+    async def _reused(
+        self, model: Model, request: Request, content: str, place: CallPlace
+    ) -> Reply | None:
+        try:
+            kept = self.cache.get(model, request, place)
+        except StorageError as error:
+            self._shared.broken = error
+            raise
+        if kept is not None:
+            await self._answered(request, content, kept)
+        return kept
+
+    async def _answered(self, request: Request, content: str, reply: Reply) -> None:
+        await self._keep(
+            CallRecord(
+                key=request.call_key,
+                generation=self.generation,
+                owner=self.owner,
+                role=self.role,
+                request_sha=sha256_text(content),
+                request=content if self.keep_requests else "",
+                reply=canonical_json(reply.model_dump(mode="json")),
+                usage=reply.usage,
+            )
+        )
 
     def _found(self, key: str, sha: str) -> CallRecord | None:
         found = self.journal.lookup(key, self.generation)

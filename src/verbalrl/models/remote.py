@@ -93,6 +93,8 @@ class RemoteModel(Model):
             _check_url(address)
             address = address.rstrip("/").removesuffix(self.url_tail)
         self._place = place._replace(base_url=address)
+        where = self._place.base_url or ""
+        self.address = f"{self.name} {where}{' offline' if place.offline else ''}"
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
         self._no_schema = False
         self._bad_schemas: set[str] = set()

@@ -136,6 +136,8 @@ class Usage(Record):
     reasoning: int = 0
     """The part of `output` that was reasoning."""
     calls: int = 0
+    reused: int = 0
+    """The part of all tokens that a cache of earlier runs answered: counted, and not paid."""
     cost_usd: float | None = None
     """None when no price is known."""
 
@@ -148,6 +150,7 @@ class Usage(Record):
             output=self.output + other.output,
             reasoning=self.reasoning + other.reasoning,
             calls=self.calls + other.calls,
+            reused=self.reused + other.reused,
             cost_usd=sum(costs) if costs else None,
         )
 

@@ -271,6 +271,7 @@ def _tokens(usage: Usage) -> dict[str, JsonValue]:
         "cached": usage.cache_read,
         "output": usage.output,
         "calls": usage.calls,
+        "reused": usage.reused,
     }
 
 

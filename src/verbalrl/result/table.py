@@ -45,6 +45,9 @@ def _tail(figures: Mapping[str, Any], trial: int | None) -> list[str]:
         tail.append(f"{figures['status']}{reason}; these are the figures so far")
         tail += _so_far(arms)
     tail += _causes(figures)
+    reused = sum(t.get("reused", 0) for arm in arms.values() for t in arm["tokens"].values())
+    if reused:
+        tail.append(f"{reused:,} of the tokens are answers of earlier runs (--cache), not paid")
     if trial == 1:
         tail.append(_FIRST_ATTEMPTS)
     tail += [

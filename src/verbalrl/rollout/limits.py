@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from ..records import Settings
@@ -20,3 +22,5 @@ class Limits(Settings):
     """Tokens of an episode, in and out, its hooks included; no call is made once they are used."""
     concurrency: int = Field(default=32, ge=1)
     """Model calls in flight."""
+    cache: Path | None = None
+    """A folder that keeps the answers of servers over runs, so that a repeated run pays nothing."""

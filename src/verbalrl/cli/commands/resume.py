@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import click
 from ...errors import ConfigurationError
 from ...integrations import load_task
 from ...records import RunRecord
-from ..building import Server, Setup, base_url_option, learner_of, say_notes
+from ..building import Server, Setup, base_url_option, cache_option, learner_of, say_notes
 from ..drive import drive, report
 from ..options import json_option, store_option, verbose_option
 from ..reading import find_run, opened
@@ -26,6 +27,7 @@ _LOADABLE = re.compile(r"(?:ChatAgent\()?(?P<name>[\w-]+:[^()]+)\)?")
     "--concurrency", type=click.IntRange(min=1), metavar="C", help="Model calls at a time."
 )
 @base_url_option
+@cache_option
 @store_option
 @json_option
 @verbose_option
@@ -48,6 +50,8 @@ def resume(context: click.Context, /, **options: Any) -> None:
         untrusted=bool(config.get("untrusted")),
     )
     setup = _setup(record, folder, options["concurrency"])
+    if options["cache"] is not None:
+        setup = replace(setup, cache=options["cache"])
     learner = learner_of(setup.at(options["base_url"]))
     say_notes(task)
     ended = drive(learner, learner.resume(record.id, task), folder)
@@ -66,8 +70,14 @@ def _setup(record: RunRecord, folder: Path, concurrency: int | None) -> Setup:
         store=folder,
         concurrency=concurrency or before,
         prompts=Path(str(prompts)) if prompts else None,
+        cache=_cache(limits),
         servers=_servers(config.get("servers")),
     )
+
+
+def _cache(limits: object) -> Path | None:
+    kept = limits.get("cache") if isinstance(limits, Mapping) else None
+    return Path(str(kept)) if kept else None
 
 
 def _servers(kept: object) -> dict[str, Server]:

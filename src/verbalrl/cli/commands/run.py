@@ -13,7 +13,7 @@ from ...errors import ConfigurationError
 from ...integrations import load_task
 from ...methods import ARMS, METHODS, Method, method
 from ...tasks import Task
-from ..building import Setup, learner_of, say_notes, server_options
+from ..building import Setup, cache_option, learner_of, say_notes, server_options
 from ..drive import drive, report
 from ..options import Names, Span, json_option, settings, store_option, verbose_option
 
@@ -49,6 +49,7 @@ class RunOptions:
     prompts: Path | None
     trust_code: bool
     untrusted: bool
+    cache: Path | None
     store: Path
     as_json: bool
 
@@ -138,6 +139,7 @@ def _conditions(command: F) -> F:
 @click.command()
 @click.argument("task")
 @server_options
+@cache_option
 @_models
 @_amounts
 @_conditions
@@ -172,6 +174,7 @@ def _run(given: RunOptions, chosen: Method | None, task: Task) -> int:
             curator=given.curator,
             concurrency=given.concurrency,
             prompts=given.prompts,
+            cache=given.cache,
         ).at(given.base_url, given.offline_server)
     )
     say_notes(task)
