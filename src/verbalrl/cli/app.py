@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, Entry] = {
     "retire": Entry("Learn", "review:retire", "Take lessons out of use."),
     "tasks": Entry("Look up", "catalogue:tasks", "List the built-in tasks."),
     "methods": Entry("Look up", "catalogue:methods", "List the methods and their settings."),
+    "doctor": Entry("Look up", "doctor:doctor", "See whether what a run needs is there."),
     "runs": Entry("Look at a store", "runs:runs", "List the runs of a store."),
     "episodes": Entry("Look at a store", "episodes:episodes", "List the episodes of a run."),
     "critiques": Entry(

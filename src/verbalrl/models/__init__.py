@@ -24,6 +24,7 @@ from .offline import OfflineModel as OfflineModel
 from .person import PersonModel as PersonModel
 from .remote import PROMPT_INPUTS as PROMPT_INPUTS
 from .remote import RemoteModel as RemoteModel
+from .remote import check_url as check_url
 from .retry import RetryPolicy as RetryPolicy
 from .scripted import CountingModel as CountingModel
 from .scripted import DelayedModel as DelayedModel

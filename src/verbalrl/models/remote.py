@@ -90,7 +90,7 @@ class RemoteModel(Model):
         # The SDKs read the address from the environment too; it is checked like a given one.
         address = place.base_url or os.environ.get(self.url_variable) or None
         if address:
-            _check_url(address)
+            check_url(address)
             address = address.rstrip("/").removesuffix(self.url_tail)
         self._place = place._replace(base_url=address)
         where = self._place.base_url or ""
@@ -295,7 +295,8 @@ def is_loopback(url: str | None) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str) -> None:
+    """Raise `ConfigurationError` for what is no address, or one that could hold a key."""
     problem = ""
     try:
         parts = urlsplit(url)
