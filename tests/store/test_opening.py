@@ -34,7 +34,7 @@ def test_commits_reach_the_disk(store: Store) -> None:
     assert pragma(store, "foreign_keys") == 1
     assert pragma(store, "busy_timeout") == 30_000
     assert pragma(store, "application_id") == schema.APPLICATION_ID
-    assert pragma(store, "user_version") == 1
+    assert pragma(store, "user_version") == len(schema.MIGRATIONS)
 
 
 def test_every_table_is_strict(store: Store) -> None:
@@ -122,8 +122,8 @@ def test_damaged_file_is_one_clear_line(
 def test_newer_schema_is_refused(tmp_path: Path) -> None:
     new_store(tmp_path).close()
     with closing(sqlite3.connect(tmp_path / schema.FILE_NAME)) as other:
-        other.execute("PRAGMA user_version = 2")
-    with pytest.raises(SchemaVersionError, match="schema 2, this version reads up to 1; upgrade"):
+        other.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")
+    with pytest.raises(SchemaVersionError, match="schema 3, this version reads up to 2; upgrade"):
         open_store(tmp_path)
 
 
@@ -143,10 +143,11 @@ def test_migration_runs_once_and_wholly(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, broken))
     with pytest.raises(StorageError, match="nowhere"):
         open_store(tmp_path)
-    monkeypatch.setattr(schema, "MIGRATIONS", (schema.MIGRATIONS[0], broken.splitlines()[0]))
+    mended = (*schema.MIGRATIONS[:-1], broken.splitlines()[0])
+    monkeypatch.setattr(schema, "MIGRATIONS", mended)
     for _ in range(2):
         with open_store(tmp_path) as store:
-            assert pragma(store, "user_version") == 2
+            assert pragma(store, "user_version") == len(mended)
             assert store._read(lambda c: c.execute("SELECT count(*) FROM later").fetchone()) == (0,)
             assert store.run("r1").task == "gridnav-v1"
 
@@ -155,7 +156,7 @@ def test_new_store_migrates_to_the_newest(tmp_path: Path, monkeypatch: pytest.Mo
     later = "CREATE TABLE later (x INTEGER) STRICT;"
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, later))
     with new_store(tmp_path) as store:
-        assert pragma(store, "user_version") == 2
+        assert pragma(store, "user_version") == len(schema.MIGRATIONS)
 
 
 def test_creating_twice_keeps_the_first(tmp_path: Path) -> None:

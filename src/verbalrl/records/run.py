@@ -62,6 +62,8 @@ class CallRecord(Record):
     owner: str
     """The episode, critique or curation that asked."""
     role: str
+    run: str = ""
+    """Whose bill it is."""
     kind: Literal["model", "hook", "person"] = "model"
     request_sha: str
     request: str = ""

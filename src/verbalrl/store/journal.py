@@ -27,7 +27,7 @@ def lookup(connection: sqlite3.Connection, key: str, generation: int) -> CallRec
 def row_of(call: CallRecord) -> dict[str, Any]:
     """The row of a call; made by the caller, so that the writer only writes."""
     values = {column: getattr(call, column) for column in _COLUMNS}
-    return values | {"usage": dump(call.usage), "at": now()}
+    return values | {"run": call.run, "usage": dump(call.usage), "at": now()}
 
 
 def append(connection: sqlite3.Connection, row: dict[str, Any]) -> None:
@@ -43,6 +43,27 @@ def append(connection: sqlite3.Connection, row: dict[str, Any]) -> None:
                 f"call {row['key']} of {stored.owner} was answered by another process; "
                 "only one may run this lane"
             ) from None
+
+
+_BILL = """
+SELECT count(*),
+  {sums},
+  coalesce(sum(CAST(round(json_extract(usage, '$.cost_usd') * 1e12) AS INTEGER)), 0)
+FROM calls WHERE run = ? AND kind = 'model' AND json_extract(usage, '$.cost_usd') IS {null} NULL
+"""
+_COUNTS = ("input", "cache_read", "cache_write", "output", "reasoning")
+
+
+def bill(connection: sqlite3.Connection, run: str) -> tuple[Usage, Usage]:
+    """What the answered calls of a run took: those with a known cost, and those without."""
+    sums = ", ".join(f"coalesce(sum(json_extract(usage, '$.{n}')), 0)" for n in _COUNTS)
+    found = []
+    for null in ("NOT", ""):
+        row = connection.execute(_BILL.format(sums=sums, null=null), (run,)).fetchone()
+        counts = dict(zip(_COUNTS, row[1:-1], strict=True))
+        cost = row[-1] / 1e12 if null else None
+        found.append(Usage(**counts, calls=row[0], cost_usd=cost))
+    return found[0], found[1]
 
 
 def generation(connection: sqlite3.Connection, owner: str) -> int:

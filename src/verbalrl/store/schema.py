@@ -137,7 +137,19 @@ CREATE TABLE leases (
 ) STRICT;
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+# Whose bill a call is; calls of work that was never recorded stay without.
+_VERSION_2 = """
+ALTER TABLE calls ADD COLUMN run TEXT NOT NULL DEFAULT '';
+UPDATE calls SET run = coalesce(
+  (SELECT e.run FROM episodes e WHERE e.id = calls.owner),
+  (SELECT b.run FROM critiques c JOIN branches b ON b.id = c.branch WHERE c.id = calls.owner),
+  (SELECT b.run FROM commits c JOIN branches b ON b.id = c.branch WHERE c.id = calls.owner),
+  ''
+);
+CREATE INDEX calls_run ON calls (run);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
 """Entry n takes a file from version n to n + 1."""
 
 

@@ -29,6 +29,7 @@ from ..records import (
     RunRecord,
     RunStatus,
     Status,
+    Usage,
 )
 from . import commits, digest, episodes, finding, journal, leases, lessons, publish, runs, schema
 from .leases import Lease
@@ -233,6 +234,13 @@ class Store(Readers):
         """Journal an answer; raises `StorageError` when the call has another answer already."""
         row = journal.row_of(record)
         await self._put(lambda c: journal.append(c, row))
+
+    def bill(self, run: str) -> tuple[Usage, Usage]:
+        """What a run's answered calls took, whatever became of their owners.
+
+        First those whose cost is known, then those without one.
+        """
+        return self._read(lambda c: journal.bill(c, run))
 
     def generation(self, owner: str) -> int:
         """The newest generation of the calls of an episode, critique or curation."""
