@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from .integrations import load_task as load_task
     from .learner import Learner as Learner
     from .methods import check_method as check_method
+    from .models import Budget as Budget
     from .models import Model as Model
     from .models import ScriptedModel as ScriptedModel
     from .models import load_model as load_model
+    from .models import load_prices as load_prices
     from .records import Action as Action
     from .records import Guidance as Guidance
     from .records import Instance as Instance
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Action": "records",
+    "Budget": "models",
     "ChatAgent": "agents",
     "Guidance": "records",
     "Instance": "records",
@@ -50,6 +53,7 @@ _HOMES = {
     "check_method": "methods",
     "check_task": "tasks",
     "load_model": "models",
+    "load_prices": "models",
     "load_task": "integrations",
     "open_store": "store",
 }

@@ -14,6 +14,7 @@ go on (`EpisodeError` branch). Limits and budgets are stop reasons, not errors.
     │   └── LeaseError                     another process may change these lessons now
     ├── MethodError                        a plan broke its contract (stalled, unknown id)
     ├── StuckThreadsError                  too many timed-out calls still occupy their threads
+    ├── RunHalted                          no call is made any more; ends the run, not the work
     └── EpisodeError                       attributed by `boundary`; recorded, not propagated
         ├── AgentError                     the agent raised or answered with something unusable
         ├── TaskError                      the environment or a scorer raised
@@ -85,6 +86,22 @@ class MethodError(VerbalRLError):
 
 class StuckThreadsError(VerbalRLError):
     """Too many timed-out calls still occupy their threads."""
+
+
+class RunHalted(VerbalRLError):
+    """No further model call is made: the budget is spent, or an alarm went off.
+
+    What was under way is left unrecorded and its answers are kept: a resume goes on from there.
+    """
+
+    def __init__(self, why: str, *, alarm: bool = False) -> None:
+        super().__init__(why)
+        self.alarm = alarm
+        """True when something has to be mended before the run can go on."""
+
+    def again(self) -> RunHalted:
+        """The same for another caller: exceptions raised twice collect tracebacks."""
+        return RunHalted(str(self), alarm=self.alarm)
 
 
 class EpisodeError(VerbalRLError):

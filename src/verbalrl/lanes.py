@@ -56,7 +56,7 @@ class Bench(Protocol):
     async def do(self, work: Work, place: Place, /) -> growth.Result | None:
         """The result of `work`: from its row when it is committed, else by doing it.
 
-        None where it waited to begin until the bench was stopping.
+        None where it waited to begin until the bench was stopping, or can make no more calls.
         """
 
     async def pin(self, lane: LaneKey, number: int, opened: OpenRound, view: SharedView, /) -> None:

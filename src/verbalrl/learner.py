@@ -20,7 +20,7 @@ from typing import Any
 from . import agents, critics, curators, methods
 from ._logging import get_logger
 from .errors import ConfigurationError
-from .execution import Bench, Kit, Progress, RunPlan, given
+from .execution import Bench, Forecast, Kit, Outline, Progress, RunPlan, bills, forecast, given
 from .lanes import Stream, together
 from .methods import Method
 from .models import AnswerCache, Model, RemoteModel, run_sync
@@ -46,7 +46,7 @@ class Learner:
         curator: A model, its name, or a callable; by default the critic's model.
         store: A folder, or an open store; by default a new temporary folder.
         hooks: What may act inside an episode.
-        limits: Bounds of an episode, and how many model calls may be in flight.
+        limits: Bounds of an episode, how many model calls may be in flight, the run's budget.
         prompts: A folder whose files take the place of the shipped prompts, file by file.
     """
 
@@ -74,7 +74,7 @@ class Learner:
         )
         self._store = store if isinstance(store, Store) else given.folder(store, "store")
         self._hooks = given.hooks(hooks)
-        self._limits = given.limits(limits)
+        self._limits = bills.resolved(given.limits(limits))
         self._bench: Bench | None = None
         self._cache: AnswerCache | None = None
 
@@ -106,39 +106,53 @@ class Learner:
         Raises:
             ConfigurationError: Before the first model call, when something cannot work.
         """
-        given.span(instances)
-        given.count(train_instances, "train_instances")
-        task = given.task(task)
-        plan = await RunPlan.of(
+        began = time.monotonic()
+        plan = await self._plan(
             task,
-            self._chosen(task, trials, learn),
+            trials=trials,
             instances=instances,
             train_instances=train_instances,
-            seeds=given.seeds(seeds),
-            arms=given.arms(arms),
+            seeds=seeds,
+            arms=arms,
             start=start,
+            learn=learn,
         )
+        config = self._config(task, plan)
         with ExitStack() as stack:
             store = self._open(stack, create=start is None)
-            record = self._create(store, task, plan)
+            record = self._create(store, task, plan, config)
+            self._left(stack, began)
             return await self._drive(store, task, plan, record)
 
     def run_sync(self, task: Task, **settings: Any) -> RunResult:
         """`run` for sync code; works where a loop is running already."""
         return run_sync(self.run(task, **settings))
 
+    async def forecast(self, task: Task, **settings: Any) -> Forecast:
+        """What `run` with the same settings would take; asks no model and stores nothing."""
+        plan = await self._plan(task, **settings)
+        self._config(task, plan)
+        parts = (self._agent, self._critic, self._curator)
+        return await forecast(Outline(task, plan, *parts, self._limits), self._model())
+
+    def forecast_sync(self, task: Task, **settings: Any) -> Forecast:
+        """`forecast` for sync code."""
+        return run_sync(self.forecast(task, **settings))
+
     async def resume(self, run: str, task: Task) -> RunResult:
         """Go on with an interrupted run to the memory that it would have reached.
 
         Raises:
-            ConfigurationError: When the task, the method, a prompt or a model is not the same.
+            ConfigurationError: When the task, the method, a prompt or a model is not the same, or
+                the budget that stopped the run is no larger now.
         """
+        began = time.monotonic()
         with ExitStack() as stack:
             store = self._open(stack, create=False)
             task = given.task(task)
             record = store.run(run)
             plan = await RunPlan.from_config(record.config, task, self._method)
-            self._limits = _course(record.config, self._limits)
+            self._limits = bills.course(record, self._limits)
             config = self._config(task, plan)
             _check_same(record.config, config)
             if self._simulated() != record.simulated:
@@ -146,9 +160,10 @@ class Learner:
                     f"cannot resume: {record.id} {_answered(record.simulated)}, and now it would"
                     " be the other way; start a new run instead"
                 )
-            # Where models are asked may change, and the next to resume must know.
-            kept = {**record.config, "servers": config["servers"]}
-            record = record.replace(config=kept)
+            # Where models are asked and what may be spent may change; the next must know.
+            kept = {"servers": config["servers"], "limits": config["limits"]}
+            record = record.replace(config={**record.config, **kept})
+            self._left(stack, began)
             return await self._drive(store, task, plan, record)
 
     def resume_sync(self, run: str, task: Task) -> RunResult:
@@ -176,6 +191,39 @@ class Learner:
             changes["learn"] = False
         return methods.changed(method, changes) if changes else method
 
+    async def _plan(
+        self,
+        task: Task,
+        *,
+        trials: int | None = None,
+        instances: int | tuple[int, int] | None = None,
+        train_instances: int | None = None,
+        seeds: Sequence[int] = (0,),
+        arms: str | Sequence[str] = DEFAULT_ARMS,
+        start: str | None = None,
+        learn: bool = True,
+    ) -> RunPlan:
+        given.span(instances)
+        given.count(train_instances, "train_instances")
+        task = given.task(task)
+        return await RunPlan.of(
+            task,
+            self._chosen(task, trials, learn),
+            instances=instances,
+            train_instances=train_instances,
+            seeds=given.seeds(seeds),
+            arms=given.arms(arms),
+            start=start,
+        )
+
+    def _left(self, stack: ExitStack, began: float) -> None:
+        """Stop the run once its seconds, counted from `began`, are over."""
+        seconds = self._limits.budget.seconds
+        if seconds is not None:
+            left = max(0.0, seconds - (time.monotonic() - began))
+            reason = f"the budget of {seconds:g} seconds"
+            stack.callback(asyncio.get_running_loop().call_later(left, self.stop, reason).cancel)
+
     def _open(self, stack: ExitStack, *, create: bool) -> Store:
         folder = self._limits.cache
         self._cache = None if folder is None else stack.enter_context(AnswerCache(folder))
@@ -186,14 +234,14 @@ class Learner:
         stack.callback(store.close)
         return store
 
-    def _create(self, store: Store, task: Task, plan: RunPlan) -> RunRecord:
+    def _create(self, store: Store, task: Task, plan: RunPlan, config: dict[str, Any]) -> RunRecord:
         record = RunRecord(
             id=f"run_{secrets.token_hex(5)}",
             task=task.id,
             method=plan.method.name,
-            model=self._agent.model.name if self._agent.model else self._agent.name,
+            model=self._model(),
             simulated=self._simulated(),
-            config=self._config(task, plan),
+            config=config,
         )
         parents = _parents(store, plan.start)
         store.create_run(record)
@@ -228,7 +276,7 @@ class Learner:
             status: RunStatus = "failed"
             try:
                 await together(stream.run() for stream in streams)
-                status = "stopped" if bench.stop_reason else "done"
+                status = bench.status
             except asyncio.CancelledError:
                 status = "interrupted"
                 raise
@@ -262,12 +310,17 @@ class Learner:
         found = {role: getattr(part, "model", None) for role, part in parts.items()}
         return {role: model for role, model in found.items() if isinstance(model, Model)}
 
+    def _model(self) -> str:
+        return self._agent.model.name if self._agent.model else self._agent.name
+
     def _simulated(self) -> bool:
         parts = (self._agent, self._critic, self._curator)
         return any(part is not None and part.simulated for part in parts)
 
     def _config(self, task: Task, plan: RunPlan) -> dict[str, Any]:
         named = {"agent": self._agent, "critic": self._critic, "curator": self._curator}
+        parts = (part for part in named.values() if part is not None)
+        bills.check(self._limits.budget, (p.model for p in parts if p.model is not None))
         needs = plan.method.learn and "learned" in plan.arms
         if needs and self._critic is None:
             raise ConfigurationError(
@@ -327,12 +380,6 @@ def _parents(store: Store, start: str | None) -> dict[str, int]:
         return {}
     store.branch(start)
     return {scope: store.revision(start, scope) for scope in store.scopes(start)}
-
-
-def _course(stored: Mapping[str, Any], now: Limits) -> Limits:
-    """`now` with the stored limits that decide the course of an episode, whoever resumes it."""
-    then = Limits.model_validate(stored["limits"])
-    return now.replace(max_steps=then.max_steps, max_tokens=then.max_tokens)
 
 
 _MAY_DIFFER = frozenset({"limits", "prompts", "servers", "versions", "task"})

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from verbalrl import ChatAgent, Learner, Limits, load_task
+from verbalrl import Budget, ChatAgent, Learner, Limits, load_task
 from verbalrl.methods import method
 from verbalrl.models import CountingModel, DelayedModel, load_model
 from verbalrl.result import RunResult
@@ -26,7 +26,7 @@ def session(
         ChatAgent(CountingModel(slow, calls)),
         method=method(case["method"], case["settings"]),
         store=store,
-        limits=Limits(concurrency=case["concurrency"]),
+        limits=Limits(concurrency=case["concurrency"], budget=Budget(**case.get("budget", {}))),
     )
     task = load_task(case["task"])
     if resume:

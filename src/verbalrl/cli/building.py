@@ -13,7 +13,7 @@ from ..agents import ChatAgent
 from ..errors import ConfigurationError
 from ..learner import Learner
 from ..methods import Method
-from ..models import MANY, Model, asks_server, load_model
+from ..models import MANY, Budget, Model, asks_server, load_model
 from ..rollout import Limits
 from ..tasks import Task
 from .output import note
@@ -40,6 +40,7 @@ class Setup:
     curator: str | None = None
     concurrency: int | None = None
     prompts: Path | None = None
+    budget: Budget | None = None
     cache: Path | None = None
     servers: Mapping[str, Server] = field(default_factory=dict)
     """By role: agent, critic, curator."""
@@ -96,7 +97,7 @@ def cache_option(command: F) -> F:
 
 def learner_of(setup: Setup) -> Learner:
     """A learner whose agent is a chat agent on `setup.model`."""
-    limits = Limits(cache=setup.cache)
+    limits = Limits(cache=setup.cache, budget=setup.budget or Budget())
     if setup.concurrency is not None:
         limits = limits.replace(concurrency=setup.concurrency)
     return Learner(

@@ -24,6 +24,7 @@ from ..records import LessonKind
 from ..result import RunResult
 from . import progress
 from .app import DONE, FAILED
+from .budgets import larger
 from .options import command
 from .output import clean, emit_json, note, one_line
 from .reading import Unopened, opened
@@ -51,7 +52,10 @@ def drive(
     *,
     max_seconds: float | None = None,
 ) -> Ended:
-    """Run `work`, a run of `learner`, to its end, to `max_seconds`, or to the first signal."""
+    """Run `work`, a run of `learner`, to its end or to the first signal.
+
+    One that has not begun soon after `max_seconds` is given up; once begun, it keeps them itself.
+    """
     try:
         return asyncio.run(_drive(learner, work, store, max_seconds))
     except VerbalRLError as error:
@@ -99,9 +103,6 @@ class _Session:
                     await self._give_up(max_seconds)
                 elif state is not None:
                     self._show(state)
-                    if loop.time() >= ends:
-                        ends = math.inf
-                        self._learner.stop(f"--max-seconds {max_seconds:g}")
             return Ended(self._task.result(), self._signal)
         except asyncio.CancelledError:
             await self._cancelled()
@@ -174,8 +175,10 @@ def report(
         reason = (
             one_line(str(ended.result.figures.get("stop_reason") or "")) if ended.result else ""
         )
-        way_on = f"; go on with: {command('resume', run, store=store)}" if run else ""
-        note(f"{status}{' by ' + reason if reason else ''}{way_on}")
+        more = larger(ended.result.figures if ended.result else {})
+        way_on = f"; go on with: {command('resume', run, *more, store=store)}" if run else ""
+        between = ": " if status == "failed" else " by "
+        note(f"{status}{between + reason if reason else ''}{way_on}")
     if status == "interrupted":
         return 128 + (ended.signal or signal.SIGINT)
     broken = ended.result is not None and _all_broke(ended.result)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from . import bills as bills
 from .bench import Bench as Bench
+from .forecast import Forecast as Forecast
+from .forecast import Outline as Outline
+from .forecast import forecast as forecast
 from .kit import Kit as Kit
 from .plan import RunPlan as RunPlan
 from .tally import ArmProgress as ArmProgress

@@ -10,17 +10,18 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from .._logging import get_logger
-from ..errors import MethodError, ReplayMismatch
+from ..errors import MethodError, ReplayMismatch, RunHalted
 from ..ids import seed_from
 from ..lanes import Inherited, Place
 from ..methods import Method, growth
-from ..models import CallContext, Shelf, Slots
+from ..models import Account, CallContext, Shelf, Slots
 from ..records import (
     Critique,
     CurateLessons,
     Decision,
     Episode,
     FreezeMemory,
+    InstanceView,
     LaneKey,
     Lesson,
     OpenRound,
@@ -34,7 +35,8 @@ from ..records import (
     WriteCritique,
 )
 from ..result import ArmFacts, RunFacts, RunResult, summarise
-from . import critiques, curation, episodes, selection
+from . import bills, critiques, curation, episodes, selection
+from .alarms import CallAlarm, LearningAlarm
 from .kit import Kit, run_free
 from .plan import RunPlan
 from .tally import ArmProgress, ArmTally, Clock, Progress
@@ -54,8 +56,12 @@ class Bench:
         self.fences: dict[str, int] = {}
         """By branch: the lease under which it may commit."""
         self.stop_reason = ""
+        self.alarm = False
+        """Whether it stopped because something has to be mended."""
         self.discarded = 0
         """Episodes whose journal no longer fitted and that were run again."""
+        self.account = Account(kit.limits.budget, bills.spent(kit, record.id), CallAlarm())
+        self._learning = LearningAlarm()
         self._slots = Slots(kit.limits.concurrency)
         self._open_episodes = Slots(2 * kit.limits.concurrency)
         self._revisions: dict[tuple[str, str], int] = {}
@@ -71,15 +77,31 @@ class Bench:
         """True once no new batch may start."""
         return bool(self.stop_reason)
 
-    def stop(self, reason: str) -> None:
+    @property
+    def status(self) -> RunStatus:
+        """How the run ended, once all streams have."""
+        if not self.stop_reason:
+            return "done"
+        return "failed" if self.alarm else "stopped"
+
+    def stop(self, reason: str, *, alarm: bool = False) -> None:
         """Start no new batch."""
-        self.stop_reason = self.stop_reason or reason
+        if not self.stop_reason:
+            self.stop_reason, self.alarm = reason, alarm
 
     async def do(self, work: Work, place: Place, /) -> growth.Result | None:
         """The result of `work`: from its row when it is committed, else by doing it.
 
-        None where it waited to begin until the bench was stopping.
+        None where it waited to begin until the bench was stopping, or can make no more calls.
         """
+        try:
+            return await self._done(work, place)
+        except RunHalted as halted:
+            # Left unrecorded; the journal has its answers, and a resume goes on from there.
+            self.stop(str(halted), alarm=halted.alarm)
+            return None
+
+    async def _done(self, work: Work, place: Place) -> growth.Result | None:
         match work:
             case RunEpisode():
                 return await self._episode(work, place)
@@ -147,7 +169,9 @@ class Bench:
             status=status,
         )
         outcomes = [o for t in self.tallies.values() for o in t.outcomes]
-        return summarise(facts, outcomes, {arm: self._arm_facts(arm) for arm in plan.arms})
+        made = summarise(facts, outcomes, {arm: self._arm_facts(arm) for arm in plan.arms})
+        budget = self.account.figures()
+        return made.replace(figures=made.figures | {"budget": budget}) if budget else made
 
     def _arm_facts(self, arm: str) -> ArmFacts:
         store, tally = self.kit.store, self.tallies[arm]
@@ -202,6 +226,7 @@ class Bench:
                 ),
             )
             await self.kit.store.put_critique(critique, place.lane.branch)
+            self._learned("critic", critique.detail if critique.status == "failed" else "")
         self.tallies[place.lane.arm].critique(critique)
         return critique
 
@@ -221,6 +246,8 @@ class Bench:
                 lambda context: curation.curate(self.kit, work, place, ground, context),
             )
             await self.kit.store.put_commit(commit, self.fences.get(branch))
+            if not isinstance(place.view, InstanceView):
+                self._learned("curator", commit.failure)
         revision = base + 1 if commit.updates else base
         self._revisions[branch, work.scope] = revision
         self.tallies[place.lane.arm].commit(commit)
@@ -258,9 +285,15 @@ class Bench:
                 order=(place.order,),
                 lane=place.lane.branch,
                 cache=shelf,
+                run=self.record.id,
+                account=self.account,
             )
             try:
-                return await make(context)
+                made = await make(context)
+                if context.fatal is not None:
+                    # Whoever asked has swallowed it; what was made of it is worth nothing.
+                    raise context.fatal
+                return made
             except ReplayMismatch as mismatch:
                 generation += 1
                 self.discarded += 1
@@ -270,6 +303,13 @@ class Bench:
         raise MethodError(
             f"{owner}: its requests differ at every replay; is the agent's prompt random?"
         )
+
+    def _learned(self, role: str, why: str) -> None:
+        """Hear how a critique or a curation of this session ended."""
+        if reason := self._learning.ended(role, why):
+            # What waits for its turn is not asked any more: it would fail, and that is final.
+            self.account.halt(RunHalted(reason, alarm=True))
+            self.stop(reason, alarm=True)
 
     def _lessons(self, lane: LaneKey, scope: str, revision: int) -> tuple[Lesson, ...]:
         found = self.kit.store.lessons(lane.branch, scope, revision=revision)

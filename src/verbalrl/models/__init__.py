@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from .account import Account as Account
+from .account import Watch as Watch
 from .base import Model as Model
 from .base import Prompt as Prompt
 from .base import ask_for as ask_for
 from .base import run_sync as run_sync
+from .budget import Amount as Amount
+from .budget import Budget as Budget
+from .budget import amount_of as amount_of
 from .cache import AnswerCache as AnswerCache
 from .cache import Shelf as Shelf
 from .calls import CallContext as CallContext
-from .calls import Journal as Journal
-from .calls import MemoryJournal as MemoryJournal
 from .calls import TokensSpent as TokensSpent
+from .journal import Journal as Journal
+from .journal import MemoryJournal as MemoryJournal
 from .load import asks_server as asks_server
 from .load import load_model as load_model
 from .messages import Message as Message
@@ -22,6 +27,10 @@ from .messages import clean as clean
 from .messages import clean_part as clean_part
 from .offline import OfflineModel as OfflineModel
 from .person import PersonModel as PersonModel
+from .prices import Price as Price
+from .prices import Prices as Prices
+from .prices import load_prices as load_prices
+from .prices import price_of as price_of
 from .remote import PROMPT_INPUTS as PROMPT_INPUTS
 from .remote import RemoteModel as RemoteModel
 from .remote import check_url as check_url

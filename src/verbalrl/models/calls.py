@@ -3,7 +3,7 @@
 A context belongs to one owner (an episode, a critique, a curation). `at` gives views of it for a
 step, a role or a hook; `active` makes a view the ambient one, so that `model.ask` and `ask_sync`
 find it. A view ends with its block: what comes later is refused, and who still waits is let go.
-Retries and budgets are not here; they wrap the model.
+Retries are not here, they wrap the model; budgets and alarms are in `account`.
 """
 
 from __future__ import annotations
@@ -15,43 +15,20 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
-from ..errors import ModelError, ReplayMismatch, StorageError, VerbalRLError, boundary
+from ..errors import ModelError, ReplayMismatch, RunHalted, StorageError, VerbalRLError, boundary
 from ..ids import canonical_json, key_id, seed_from, sha256_text
 from ..records import CallRecord, Usage
+from .account import Account
 from .base import Model, ambient, with_schema
 from .cache import CallPlace, Shelf
+from .journal import Journal
 from .messages import Reply, Request, admitted
 from .slots import Slots
 from .structured import Schema, answered, parser
 
 T = TypeVar("T")
-
-
-class Journal(Protocol):
-    """Where answers are kept; the store's, or a `MemoryJournal`."""
-
-    def lookup(self, key: str, generation: int, /) -> CallRecord | None:
-        """The record under `key`, if there is one."""
-
-    async def append(self, record: CallRecord, /) -> None:
-        """Keep `record`; returns when it is durable."""
-
-
-class MemoryJournal:
-    """A journal that lasts as long as the process: for contract checks and tests."""
-
-    def __init__(self) -> None:
-        self.records: dict[tuple[str, int], CallRecord] = {}
-
-    def lookup(self, key: str, generation: int, /) -> CallRecord | None:
-        """The record under `key`, if there is one."""
-        return self.records.get((key, generation))
-
-    async def append(self, record: CallRecord, /) -> None:
-        """Keep `record`."""
-        self.records.setdefault((record.key, record.generation), record)
 
 
 class TokensSpent(ModelError):
@@ -67,6 +44,7 @@ class _Shared:
     token_limit: int | None = None
     mismatch: ReplayMismatch | None = None
     broken: StorageError | None = None
+    halted: RunHalted | None = None
     tokens_spent: bool = False
     asked: int = 0
     replayed: int = 0
@@ -128,6 +106,10 @@ class CallContext:
     hook: str = ""
     cache: Shelf = field(default_factory=Shelf)
     """Where answers of earlier runs are."""
+    run: str = ""
+    """Whose bill it is in the journal."""
+    account: Account | None = None
+    """Budget and alarms of the run; None: neither."""
     keep_requests: bool = True
     """False: the journal keeps the hash of a request, not its text."""
     bill: dict[str, Usage] = field(default_factory=dict)
@@ -159,7 +141,7 @@ class CallContext:
     @property
     def fatal(self) -> VerbalRLError | None:
         """What makes the owner's work worthless, also if whoever asked has swallowed it."""
-        return self._shared.broken or self._shared.mismatch
+        return self._shared.broken or self._shared.halted or self._shared.mismatch
 
     @property
     def asked(self) -> int:
@@ -267,6 +249,9 @@ class CallContext:
                 self._charge(role, Usage.model_validate(usage))
             return str(kept["outcome"])
         outcome = await make()
+        if self.fatal is not None:
+            # Whoever was asked has swallowed it; what was made of it is worth nothing.
+            raise self.fatal
         usage = {role: u.model_dump(mode="json") for role, u in self.bill.items()}
         reply = canonical_json({"outcome": outcome, "usage": usage})
         await self._keep(
@@ -275,6 +260,7 @@ class CallContext:
                 generation=self.generation,
                 owner=self.owner,
                 role=self.role,
+                run=self.run,
                 kind=kind,
                 request_sha=sha,
                 request=content if self.keep_requests else "",
@@ -314,8 +300,7 @@ class CallContext:
             return kept
         async with self.slots.hold(self.role, self.order, self.lane):
             self._shared.asked += 1
-            with boundary(ModelError, model.name):
-                reply = admitted(await model.complete(request))
+            reply = await self._asked(model, request, content)
             await self._answered(request, content, reply)
         self.cache.put(model, request, place, reply)
         return reply
@@ -339,12 +324,23 @@ class CallContext:
                 generation=self.generation,
                 owner=self.owner,
                 role=self.role,
+                run=self.run,
                 request_sha=sha256_text(content),
                 request=content if self.keep_requests else "",
                 reply=canonical_json(reply.model_dump(mode="json")),
                 usage=reply.usage,
             )
         )
+
+    async def _asked(self, model: Model, request: Request, content: str) -> Reply:
+        if self.account is None:
+            with boundary(ModelError, model.name):
+                return admitted(await model.complete(request))
+        try:
+            return await self.account.answer(model, request, content)
+        except RunHalted as halted:
+            self._shared.halted = halted
+            raise
 
     def _found(self, key: str, sha: str) -> CallRecord | None:
         found = self.journal.lookup(key, self.generation)

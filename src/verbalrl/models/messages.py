@@ -135,4 +135,8 @@ def estimated_usage(request: Request, text: str) -> Usage:
     """The usage that token estimates give, for models that report none."""
     # Normalised: what has no UTF-8 has no length in it.
     read = sum(token_estimate(normalise(m.plain)) for m in request.messages)
-    return Usage(input=read, output=token_estimate(normalise(text)), calls=1)
+    written = token_estimate(normalise(text))
+    if request.max_output is not None:
+        # An estimate must not exceed what the server was told to keep to.
+        written = min(written, request.max_output)
+    return Usage(input=read, output=written, calls=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from ..ids import token_estimate
 from .apprentice import answer
 from .base import Model
 from .messages import Reply, Request, estimated_usage
@@ -26,4 +27,17 @@ class OfflineModel(Model):
         messages = [(m.role, m.plain) for m in request.messages]
         given = answer(messages, request.output_schema, request.sample_seed, self.habit)
         text = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
-        return Reply(text=text, usage=estimated_usage(request, text), model=self.name)
+        kept = _cut(text, request.max_output)
+        return Reply(
+            text=kept,
+            finish="stop" if kept == text else "length",
+            usage=estimated_usage(request, kept),
+            model=self.name,
+        )
+
+
+def _cut(text: str, cap: int | None) -> str:
+    """As much of `text` as `cap` estimated tokens hold."""
+    if cap is None or token_estimate(text) <= cap:
+        return text
+    return text.encode("utf-8")[: cap * 7 // 2].decode("utf-8", "ignore")

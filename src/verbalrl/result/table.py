@@ -11,7 +11,9 @@ def table(figures: Mapping[str, Any]) -> str:
     trial = next((a["vs_retry"]["trial"] for a in figures["arms"].values() if a["vs_retry"]), None)
     versus = "vs retry" if trial is None else f"vs retry@{trial} [95 %]"
     heads = ("arm", "success [95 %]", "by trial", versus, "episodes", "errors", "tokens")
-    rows = [heads]
+    # Offline models have no price, and most tables no such column.
+    paid = any(arm.get("cost_usd") is not None for arm in figures["arms"].values())
+    rows: list[tuple[str, ...]] = [(*heads, "cost") if paid else heads]
     for name, arm in figures["arms"].items():
         label = f"{name} (oracle-stopped)" if arm["oracle_stopped"] else name
         total = sum(t["input"] + t["cached"] + t["output"] for t in arm["tokens"].values())
@@ -24,9 +26,10 @@ def table(figures: Mapping[str, Any]) -> str:
                 str(arm["episodes"]),
                 str(arm["errors"]),
                 f"{total:,}",
+                *([_dollars(arm.get("cost_usd"))] if paid else []),
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
         for row in rows
@@ -105,6 +108,10 @@ def _rate(arm: Mapping[str, Any]) -> str:
         return "unknown" if arm["unknown"] else "–"
     low, high = arm["ci95"]
     return f"{arm['success_rate']:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _dollars(cost: float | None) -> str:
+    return "unknown" if cost is None else f"${cost:,.4f}"
 
 
 def _difference(versus: Mapping[str, Any] | None) -> str:

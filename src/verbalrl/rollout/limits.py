@@ -1,4 +1,4 @@
-"""The bounds of a run's episodes. Reaching one is a stop reason, not an error."""
+"""The bounds of a run and its episodes. Reaching one is a stop reason, not an error."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from pathlib import Path
 
 from pydantic import Field
 
+from ..models import Budget
 from ..records import Settings
 
 
 class Limits(Settings):
-    """What an episode may take, and how many model calls may be in flight."""
+    """What an episode may take, how many model calls may be in flight, what the run may spend."""
 
     max_steps: int | None = Field(default=None, ge=1)
     """Steps of an episode, replayed ones included; None: as the task says."""
@@ -24,3 +25,5 @@ class Limits(Settings):
     """Model calls in flight."""
     cache: Path | None = None
     """A folder that keeps the answers of servers over runs, so that a repeated run pays nothing."""
+    budget: Budget = Budget()
+    """What the whole run may spend."""

@@ -50,12 +50,13 @@ SELECT count(*),
   {sums},
   coalesce(sum(CAST(round(json_extract(usage, '$.cost_usd') * 1e12) AS INTEGER)), 0)
 FROM calls WHERE run = ? AND kind = 'model' AND json_extract(usage, '$.cost_usd') IS {null} NULL
+  AND coalesce(json_extract(usage, '$.reused'), 0) = 0
 """
 _COUNTS = ("input", "cache_read", "cache_write", "output", "reasoning")
 
 
 def bill(connection: sqlite3.Connection, run: str) -> tuple[Usage, Usage]:
-    """What the answered calls of a run took: those with a known cost, and those without."""
+    """What the calls of a run took, answers of earlier runs aside: of known cost, and of none."""
     sums = ", ".join(f"coalesce(sum(json_extract(usage, '$.{n}')), 0)" for n in _COUNTS)
     found = []
     for null in ("NOT", ""):

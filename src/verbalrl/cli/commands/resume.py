@@ -13,6 +13,8 @@ import click
 from ...errors import ConfigurationError
 from ...integrations import load_task
 from ...records import RunRecord
+from ...rollout import Limits
+from ..budgets import budget_of, budget_options
 from ..building import Server, Setup, base_url_option, cache_option, learner_of, say_notes
 from ..drive import drive, report
 from ..options import json_option, store_option, verbose_option
@@ -28,6 +30,7 @@ _LOADABLE = re.compile(r"(?:ChatAgent\()?(?P<name>[\w-]+:[^()]+)\)?")
 )
 @base_url_option
 @cache_option
+@budget_options
 @store_option
 @json_option
 @verbose_option
@@ -37,7 +40,9 @@ def resume(context: click.Context, /, **options: Any) -> None:
 
     RUN is its id, or the start of it. What is done is taken from the store; only the rest is paid
     for, and the memory becomes the one that an uninterrupted run would have reached. Models are
-    asked where the run asked them last; --base-url names another place.
+    asked where the run asked them last; --base-url names another place. Bounds on tokens and cost
+    hold for the whole run and stay as they are unless others are given; a bound in seconds is for
+    this session.
     """
     folder: Path = options["store"]
     with opened(folder) as store:
@@ -49,7 +54,7 @@ def resume(context: click.Context, /, **options: Any) -> None:
         trust_code=bool(config.get("trust_code")),
         untrusted=bool(config.get("untrusted")),
     )
-    setup = _setup(record, folder, options["concurrency"])
+    setup = _setup(record, folder, options)
     if options["cache"] is not None:
         setup = replace(setup, cache=options["cache"])
     learner = learner_of(setup.at(options["base_url"]))
@@ -58,26 +63,21 @@ def resume(context: click.Context, /, **options: Any) -> None:
     context.exit(report(ended, learner, folder, as_json=options["as_json"]))
 
 
-def _setup(record: RunRecord, folder: Path, concurrency: int | None) -> Setup:
+def _setup(record: RunRecord, folder: Path, options: Mapping[str, Any]) -> Setup:
     config = record.config
-    limits = config.get("limits")
-    before = _int(limits.get("concurrency")) if isinstance(limits, Mapping) else None
+    before = Limits.model_validate(config.get("limits") or {})
     prompts = config.get("prompts")
     return Setup(
         model=_model(record, "agent") or record.model,
         critic=_model(record, "critic"),
         curator=_model(record, "curator"),
         store=folder,
-        concurrency=concurrency or before,
+        concurrency=options["concurrency"] or before.concurrency,
+        budget=budget_of(options, before.budget),
         prompts=Path(str(prompts)) if prompts else None,
-        cache=_cache(limits),
+        cache=before.cache,
         servers=_servers(config.get("servers")),
     )
-
-
-def _cache(limits: object) -> Path | None:
-    kept = limits.get("cache") if isinstance(limits, Mapping) else None
-    return Path(str(kept)) if kept else None
 
 
 def _servers(kept: object) -> dict[str, Server]:

@@ -10,12 +10,17 @@ from typing import Any, TypeVar
 import click
 
 from ...errors import ConfigurationError
+from ...execution import Forecast
 from ...integrations import load_task
 from ...methods import ARMS, METHODS, Method, method
+from ...models import Budget
 from ...tasks import Task
+from ..app import DONE
+from ..budgets import budget_of, budget_options
 from ..building import Setup, cache_option, learner_of, say_notes, server_options
 from ..drive import drive, report
 from ..options import Names, Span, json_option, settings, store_option, verbose_option
+from ..output import emit_json, say
 
 F = TypeVar("F", bound=Callable[..., Any])
 POSITIVE = click.IntRange(min=1)
@@ -45,7 +50,8 @@ class RunOptions:
     no_learn: bool
     gate: str | None
     concurrency: int | None
-    max_seconds: float | None
+    budget: Budget
+    dry_run: bool
     prompts: Path | None
     trust_code: bool
     untrusted: bool
@@ -113,12 +119,6 @@ def _conditions(command: F) -> F:
             metavar="DIR",
             help="Folder of prompts in place of the shipped ones, file by file.",
         ),
-        click.option(
-            "--max-seconds",
-            type=click.FloatRange(min=0, min_open=True),
-            metavar="S",
-            help="Begin nothing new after this time; what is under way ends.",
-        ),
         click.option("--concurrency", type=POSITIVE, metavar="C", help="Model calls at a time."),
         # The gate `measured` is offered once effects are measured.
         click.option(
@@ -143,6 +143,8 @@ def _conditions(command: F) -> F:
 @_models
 @_amounts
 @_conditions
+@budget_options
+@click.option("--dry-run", is_flag=True, help="Say what it would take; ask and write nothing.")
 @store_option
 @json_option
 @verbose_option
@@ -153,6 +155,7 @@ def run(context: click.Context, /, **options: Any) -> None:
     TASK is the name of a built-in task (see `verbalrl tasks`), a task folder, a jsonl
     file of questions, or gym:ID; options follow a question mark, as in gridnav-v1?pits=4.
     """
+    options["budget"] = budget_of(options)
     given = RunOptions(**{field.name: options[field.name] for field in fields(RunOptions)})
     chosen = _method(given)
     task = load_task(
@@ -164,32 +167,45 @@ def run(context: click.Context, /, **options: Any) -> None:
     context.exit(_run(given, chosen, task))
 
 
-def _run(given: RunOptions, chosen: Method | None, task: Task) -> int:
+def _run(given: RunOptions, how: Method | None, task: Task) -> int:
     learner = learner_of(
         Setup(
             model=given.model,
             store=given.store,
-            method=chosen,
+            method=how,
             critic=given.critic,
             curator=given.curator,
             concurrency=given.concurrency,
             prompts=given.prompts,
             cache=given.cache,
+            budget=given.budget,
         ).at(given.base_url, given.offline_server)
     )
     say_notes(task)
-    work = learner.run(
-        task,
-        trials=given.trials,
-        instances=given.instances,
-        train_instances=given.train_instances,
-        seeds=tuple(range(given.seed, given.seed + given.seeds)),
-        arms=given.arms,
-        start=given.start,
-        learn=not given.no_learn,
+    chosen: dict[str, Any] = {
+        "trials": given.trials,
+        "instances": given.instances,
+        "train_instances": given.train_instances,
+        "seeds": tuple(range(given.seed, given.seed + given.seeds)),
+        "arms": given.arms,
+        "start": given.start,
+        "learn": not given.no_learn,
+    }
+    if given.dry_run:
+        return _dry(learner.forecast_sync(task, **chosen), as_json=given.as_json)
+    ended = drive(
+        learner, learner.run(task, **chosen), given.store, max_seconds=given.budget.seconds
     )
-    ended = drive(learner, work, given.store, max_seconds=given.max_seconds)
     return report(ended, learner, given.store, as_json=given.as_json)
+
+
+def _dry(found: Forecast, *, as_json: bool) -> int:
+    if as_json:
+        emit_json(found.figures)
+    else:
+        for line in found.table().splitlines():
+            say(line)
+    return DONE
 
 
 def _method(given: RunOptions) -> Method | None:

@@ -1,0 +1,83 @@
+"""What a run has spent already, and what its models cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..errors import ConfigurationError
+from ..models import Amount, Budget, Model, price_of
+from ..models.prices import PICO
+from ..records import RunRecord
+from ..rollout import Limits
+from .kit import Kit
+
+
+def spent(kit: Kit, run: str) -> Amount:
+    """What the journaled calls of `run` took, also those whose work was never recorded.
+
+    Calls that were made while no price was known count as those of the dearest model of the run.
+    """
+    priced, bare = kit.store.bill(run)
+    known = [p for m in models_of(kit) if (p := price_of(m, kit.limits.budget.prices))]
+    dearest = max((p.most(bare.total - bare.output, bare.output) for p in known), default=0)
+    pico = round((priced.cost_usd or 0.0) * PICO) + dearest
+    return Amount(priced.total + bare.total, pico, priced.calls + bare.calls)
+
+
+def models_of(kit: Kit) -> tuple[Model, ...]:
+    """The models of agent, critic and curator, as far as these name them."""
+    parts = (kit.agent, kit.critic, kit.curator)
+    found = (part.model for part in parts if part is not None)
+    return tuple(dict.fromkeys(m for m in found if m is not None))
+
+
+def check(budget: Budget, models: Iterable[Model]) -> None:
+    """Raise `ConfigurationError` for a budget that cannot be kept, before anything is paid for."""
+    budget.check()
+    if budget.cost_usd is None:
+        return
+    unknown = sorted({m.name for m in models if price_of(m, budget.prices) is None})
+    if unknown:
+        raise ConfigurationError(
+            f"no price is known for {', '.join(unknown)}, so the cost cannot be bounded; "
+            "give prices (USD per million tokens)"
+        )
+
+
+def resolved(limits: Limits) -> Limits:
+    """`limits` with the output cap that their budget needs."""
+    return limits.replace(budget=limits.budget.resolved())
+
+
+def course(record: RunRecord, now: Limits) -> Limits:
+    """`now` with the stored limits that decide the course of an episode, whoever resumes it.
+
+    Raises:
+        ConfigurationError: As `continued`.
+    """
+    then = Limits.model_validate(record.config["limits"])
+    budget = continued(record, then.budget, now.budget)
+    return now.replace(max_steps=then.max_steps, max_tokens=then.max_tokens, budget=budget)
+
+
+def continued(record: RunRecord, then: Budget, now: Budget) -> Budget:
+    """The budget with which a run goes on: the new bounds, on the old bill.
+
+    The output cap of a run stays; a run that had none takes the new one. Prices stay unless others
+    are given.
+
+    Raises:
+        ConfigurationError: A bound stopped the run and is no larger now: it would stop at once.
+    """
+    result = record.result or {}
+    kept = result.get("budget")
+    short = kept.get("exhausted") if isinstance(kept, dict) else None
+    if record.status == "stopped" and isinstance(short, str):
+        before, after = getattr(then, short), getattr(now, short)
+        if after is not None and before is not None and after <= before:
+            raise ConfigurationError(
+                f"{record.id} was stopped by {record.stop_reason}; "
+                f"it goes on with a larger bound on {short}"
+            )
+    cap = then.max_output or now.max_output
+    return now.replace(max_output=cap, prices=now.prices or then.prices).resolved()

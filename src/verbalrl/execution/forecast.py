@@ -1,0 +1,333 @@
+"""What a run would take, said before anything is paid for: no model is asked, nothing is stored.
+
+The plans themselves are driven, once in a world where every attempt succeeds and once in one where
+none does; a real run lies between. How large calls are is estimated from the first prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from pydantic import JsonValue
+
+from ..agents import AgentHandle
+from ..agents.handles import public
+from ..critics import Critic
+from ..curators import Curator
+from ..ids import token_estimate
+from ..lanes import Inherited, Place, Stream
+from ..methods import growth
+from ..models import Price, price_of
+from ..models.prices import PICO
+from ..records import (
+    Action,
+    Commit,
+    Critique,
+    CurateLessons,
+    Decision,
+    Episode,
+    EpisodeSpec,
+    FreezeMemory,
+    InstanceView,
+    LaneKey,
+    LessonProposal,
+    Observation,
+    OpenRound,
+    Record,
+    Reward,
+    RunEpisode,
+    SelectCandidate,
+    SharedView,
+    Situation,
+    Step,
+    StopReason,
+    Trajectory,
+    Usage,
+    Work,
+    WriteCritique,
+)
+from ..rollout import Limits
+from ..rollout.environments import EnvironmentDoor
+from ..stats import smallest_effect
+from ..tasks import Task
+from .plan import RunPlan
+
+GUIDANCE = 1_500
+"""Tokens of lessons in a prompt, at most."""
+CRITIC, CURATOR = 1_500, 2_500
+"""Tokens of their prompts without what they are about."""
+EVIDENCE = 16_000
+"""Tokens of evidence that one call of a curator reads, at most."""
+WRITTEN = {"actor": (20, 300), "critic": (80, 800), "curator": (100, 2_000)}
+"""Tokens of a reply, by role: few and many."""
+ASSUMES = (
+    "low: every attempt succeeds at its first step; high: none ever does and each takes all steps",
+    "replies: actor 20-300 tokens, critic 80-800, curator 100-2,000, never more than the output "
+    "cap; no repairs, no retries; calls that an agent or a hook makes beside its own are unknown",
+    "smallest effect: paired, 80 % power, two-sided 5 %, (1.96 + 0.84)·sd/√instances, with half of "
+    "the attempts solved in both arms, arms independent given the instance, and seeds of one "
+    "instance correlated by .5",
+)
+
+
+class Forecast(Record):
+    """What a run would take; `figures` is what `run --dry-run --json` prints."""
+
+    figures: dict[str, JsonValue]
+
+    def table(self) -> str:
+        """The arms side by side, as plain text."""
+        return _table(self.figures)
+
+
+class Outline(NamedTuple):
+    """The parts of a run that is only thought of."""
+
+    task: Task
+    plan: RunPlan
+    agent: AgentHandle
+    critic: Critic | None
+    curator: Curator | None
+    limits: Limits
+
+
+class _Sizes(NamedTuple):
+    """Tokens that the actor reads."""
+
+    first: int
+    """At the first step of an episode."""
+    step: int
+    """More at each later one."""
+    steps: int
+    """Of an episode, at most."""
+
+
+class _Imagined:
+    """A bench on which everything ends as foretold; adds up calls and tokens by role."""
+
+    stopping = False
+
+    def __init__(self, sizes: _Sizes, *, solved: bool, reads: bool) -> None:
+        self.sizes, self.solved = sizes, solved
+        self.guidance = GUIDANCE if reads and not solved else 0
+        self.episodes = 0
+        self.usage: dict[str, Usage] = {}
+
+    async def do(self, work: Work, place: Place, /) -> growth.Result | None:
+        """What `work` would lead to."""
+        key = work.id(place.lane)
+        match work:
+            case RunEpisode():
+                return self._episode(work, place, key)
+            case WriteCritique():
+                return self._critique(work, place, key)
+            case CurateLessons():
+                return self._commit(work, place, key)
+            case SelectCandidate():
+                chosen, branch = work.candidates[0], place.lane.branch
+                return Decision(
+                    id=key,
+                    branch=branch,
+                    kind="select",
+                    chosen=chosen,
+                    detail={"selector": work.selector},
+                )
+            case FreezeMemory():
+                return Decision(id=key, branch=place.lane.branch, kind="freeze")
+
+    async def pin(self, lane: LaneKey, number: int, opened: OpenRound, view: SharedView, /) -> None:
+        """Nothing is recorded."""
+
+    def inherited(self, lane: LaneKey, scope: str, /) -> Inherited:
+        """Memory starts empty."""
+        return Inherited(0, ())
+
+    def _episode(self, work: RunEpisode, place: Place, key: str) -> Episode:
+        sizes, steps = self.sizes, 1 if self.solved else self.sizes.steps
+        later = sizes.step * steps * (steps - 1) // 2
+        self.episodes += 1
+        self._use("actor", steps, steps * (sizes.first + self.guidance) + later)
+        step = Step(n=1, observation=Observation(text="…"), action=Action(text="…"))
+        candidate = work.spec.purpose == "candidate"
+        return Episode(
+            id=key,
+            run=place.lane.run,
+            arm=place.lane.arm,
+            seed=place.lane.seed,
+            spec=work.spec,
+            trajectory=Trajectory(steps=(step,)),
+            answer="…",
+            success=None if candidate else self.solved,
+            reward=Reward() if candidate else Reward(value=float(self.solved)),
+            stop_reason=StopReason.TERMINATED,
+        )
+
+    def _critique(self, work: WriteCritique, place: Place, key: str) -> Critique:
+        assert isinstance(place.view, InstanceView)
+        shown = self.sizes.first + self.sizes.step * (1 if self.solved else self.sizes.steps)
+        self._use("critic", 1, CRITIC + len(work.episodes) * shown + self.guidance)
+        return Critique(
+            id=key,
+            episodes=work.episodes,
+            instance=place.view.instance.id,
+            trial=max(e.trial for e in place.view.episodes),
+            template=work.template,
+            status="accepted",
+            sample=work.sample,
+            proposals=(LessonProposal(when="…", instruction="…"),),
+        )
+
+    def _commit(self, work: CurateLessons, place: Place, key: str) -> growth.Curated:
+        if isinstance(place.view, SharedView):
+            groups = -(-len(work.critiques) // work.group)
+            calls = groups if groups < 2 and not work.evidence else groups + 1
+            evidence = min(EVIDENCE, len(work.critiques) * (self.sizes.step + 200))
+            self._use("curator", calls, calls * (CURATOR + evidence + self.guidance))
+        base = place.view.revision if isinstance(place.view, SharedView) else 0
+        commit = Commit(
+            id=key,
+            branch=place.lane.branch,
+            scope=work.scope,
+            base=base,
+            critiques=work.critiques,
+        )
+        return growth.Curated(commit, base, place.view.lessons)
+
+    def _use(self, role: str, calls: int, read: int) -> None:
+        written = calls * WRITTEN[role][not self.solved]
+        usage = Usage(input=read, output=written, calls=calls)
+        self.usage[role] = self.usage.get(role, Usage()) + usage
+
+
+async def forecast(outline: Outline, model: str) -> Forecast:
+    """What the run would take; `model` is how its agent is named."""
+    plan, sizes, prices = outline.plan, await _sizes(outline), _prices(outline)
+    arms: dict[str, JsonValue] = {}
+    for arm in plan.arms:
+        ends = [await _imagined(outline, arm, sizes, solved=solved) for solved in (True, False)]
+        arms[arm] = _figures(ends, len(plan.seeds), prices, outline.limits.budget.max_output)
+    return Forecast(
+        figures={
+            "dry_run": True,
+            "task": outline.task.id,
+            "method": plan.method.name,
+            "model": model,
+            "seeds": list(plan.seeds),
+            "instances": len(plan.read),
+            "arms": arms,
+            "total": _total(arms),
+            "smallest_effect": round(smallest_effect(len(plan.read), len(plan.seeds)), 4),
+            "budget": outline.limits.budget.model_dump(
+                mode="json", exclude={"prices"}, exclude_none=True
+            ),
+            "assumes": list(ASSUMES),
+        }
+    )
+
+
+async def _imagined(outline: Outline, arm: str, sizes: _Sizes, *, solved: bool) -> _Imagined:
+    """One seed of an arm, imagined to its end."""
+    plan = outline.plan
+    lane, reads = next(found for found in plan.lanes("dry") if found[0].arm == arm)
+    bench = _Imagined(sizes, solved=solved, reads=reads)
+    stream = Stream(lane, plan.arm(arm), bench, outline.task.id, plan.instances_of(arm))
+    await stream.run()
+    return bench
+
+
+async def _sizes(outline: Outline) -> _Sizes:
+    """Measured on the first prompt of the first instance."""
+    plan = outline.plan
+    instance, limit = plan.read[0], outline.limits.step_timeout_s
+    door = EnvironmentDoor(outline.task, instance, outline.agent.workers, limit)
+    try:
+        observation = await door.open(EpisodeSpec(instance=instance.id).world_seed())
+    finally:
+        await door.close()
+    seen = public(instance)
+    situation = Situation(goal=seen.goal, observation=observation, instance=seen)
+    own = getattr(plan.method, "max_steps", None)
+    steps = own or outline.limits.max_steps or outline.task.max_steps
+    if outline.agent.kind == "answer":
+        steps = 1
+    step = token_estimate(observation.text) + 40
+    return _Sizes(_first(outline.agent, situation), step, steps)
+
+
+def _first(agent: AgentHandle, situation: Situation) -> int:
+    """Tokens of the first prompt; of what is seen, where the agent writes prompts of its own."""
+    messages = getattr(agent.function, "messages", None)
+    if callable(messages):
+        return sum(token_estimate(m.plain) for m in messages(situation))
+    return token_estimate(f"{situation.goal}\n{situation.observation.text}")
+
+
+def _prices(outline: Outline) -> dict[str, Price | None]:
+    """By role; None where none is known. Who has no model costs nothing that is known."""
+    parts = {"actor": outline.agent, "critic": outline.critic, "curator": outline.curator}
+    models = {role: part.model if part is not None else None for role, part in parts.items()}
+    table = outline.limits.budget.prices
+    return {role: price_of(m, table) if m is not None else None for role, m in models.items()}
+
+
+def _figures(
+    ends: list[_Imagined], seeds: int, prices: Mapping[str, Price | None], cap: int | None
+) -> JsonValue:
+    usages = [_capped(end.usage, cap) for end in ends]
+    roles = sorted({role for usage in usages for role in usage})
+    known = all(prices[role] is not None for role in roles)
+    costs = [
+        sum(price.pico(u) for role, u in usage.items() if (price := prices[role])) / PICO * seeds
+        for usage in usages
+    ]
+    return {
+        "episodes": _range([end.episodes * seeds for end in ends]),
+        "calls": _range([sum(u.calls for u in usage.values()) * seeds for usage in usages]),
+        "tokens": _range([sum(u.total for u in usage.values()) * seeds for usage in usages]),
+        "cost_usd": _range([round(cost, 6) for cost in costs]) if known else None,
+    }
+
+
+def _capped(usage: Mapping[str, Usage], cap: int | None) -> dict[str, Usage]:
+    if cap is None:
+        return dict(usage)
+    return {role: u.replace(output=min(u.output, cap * u.calls)) for role, u in usage.items()}
+
+
+def _range(ends: list[Any]) -> list[JsonValue]:
+    return [min(ends), max(ends)]
+
+
+def _total(arms: Mapping[str, Any]) -> dict[str, JsonValue]:
+    total: dict[str, JsonValue] = {}
+    for name in ("episodes", "calls", "tokens", "cost_usd"):
+        ranges = [arm[name] for arm in arms.values()]
+        known = all(found is not None for found in ranges)
+        total[name] = [round(sum(r[i] for r in ranges), 6) for i in (0, 1)] if known else None
+    return total
+
+
+def _table(figures: Mapping[str, Any]) -> str:
+    heads = ("arm", "episodes", "calls", "tokens", "cost")
+    rows: list[tuple[str, ...]] = [heads]
+    for name, arm in (*figures["arms"].items(), ("total", figures["total"])):
+        counts = (_said(arm[column]) for column in ("episodes", "calls", "tokens"))
+        cost = arm["cost_usd"]
+        rows.append((name, *counts, "unknown" if cost is None else f"${_said(cost, '.4f')}"))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
+    lines = [
+        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    where = f"{figures['instances']} instances, seeds {figures['seeds']}"
+    title = f"{figures['task']} · {figures['method']} · {figures['model']} · {where}"
+    effect = f"smallest effect it can show: {figures['smallest_effect']:.2f} in success"
+    if figures["smallest_effect"] > 1:
+        effect = "too few instances to show any effect"
+    return "\n".join([f"{title} · dry run", *lines, effect, *figures["assumes"]])
+
+
+def _said(ends: list[Any], form: str = "") -> str:
+    low, high = ends
+    return f"{low:,{form}}" if low == high else f"{low:,{form}}–{high:,{form}}"

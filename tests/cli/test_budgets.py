@@ -1,0 +1,112 @@
+"""Bounds from the command line: `run` stops at them, `resume` goes on with larger ones."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from verbalrl.cli import main
+
+RUN = ("run", "gridnav-v1", "--model", "offline:apprentice", "--instances", "3", "--trials", "2")
+PRICES = "[foo]\ninput = 1.25\noutput = 10.0\n"
+
+
+def figures(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_stop_and_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = ("--store", str(tmp_path))
+    assert main([*RUN, *place, "--max-tokens", "15000", "--json"]) == 0
+    said = capsys.readouterr()
+    first = json.loads(said.out)
+    run = first["run"]
+    assert first["status"] == "stopped"
+    assert first["stop_reason"].startswith("the budget of 15,000 tokens: ")
+    assert first["budget"]["spent"]["tokens"] <= 15_000
+    assert f"go on with: verbalrl resume {run} --max-tokens N --store" in said.err
+    # The bound stays until another is given.
+    for again in ((), ("--max-tokens", "15000"), ("--max-seconds", "9")):
+        assert main(["resume", run, *place, *again]) == 2
+        assert "it goes on with a larger bound on tokens" in capsys.readouterr().err
+    assert main(["resume", run, *place, "--max-output", "77"]) == 2
+    assert "the output cap of a run stays as it is: 1024 tokens" in capsys.readouterr().err
+    assert main(["resume", run, *place, "--max-tokens", "1000000", "--json"]) == 0
+    last = figures(capsys)
+    assert last["status"] == "done"
+    assert last["budget"]["bounds"] == {"tokens": 1_000_000, "max_output": 1_024}
+    # Finished: the figures again, and nothing is paid for.
+    assert main(["resume", run, *place, "--json"]) == 0
+    assert figures(capsys)["budget"]["spent"] == last["budget"]["spent"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--max-cost", "1"), "no price is known for openai:foo"),
+        (("--max-tokens", "900"), "has no room for one call"),
+        (("--max-tokens", "0"), "0 is not in the range"),
+        (("--prices", "no.toml"), "does not exist"),
+        (("--prices", "bad.toml"), "bad.toml: foo.output: Field required"),
+    ],
+)
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_what_cannot_be_kept_is_refused_before_anything(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+    said: str,
+    dry: tuple[str, ...],
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.chdir(tmp_path)
+    Path("bad.toml").write_text("[foo]\ninput = 1\n")
+    assert main(["run", "gridnav-v1", "--model", "openai:foo", *options, *dry]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.splitlines()) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["bad.toml"]
+
+
+def test_dry_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    prices, store = tmp_path / "prices.toml", tmp_path / "store"
+    prices.write_text(PRICES)
+    given = ("--model", "openai:foo", "--prices", str(prices), "--max-cost", "5")
+    asked = ["run", "gridnav-v1", *given, "--instances", "50", "--dry-run", "--store", str(store)]
+    assert main(asked) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("gridnav-v1 · reflexion · openai:foo · 50 instances, seeds [0] · dry run")
+    assert "smallest effect it can show: 0.28 in success" in out
+    assert max(map(len, out.splitlines())) <= 100
+    assert main([*asked, "--json"]) == 0
+    found = figures(capsys)
+    assert found["dry_run"] is True
+    assert found["arms"]["none"]["episodes"] == [50, 50]
+    assert 0 < found["total"]["cost_usd"][0] < found["total"]["cost_usd"][1]
+    assert found["budget"] == {"cost_usd": 5.0, "max_output": 8192}
+    assert not store.exists()
+
+
+def test_known_costs_stand_in_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "prices.toml").write_text(PRICES)
+    prices = ("--prices", str(tmp_path / "prices.toml"))
+    assert main([*RUN, *prices, "--store", str(tmp_path / "store")]) == 0
+    head, *arms = capsys.readouterr().out.splitlines()[1:5]
+    assert head.endswith("tokens  cost")
+    # What is simulated costs nothing.
+    assert all(arm.endswith("$0.0000") for arm in arms)
+
+
+def test_seconds_are_of_one_session(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = ("--store", str(tmp_path))
+    assert main([*RUN, *place, "--max-seconds", "0.001", "--json"]) == 0
+    first = figures(capsys)
+    assert first["stop_reason"] == "the budget of 0.001 seconds"
+    assert main(["resume", first["run"], *place, "--json"]) == 0
+    assert figures(capsys)["status"] == "done"
