@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from contextlib import closing
@@ -18,7 +19,7 @@ from verbalrl import Budget, ChatAgent, Learner, Limits, ScriptedModel, load_tas
 from verbalrl.errors import ConfigurationError, RunHalted
 from verbalrl.methods import reflexion
 from verbalrl.models import Model, OfflineModel, Reply, Request
-from verbalrl.records import Situation
+from verbalrl.records import CallRecord, Situation, Usage
 from verbalrl.result import RunResult
 from verbalrl.rollout import Hook
 from verbalrl.store import Store, open_store
@@ -236,3 +237,21 @@ def test_an_old_store_gets_the_bill_of_what_was_recorded(tmp_path: Path) -> None
     with open_store(tmp_path) as store:
         assert store.bill(first.run) == (priced, bare)
     assert (priced.calls, bare.calls > 0) == (0, True)
+
+
+def test_answers_of_earlier_runs_are_on_nobodys_bill(store: Store) -> None:
+    usage = Usage(input=10, output=5, calls=1)
+    given = [usage, usage.replace(cost_usd=0.25), usage.replace(cost_usd=0.0, reused=15)]
+    for n, one in enumerate(given):
+        record = CallRecord(
+            key=f"call_{n}",
+            owner="ep",
+            role="actor",
+            run="run_1",
+            request_sha="",
+            reply="{}",
+            usage=one,
+        )
+        asyncio.run(store.append(record))
+    assert store.bill("run_1") == (given[1], usage)
+    assert store.bill("run_2") == (Usage(cost_usd=0.0), Usage())
