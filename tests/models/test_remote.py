@@ -10,9 +10,17 @@ import pytest
 
 from tests.models.faultd import APIS, SEED_HEADER, Asked, Faultd
 from verbalrl.errors import ConfigurationError, UnknownNameError
-from verbalrl.models import Message, RemoteModel, Reply, Request, Tool, load_model
+from verbalrl.models import MEDIA_TOKENS, Message, RemoteModel, Reply, Request, Tool, load_model
+from verbalrl.models.messages import estimated_usage
 from verbalrl.models.openai import is_strict
-from verbalrl.records import MediaPart, TextPart, ToolCallPart, ToolResultPart, Usage
+from verbalrl.records import (
+    MediaPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    Usage,
+    part_text,
+)
 
 SYSTEM, ASK = Message(role="system", text="Be brief."), Message(role="user", text="Which way?")
 CALL = ToolCallPart(id="t1", name="look", arguments='{"at": "door"}')
@@ -105,7 +113,7 @@ def test_tools_on_chat_completions(server: Faultd) -> None:
             "tool_calls": [{"id": "t1", "type": "function", "function": function}],
         },
         {"role": "tool", "tool_call_id": "t1", "content": "It is red."},
-        {"role": "tool", "tool_call_id": "t2", "content": "No."},
+        {"role": "tool", "tool_call_id": "t2", "content": "error: No."},
     ]
     assert asked.body["tools"][0]["function"]["name"] == "look"
     message = {"content": None, "tool_calls": [{"id": "t1", "function": function}]}
@@ -145,6 +153,57 @@ def test_images_pass_through(server: Faultd, api: str) -> None:
     asked, _ = sent(server, api, Request(messages=(message,)))
     assert "AAAA" in str(asked.body)
     assert "[image/png" not in str(asked.body)
+
+
+PDF = MediaPart(media_type="application/pdf", uri="data:application/pdf;base64,QUFB")
+WAV = MediaPart(media_type="audio/wav", uri="data:audio/wav;base64,QkJC")
+FAR = MediaPart(media_type="application/pdf", uri="https://example.org/a.pdf")
+FILE = {"filename": "document.pdf", "file_data": PDF.uri}
+PARTS: dict[str, dict[str, Any]] = {
+    "openai": {
+        "pdf": {"type": "file", "file": FILE},
+        "wav": {"type": "input_audio", "input_audio": {"data": "QkJC", "format": "wav"}},
+        "far": {"type": "text", "text": f"[application/pdf: {FAR.uri}]"},
+    },
+    "openai-responses": {
+        "pdf": {"type": "input_file", **FILE},
+        "wav": {"type": "input_text", "text": part_text(WAV)},
+        "far": {"type": "input_file", "file_url": FAR.uri},
+    },
+    "anthropic": {
+        "pdf": {
+            "type": "document",
+            "source": {"type": "base64", "media_type": "application/pdf", "data": "QUFB"},
+        },
+        "wav": {"type": "text", "text": part_text(WAV)},
+        "far": {"type": "document", "source": {"type": "url", "url": FAR.uri}},
+    },
+}
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_other_media_go_where_an_api_has_a_form_for_them(server: Faultd, api: str) -> None:
+    message = Message(role="user", parts=(PDF, WAV, FAR, IMAGE))
+    asked, _ = sent(server, api, Request(messages=(message,)))
+    turns = asked.body.get("messages") or asked.body["input"]
+    assert turns[-1]["content"][:3] == [PARTS[api][name] for name in ("pdf", "wav", "far")]
+
+
+def test_what_is_said_after_results_belongs_into_their_turn(server: Faultd) -> None:
+    said = (Message(role="user", text="Go on."), Message(role="user", parts=(IMAGE,)))
+    asked, _ = sent(server, "anthropic", Request(messages=(*TALK, said[0]), tools=(LOOK,)))
+    assert [b["type"] for b in asked.body["messages"][-1]["content"]] == [
+        "tool_result", "tool_result", "text",
+    ]  # fmt: skip
+    asked, _ = sent(server, "anthropic", Request(messages=(*TALK, said[1]), tools=(LOOK,)))
+    assert asked.body["messages"][-1]["content"][-1]["type"] == "image"
+    assert len(asked.body["messages"]) == 3
+
+
+def test_media_count_as_media_in_estimates() -> None:
+    huge = MediaPart(media_type="image/png", uri=f"data:image/png;base64,{'A' * 100_000}")
+    read = estimated_usage(Request(messages=(Message(role="user", parts=(huge, huge)),)), "").input
+    assert 2 * MEDIA_TOKENS <= read <= 2 * MEDIA_TOKENS + 100
 
 
 CHAT_USAGE = {

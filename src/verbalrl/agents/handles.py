@@ -175,6 +175,7 @@ def _action(answer: object, name: str) -> Action:
                 update={
                     "text": clean(answer.text),
                     "thought": clean(answer.thought),
+                    "repaired": clean(answer.repaired),
                     "parts": tuple(clean_part(p) for p in answer.parts),
                 }
             )

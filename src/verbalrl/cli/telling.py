@@ -155,6 +155,8 @@ def _tell_step(step: Step) -> None:
     for draft in step.drafts:
         say(f"draft sent back: {one_line(draft.text, 200)}", indent=4)
     used = f"  (followed {list(step.action.lessons_used)})" if step.action.lessons_used else ""
+    if step.action.repaired:
+        say(f"asked once more: {one_line(step.action.repaired, 200)}", indent=4)
     say(f"→ {one_line(step.action.text, 400)}{used}", indent=4)
     if step.feedback:
         say(f"← {one_line(step.feedback, 400)}", indent=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..records import Tool as Tool
 from .account import Account as Account
 from .account import Watch as Watch
 from .base import Model as Model
@@ -19,12 +20,13 @@ from .journal import Journal as Journal
 from .journal import MemoryJournal as MemoryJournal
 from .load import asks_server as asks_server
 from .load import load_model as load_model
+from .messages import MEDIA_TOKENS as MEDIA_TOKENS
 from .messages import Message as Message
 from .messages import Reply as Reply
 from .messages import Request as Request
-from .messages import Tool as Tool
 from .messages import clean as clean
 from .messages import clean_part as clean_part
+from .messages import clean_tool as clean_tool
 from .offline import OfflineModel as OfflineModel
 from .person import PersonModel as PersonModel
 from .prices import Price as Price

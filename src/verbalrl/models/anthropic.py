@@ -9,10 +9,19 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..records import MediaPart, Part, TextPart, ToolCallPart, ToolResultPart, Usage, part_text
+from ..records import (
+    MediaPart,
+    Part,
+    TextPart,
+    Tool,
+    ToolCallPart,
+    ToolResultPart,
+    Usage,
+    part_text,
+)
 from ..text import normalise
 from .faults import count, listing, mapping, words
-from .messages import Finish, Message, Reply, Request, Tool
+from .messages import Finish, Message, Reply, Request
 from .remote import NO_KEY, Answer, RemoteModel, SdkErrors, is_loopback
 from .retry import Transient
 from .transport import http_client
@@ -151,7 +160,7 @@ def _tool(tool: Tool) -> dict[str, Any]:
 
 
 def _turns(messages: list[Message]) -> list[dict[str, Any]]:
-    """User and assistant turns; what tools returned belongs into one user turn."""
+    """User and assistant turns; what tools returned, and what is said to it, is one user turn."""
     turns: list[dict[str, Any]] = []
     was_tool = False
     for message in messages:
@@ -160,8 +169,8 @@ def _turns(messages: list[Message]) -> list[dict[str, Any]]:
         content: Any = normalise(message.text)
         if message.parts:
             content = [_block(part) for part in message.parts]
-        if is_tool and was_tool and message.parts and isinstance(turns[-1]["content"], list):
-            turns[-1]["content"].extend(content)
+        if was_tool and role == "user" and isinstance(turns[-1]["content"], list):
+            turns[-1]["content"].extend(content if message.parts else [_text(content)])
         else:
             turns.append({"role": role, "content": content})
         was_tool = is_tool
@@ -188,7 +197,11 @@ def _block(part: Part) -> dict[str, Any]:
             return {"type": "image", "source": _source(part)}
         case MediaPart() if part.media_type == "application/pdf":
             return {"type": "document", "source": _source(part)}
-    return {"type": "text", "text": normalise(part_text(part))}
+    return _text(normalise(part_text(part)))
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
 
 
 def _source(part: MediaPart) -> dict[str, str]:

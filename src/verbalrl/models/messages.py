@@ -11,9 +11,11 @@ from pydantic import JsonValue
 
 from ..ids import canonical_json, sha256_text, token_estimate
 from ..records import (
+    MediaPart,
     Part,
     Record,
     TextPart,
+    Tool,
     ToolCallPart,
     ToolResultPart,
     Usage,
@@ -23,6 +25,8 @@ from ..text import normalise, redact
 
 MAX_REPLY = 1 << 20
 """Characters: a longer reply is refused."""
+MEDIA_TOKENS = 1_600
+"""What one image, sound or document counts in estimates: a large image; providers differ."""
 
 Finish = Literal["stop", "length", "tool_calls", "refusal"]
 
@@ -38,15 +42,6 @@ class Message(Record):
     def plain(self) -> str:
         """The message as plain text."""
         return "\n".join(part_text(p) for p in self.parts) if self.parts else self.text
-
-
-class Tool(Record):
-    """A tool that the model may call."""
-
-    name: str
-    description: str = ""
-    parameters: dict[str, JsonValue] = {}
-    """The JSON schema of its arguments."""
 
 
 class Request(Record):
@@ -112,6 +107,25 @@ def clean_part(part: Part) -> Part:
     return part
 
 
+def clean_tool(tool: Tool) -> Tool:
+    """`tool` with the texts that a model reads cleaned."""
+    parameters = {k: _clean_json(v) for k, v in tool.parameters.items()}
+    return tool.model_copy(
+        update={"description": clean(tool.description), "parameters": parameters}
+    )
+
+
+def _clean_json(value: JsonValue) -> JsonValue:
+    match value:
+        case str():
+            return clean(value)
+        case list():
+            return [_clean_json(v) for v in value]
+        case dict():
+            return {k: _clean_json(v) for k, v in value.items()}
+    return value
+
+
 def clean_message(message: Message) -> Message:
     """`message` with its texts cleaned."""
     parts = tuple(clean_part(p) for p in message.parts)
@@ -135,6 +149,7 @@ def estimated_usage(request: Request, text: str) -> Usage:
     """The usage that token estimates give, for models that report none."""
     # Normalised: what has no UTF-8 has no length in it.
     read = sum(token_estimate(normalise(m.plain)) for m in request.messages)
+    read += MEDIA_TOKENS * sum(isinstance(p, MediaPart) for m in request.messages for p in m.parts)
     written = token_estimate(normalise(text))
     if request.max_output is not None:
         # An estimate must not exceed what the server was told to keep to.

@@ -8,10 +8,19 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..records import MediaPart, Part, TextPart, ToolCallPart, ToolResultPart, Usage, part_text
+from ..records import (
+    MediaPart,
+    Part,
+    TextPart,
+    Tool,
+    ToolCallPart,
+    ToolResultPart,
+    Usage,
+    part_text,
+)
 from ..text import normalise
 from .faults import count, listing, mapping, of_error_body, words
-from .messages import Finish, Message, Reply, Request, Tool
+from .messages import Finish, Message, Reply, Request
 from .remote import NO_KEY, Answer, RemoteModel, SdkErrors, is_loopback
 from .retry import Transient
 from .transport import http_client
@@ -24,6 +33,8 @@ _STRICT_KEYS = frozenset(
         *("anyOf", "$ref", "$defs", "description", "title"),
     }
 )
+_PDF, _DATA = "application/pdf", ";base64,"
+_SOUNDS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 
 
 class _OpenAI(RemoteModel):
@@ -214,7 +225,8 @@ def _function(tool: Tool) -> dict[str, Any]:
 def _chat_messages(message: Message) -> Iterable[dict[str, Any]]:
     results = [p for p in message.parts if isinstance(p, ToolResultPart)]
     for result in results:
-        text = normalise(result.text)
+        # There is no field that says it is an error; its text does.
+        text = normalise(part_text(result))
         yield {"role": "tool", "tool_call_id": result.call_id, "content": text}
     rest = [p for p in message.parts if not isinstance(p, ToolResultPart)]
     if results and not rest:
@@ -242,6 +254,14 @@ def _chat_messages(message: Message) -> Iterable[dict[str, Any]]:
 def _chat_part(part: Part) -> dict[str, Any]:
     if isinstance(part, MediaPart) and part.media_type.startswith("image/"):
         return {"type": "image_url", "image_url": {"url": part.uri}}
+    if isinstance(part, MediaPart) and part.media_type in _SOUNDS and _DATA in part.uri:
+        data = part.uri.partition(_DATA)[2]
+        return {
+            "type": "input_audio",
+            "input_audio": {"data": data, "format": _SOUNDS[part.media_type]},
+        }
+    if isinstance(part, MediaPart) and part.media_type == _PDF and _DATA in part.uri:
+        return {"type": "file", "file": {"filename": "document.pdf", "file_data": part.uri}}
     return {"type": "text", "text": normalise(part_text(part))}
 
 
@@ -260,13 +280,17 @@ def _items(message: Message) -> Iterable[dict[str, Any]]:
             call = {"call_id": part.id, "name": part.name, "arguments": arguments}
             yield {"type": "function_call", **call}
         elif isinstance(part, ToolResultPart):
-            output = normalise(part.text)
+            output = normalise(part_text(part))
             yield {"type": "function_call_output", "call_id": part.call_id, "output": output}
 
 
 def _response_part(part: Part, is_assistant: bool) -> dict[str, Any]:
     if isinstance(part, MediaPart) and part.media_type.startswith("image/"):
         return {"type": "input_image", "image_url": part.uri, "detail": "auto"}
+    if isinstance(part, MediaPart) and part.media_type == _PDF:
+        if _DATA in part.uri:
+            return {"type": "input_file", "filename": "document.pdf", "file_data": part.uri}
+        return {"type": "input_file", "file_url": part.uri}
     kind = "output_text" if is_assistant else "input_text"
     return {"type": kind, "text": normalise(part_text(part))}
 

@@ -10,6 +10,7 @@ from .content import Observation as Observation
 from .content import Origin as Origin
 from .content import Part as Part
 from .content import TextPart as TextPart
+from .content import Tool as Tool
 from .content import ToolCallPart as ToolCallPart
 from .content import ToolResultPart as ToolResultPart
 from .content import Usage as Usage

@@ -5,8 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
+from ..ids import sha256_text
 from ._base import Record
 
 
@@ -84,9 +85,22 @@ def part_text(part: TextPart | ToolCallPart | ToolResultPart | MediaPart) -> str
         case ToolCallPart():
             return f"{part.name}({part.arguments})"
         case ToolResultPart():
-            return part.text
+            return f"error: {part.text}" if part.is_error else part.text
+        case MediaPart() if part.uri.startswith("data:"):
+            # The bytes themselves are no text: they would be counted, cut and searched as words.
+            return f"[{part.media_type}: data {sha256_text(part.uri)[:12]}]"
         case MediaPart():
             return f"[{part.media_type}: {part.uri}]"
+
+
+class Tool(Record):
+    """A tool that may be called; a model sees all of it."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    """In the form that every provider takes."""
+    description: str = ""
+    parameters: dict[str, JsonValue] = {}
+    """The JSON schema of its arguments: an object."""
 
 
 class _Content(Record):
@@ -113,7 +127,10 @@ class Observation(_Content):
     """What the environment shows before an action."""
 
     actions: tuple[str, ...] | None = None
-    """The admissible actions, verbatim as `step` accepts them; None when any text is."""
+    """The admissible actions, verbatim as `step` accepts them; None when any text is, `()` when no
+    text is and a tool must be called."""
+    tools: tuple[Tool, ...] | None = None
+    """The tools that may be called now; None: those of the observation before it, at first none."""
 
 
 class Action(_Content):
@@ -123,6 +140,8 @@ class Action(_Content):
     """Aliases of the guidance lines that the agent says it followed."""
     thought: str = ""
     """What the agent wrote before it decided; never shown to environments."""
+    repaired: str = ""
+    """What was wrong with a first answer, where the agent asked its model once more."""
 
 
 class Usage(Record):

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from ._base import Record
-from .content import Action, Observation
+from .content import Action, Observation, Tool
 from .guidance import Guidance
 
 Split = Literal["train", "test"]
@@ -101,6 +101,12 @@ class Situation(Record):
     def actions(self) -> tuple[str, ...] | None:
         """The admissible actions; None when any text is."""
         return self.observation.actions
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """The tools that may be called; the newest observation that speaks of them decides."""
+        seen = (self.observation, *(step.observation for step in reversed(self.history)))
+        return next((o.tools for o in seen if o.tools is not None), ())
 
     @property
     def step(self) -> int:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from .._logging import get_logger
 from ..errors import EpisodeError, TaskError, boundary
-from ..models import Workers, clean, clean_part
+from ..models import Workers, clean, clean_part, clean_tool
 from ..records import Action, Instance, Observation, StepResult
 from ..tasks.base import Environment, Task
 
@@ -124,11 +124,12 @@ class EnvironmentDoor:
 
 def clean_observation(observation: Observation) -> Observation:
     """`observation` as it enters the run."""
-    actions = observation.actions
+    actions, tools = observation.actions, observation.tools
     return observation.model_copy(
         update={
             "text": clean(observation.text),
             "parts": tuple(clean_part(p) for p in observation.parts),
             "actions": None if actions is None else tuple(map(clean, actions)),
+            "tools": None if tools is None else tuple(map(clean_tool, tools)),
         }
     )

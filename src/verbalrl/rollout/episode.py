@@ -374,6 +374,8 @@ class _Play:
         assert own is not None
         if observation.actions is None:
             observation = observation.model_copy(update={"actions": own.actions})
+        if observation.tools is None:
+            observation = observation.model_copy(update={"tools": own.tools})
         self.unreplaced = self.unreplaced or own
         self.observation = observation
 
