@@ -291,15 +291,26 @@ class PromptLibrary:
         return used
 
 
+class Ready(SimpleNamespace):
+    """A record as templates see it; what is shown again and again is made ready once."""
+
+
+def ready(record: BaseModel) -> Any:
+    """`record` for use in the inputs of many renders: its texts are neutralised already."""
+    return _value(record)
+
+
 def _value(value: Any) -> Any:
     """`value` as templates see it: texts neutralised, records as bare names."""
+    if isinstance(value, Ready):
+        return value
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, str):
         return _remembered(value) if len(value) <= _SHORT else neutralise(value)
     if isinstance(value, BaseModel):
         fields = type(value).model_fields
-        return SimpleNamespace(**{name: _value(getattr(value, name)) for name in fields})
+        return Ready(**{name: _value(getattr(value, name)) for name in fields})
     if isinstance(value, Mapping):
         return {_value(k): _value(v) for k, v in value.items()}
     if isinstance(value, (tuple, list)):

@@ -2,25 +2,31 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from verbalrl.agents import PROMPT_INPUTS, ChatAgent
 from verbalrl.agents.chat import move_schema
-from verbalrl.errors import ModelError, PromptError
-from verbalrl.models import ScriptedModel
+from verbalrl.errors import ConfigurationError, ModelError, PromptError
+from verbalrl.ids import token_estimate
+from verbalrl.models import MEDIA_TOKENS, ScriptedModel
 from verbalrl.prompts import PromptLibrary
 from verbalrl.records import (
     Action,
     Guidance,
     GuidanceLine,
+    MediaPart,
     Note,
     Observation,
     Previous,
     Situation,
     Step,
+    TextPart,
 )
 
 OPEN = {"thought": "it helps", "action": "open", "lessons_used": [2, 9, 2]}
@@ -49,6 +55,7 @@ def act(replies: Any, at: Situation | None = None, **settings: Any) -> tuple[Act
 def test_action_thought_and_known_lessons_come_back() -> None:
     action, model = act([OPEN])
     assert (action.text, action.thought, action.lessons_used) == ("open", "it helps", (2,))
+    assert action.repaired == ""
     assert len(model.requests) == 1
 
 
@@ -90,11 +97,13 @@ def test_action_beside_the_list_is_asked_for_once_more() -> None:
     assert action.text == "open"
     assert "'kick' is not one of the listed actions" in model.requests[1].messages[-1].text
     assert "<observation>" in model.requests[1].messages[-1].text
+    assert "'kick' is not one of the listed actions" in action.repaired
 
 
 def test_action_beside_the_list_is_passed_on_the_second_time() -> None:
     action, model = act([{"action": "kick"}, {"action": "shout"}])
     assert action.text == "shout"
+    assert "'kick'" in action.repaired
     assert len(model.requests) == 2
 
 
@@ -142,3 +151,100 @@ def test_offline_apprentice_follows_a_lesson() -> None:
     at = situation(guidance=Guidance(volatile=(line,)))
     actions = [asyncio.run(ChatAgent(f"offline:apprentice#{n}")(at)).text for n in range(10)]
     assert actions.count("open") >= 8
+
+
+PROMPTS = PromptLibrary()
+IMAGE = MediaPart(media_type="image/png", uri=f"data:image/png;base64,{'iVBO' * 30_000}")
+
+
+def past(n: int, size: int = 10) -> Step:
+    seen = Observation(text=f"Seen {n}. " + "x" * size)
+    return Step(n=n, observation=seen, action=Action(text=f"act{n}"), feedback=f"Said {n}.")
+
+
+def sent(at: Situation, **more: Any) -> list[str]:
+    """System text and user text for `at`."""
+    messages = ChatAgent(ScriptedModel([]), prompts=PROMPTS, **more).messages(at)
+    return [m.text or "".join(p.text for p in m.parts[:1] if isinstance(p, TextPart))
+            for m in messages]  # fmt: skip
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.integers(0, 2_000) | st.just(60_000), max_size=40),
+    st.integers(0, 60_000),
+    st.integers(2_000, 12_000),
+)
+def test_a_long_history_fits_its_budget(sizes: list[int], newest: int, budget: int) -> None:
+    history = tuple(past(n, size) for n, size in enumerate(sizes, 1))
+    now = Observation(text="Now. " + "y" * newest + " End.", actions=("open", "wait"))
+    texts = sent(situation(history=history, observation=now), prompt_tokens=budget)
+    assert sum(map(token_estimate, texts)) <= budget
+    assert "<observation>\nNow. y" in texts[1] or newest == 0
+    assert "End.\n</observation>" in texts[1]
+    steps = [int(n) for n in re.findall(r"^- step (\d+) \|", texts[1], re.MULTILINE)]
+    assert steps == sorted(set(steps))
+    assert set(steps) >= {n for n in (1, len(sizes)) if sizes}
+    omitted = re.findall(r"^- (\d+) steps are left out here$", texts[1], re.MULTILINE)
+    assert sum(map(int, omitted)) == len(sizes) - len(steps)
+    assert len(omitted) <= 1
+
+
+def test_the_prompt_grows_at_its_end_for_many_steps() -> None:
+    agent = ChatAgent(ScriptedModel([]), prompts=PROMPTS, prompt_tokens=4_000)
+    before, kept = "", 0
+    for n in range(1, 101):
+        at = situation(history=tuple(past(m, 300) for m in range(1, n + 1)))
+        text = agent.messages(at)[1].text.partition("</history>")[0]
+        kept += text.startswith(before)
+        before = text
+    assert kept >= 85
+
+
+def test_a_step_is_made_ready_once_and_forgotten_with_the_episode() -> None:
+    agent = ChatAgent(ScriptedModel([]), prompts=PROMPTS)
+    history = [past(n) for n in range(5)]
+    for n in range(1, 6):
+        agent.messages(situation(history=tuple(history[:n])))
+    assert len(agent._shown) == 5
+    del history
+    assert len(agent._shown) == 0
+
+
+def test_media_follow_the_text_untouched_and_count_as_media() -> None:
+    seen = Observation(parts=(TextPart(text="A map."), IMAGE))
+    step = past(1).model_copy(update={"observation": seen})
+    agent = ChatAgent(ScriptedModel([]), prompts=PROMPTS)
+    (alone,) = agent.messages(situation(observation=seen))[1:]
+    assert [type(p) for p in alone.parts] == [TextPart, MediaPart]
+    (user,) = agent.messages(situation(history=(step,), observation=seen))[1:]
+    assert [p for p in user.parts if isinstance(p, MediaPart)] == [IMAGE, IMAGE]
+    text = user.parts[0]
+    assert isinstance(text, TextPart)
+    assert "iVBO" not in text.text
+    # The text's mark stands before each of several media too.
+    mark = user.parts[1]
+    assert isinstance(mark, TextPart)
+    assert text.text.count(mark.text) == 2
+
+
+def test_media_of_steps_that_are_left_out_are_left_out() -> None:
+    seen = Observation(parts=(TextPart(text="A map."), IMAGE))
+    history = tuple(past(n).model_copy(update={"observation": seen}) for n in range(1, 21))
+    (user,) = ChatAgent(ScriptedModel([]), prompt_tokens=10_000).messages(
+        situation(history=history, observation=seen)
+    )[1:]
+    media = sum(isinstance(p, MediaPart) for p in user.parts)
+    assert 3 <= media <= 10_000 // MEDIA_TOKENS
+
+
+def test_a_budget_that_holds_no_prompt_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="prompt_tokens is 10"):
+        ChatAgent(ScriptedModel([]), prompt_tokens=10)
+
+
+def test_the_offline_model_reads_a_history_with_a_gap() -> None:
+    history = tuple(past(n, 400) for n in range(1, 60))
+    agent = ChatAgent("offline:apprentice", prompt_tokens=3_000)
+    assert "steps are left out here" in agent.messages(situation(history=history))[1].text
+    assert asyncio.run(agent(situation(history=history))).text in ("open", "wait")

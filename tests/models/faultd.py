@@ -67,6 +67,19 @@ class Asked:
         return int(self.headers.get(SEED_HEADER, 0))
 
 
+class Calls(str):
+    """An answer of text and tool calls: (id, name, arguments as JSON text) each."""
+
+    calls: tuple[tuple[str, str, str], ...] = ()
+
+    @classmethod
+    def of(cls, *calls: tuple[str, str, str], text: str = "") -> Calls:
+        """The answer that makes `calls` after `text`."""
+        answer = cls(text)
+        answer.calls = calls
+        return answer
+
+
 def apprentice(asked: Asked) -> str:
     """What the offline apprentice answers."""
     given = answer(asked.messages, asked.schema, asked.seed)
@@ -230,6 +243,44 @@ def _http(status: int, body: bytes, length: int | None = None, **more: str) -> b
 
 def envelope(asked: Asked, text: str, finish: str = "ok") -> dict[str, Any]:
     """A documented answer of the API; `finish` is ok, length or refusal."""
+    body = _envelope(asked, str(text), finish)
+    return _with_calls(asked.api, body, text.calls) if isinstance(text, Calls) else body
+
+
+def _with_calls(
+    api: str, body: dict[str, Any], calls: tuple[tuple[str, str, str], ...]
+) -> dict[str, Any]:
+    if api == "openai":
+        choice = body["choices"][0]
+        choice["finish_reason"] = "tool_calls"
+        choice["message"]["content"] = choice["message"]["content"] or None
+        choice["message"]["tool_calls"] = [
+            {"id": i, "type": "function", "function": {"name": name, "arguments": arguments}}
+            for i, name, arguments in calls
+        ]
+    elif api == "openai-responses":
+        body["output"] = [m for m in body["output"] if m["content"][0]["text"]] + [
+            {"type": "function_call", "call_id": i, "name": name, "arguments": arguments}
+            for i, name, arguments in calls
+        ]
+    else:
+        body["stop_reason"] = "tool_use"
+        body["content"] = [b for b in body["content"] if b["text"]] + [
+            {"type": "tool_use", "id": i, "name": name, "input": _input(arguments)}
+            for i, name, arguments in calls
+        ]
+    return body
+
+
+def _input(arguments: str) -> Any:
+    try:
+        return json.loads(arguments)
+    except ValueError:
+        # Here arguments come decoded: what is no JSON cannot be said, only what does not fit.
+        return {"text": arguments}
+
+
+def _envelope(asked: Asked, text: str, finish: str) -> dict[str, Any]:
     read, written = sum(token_estimate(t) for _, t in asked.messages), token_estimate(text)
     model = asked.body["model"]
     if asked.api == "anthropic":

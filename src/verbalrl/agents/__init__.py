@@ -7,10 +7,10 @@ from .chat import ActInputs as ActInputs
 from .chat import ChatAgent as ChatAgent
 from .chat import HistoryStep as HistoryStep
 from .chat import Move as Move
-from .chat import SystemInputs as SystemInputs
 from .checks import check_agent as check_agent
 from .handles import AgentHandle as AgentHandle
 from .handles import AgentLike as AgentLike
 from .handles import adapt as adapt
 from .handles import agent as agent
 from .handles import public as public
+from .native import SystemInputs as SystemInputs

@@ -1,30 +1,46 @@
-"""The built-in agent: one request per step to a chat model, one action as JSON back.
+"""The built-in agent: one request per step to a chat model, one action back.
 
-Text actions only. Native tool calls come with the providers that have them.
+Where the environment offers tools they are sent as native tools, and the history as the turns of a
+conversation (`native`). Else the model is asked for its action as JSON, in one user message that
+shows all there is; that is this file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field, JsonValue
 
-from ..models import Message, Model, Request, ask_for, load_model
+from ..errors import ConfigurationError
+from ..ids import token_estimate
+from ..models import MEDIA_TOKENS, Message, Model, Request, ask_for, load_model
 from ..models.structured import repaired
-from ..prompts import Line, PromptLibrary, neutralise
-from ..records import Action, GuidanceLine, Note, Previous, Record, Situation
+from ..prompts import Line, PromptLibrary, Ready, neutralise, ready
+from ..records import (
+    Action,
+    GuidanceLine,
+    MediaPart,
+    Note,
+    Observation,
+    Part,
+    Previous,
+    Record,
+    Situation,
+    Step,
+    TextPart,
+    part_text,
+)
+from .history import PROMPT_TOKENS, Cut, Size, middle_cut, plan_cut
+from .native import NATIVE_INPUTS, NativeTurns, SystemInputs
+from .seen import PerStep
 
-SYSTEM, ACT = "actor/system", "actor/act"
-
-
-class SystemInputs(Record):
-    """What `actor/system` is rendered from."""
-
-    role: str = ""
-    stable: tuple[Line, ...] = ()
+SYSTEM, ACT, LINE = "actor/system", "actor/act", "_shared/history"
+_LABELS = 16
+"""Tokens of the labels of one history line."""
+_MIN_PROMPT = 1_000
 
 
 class HistoryStep(Record):
@@ -34,6 +50,16 @@ class HistoryStep(Record):
     observation: str
     action: str
     feedback: str
+    line: str = ""
+    """The step as `_shared/history` has it; made when the prompt is, where it is empty."""
+    omitted: int = 0
+    """How many steps are left out after this one."""
+
+
+class LineInputs(Record):
+    """What `_shared/history` is rendered from."""
+
+    step: HistoryStep
 
 
 class ActInputs(Record):
@@ -49,7 +75,12 @@ class ActInputs(Record):
     previous: Previous | None = None
 
 
-PROMPT_INPUTS: Mapping[str, type[BaseModel]] = {SYSTEM: SystemInputs, ACT: ActInputs}
+PROMPT_INPUTS: Mapping[str, type[BaseModel]] = {
+    SYSTEM: SystemInputs,
+    ACT: ActInputs,
+    LINE: LineInputs,
+    **NATIVE_INPUTS,
+}
 """For `PromptLibrary.check`."""
 
 
@@ -63,6 +94,16 @@ class Move(BaseModel):
     )
 
 
+class _Shown(NamedTuple):
+    """A step as the prompt shows it, and what that costs."""
+
+    entry: HistoryStep
+    ready: Any
+    """The entry as templates see it."""
+    media: tuple[MediaPart, ...]
+    size: Size
+
+
 class ChatAgent:
     """An agent made of a model and the prompts in `prompts/actor`.
 
@@ -70,6 +111,8 @@ class ChatAgent:
         model: A model or its name, such as `offline:apprentice`.
         role: Who the agent is, in a sentence; stands in the system text.
         prompts: A folder whose files take the place of the shipped prompts, or a library.
+        prompt_tokens: The budget of one prompt in estimated tokens; longer histories are cut by
+            the rule of `history`.
     """
 
     def __init__(
@@ -78,27 +121,38 @@ class ChatAgent:
         *,
         role: str = "",
         prompts: PromptLibrary | Path | str | None = None,
+        prompt_tokens: int = PROMPT_TOKENS,
     ) -> None:
+        if prompt_tokens < _MIN_PROMPT:
+            raise ConfigurationError(
+                f"ChatAgent: prompt_tokens is {prompt_tokens}; give it at least {_MIN_PROMPT}"
+            )
         self.model = load_model(model)
         self.name = f"ChatAgent({self.model.name})"
         self.role = role
+        self.prompt_tokens = prompt_tokens
         if not isinstance(prompts, PromptLibrary):
             prompts = PromptLibrary(Path(prompts) if prompts is not None else None)
         prompts.check(PROMPT_INPUTS)
         self.prompts = prompts
         self._system = lru_cache(maxsize=64)(self._rendered_system)
+        self._shown: PerStep[_Shown] = PerStep()
+        self._native = NativeTurns(prompts, role, prompt_tokens)
 
     async def __call__(self, situation: Situation, /) -> Action:
-        """The model's action; one that is not among the listed ones is asked for once more.
+        """The model's action; one that is not admissible is asked for once more, then passed on.
 
         Raises:
             ModelError: The call failed for good, or no reply could be used.
         """
+        if situation.tools:
+            return await self._native.act(self.model, situation)
         listed = {neutralise(a): a for a in situation.actions or ()}
         request = Request(
             messages=self.messages(situation), output_schema=move_schema(tuple(listed))
         )
         move, reply = await ask_for(self.model, request, Move)
+        problem = ""
         if listed and move.action.strip() not in listed:
             problem = f"{move.action!r} is not one of the listed actions; copy one of them exactly"
             again = repaired(request, reply.text, problem)
@@ -109,19 +163,101 @@ class ChatAgent:
             text=listed.get(move.action.strip(), move.action),
             thought=move.thought,
             lessons_used=tuple(n for n in dict.fromkeys(move.lessons_used) if n in known),
+            repaired=problem[:1_000],
         )
 
-    def messages(self, situation: Situation) -> tuple[Message, Message]:
-        """The system and the user message for `situation`."""
-        user = self.prompts.render(ACT, _act(situation))
-        return self._system(situation.guidance.stable), Message(role="user", text=user.text)
+    def messages(self, situation: Situation) -> tuple[Message, ...]:
+        """What the model is sent for `situation`: the system message, then the user's.
+
+        With tools: a conversation.
+        """
+        if situation.tools:
+            return self._native.messages(situation)
+        system = self._system(situation.guidance.stable)
+        shown = [self._shown.get(s, None, partial(self._seen, s)) for s in situation.history]
+        cut = plan_cut([s.size for s in shown], self._always(situation, system), self.prompt_tokens)
+        entries, media = _kept(shown, cut)
+        user = self.prompts.render(ACT, _act(situation, entries, cut.cap)).text
+        parts = [*media, *_media(situation.observation)]
+        return system, _message(user, parts)
+
+    def _seen(self, step: Step) -> _Shown:
+        texts = tuple(map(neutralise, (step.observation.text, step.action.text, step.feedback)))
+        entry = HistoryStep(n=step.n, observation=texts[0], action=texts[1], feedback=texts[2])
+        line = self.prompts.render(LINE, LineInputs(step=entry)).text
+        media = (*_media(step.observation), *_media(step.action))
+        fixed = _LABELS + MEDIA_TOKENS * len(media)
+        size = Size(tuple(map(token_estimate, texts)), fixed)
+        return _Shown(entry, ready(entry.model_copy(update={"line": line})), media, size)
+
+    def _always(self, situation: Situation, system: Message) -> Size:
+        guidance, previous, observed = (
+            situation.guidance,
+            situation.previous,
+            situation.observation,
+        )
+        texts = [situation.goal, *guidance.texts, *(situation.actions or ())]
+        texts += [text for n in situation.notes for text in (n.author, n.text)]
+        if previous is not None:
+            texts += [previous.output, previous.critique]
+        for line in guidance.volatile:
+            texts += [line.when, line.when_not, line.instruction, "lesson"]
+        fixed = token_estimate(system.text) + self._bare + sum(map(token_estimate, texts))
+        fixed += 2 * len(texts) + MEDIA_TOKENS * len(_media(observed))
+        return Size((token_estimate(observed.text),), fixed)
+
+    @cached_property
+    def _bare(self) -> int:
+        """Tokens of the user message with nothing in it."""
+        filled = ActInputs(
+            goal="",
+            volatile=(Line(alias=1, instruction=""),),
+            notes=(Note(author="", text=""),),
+            history=(HistoryStep(n=1, observation="", action="", feedback="", omitted=1),),
+            actions=("",),
+            previous=Previous(output="", critique=""),
+        )
+        return token_estimate(self.prompts.render(ACT, filled).text)
 
     def _rendered_system(self, stable: tuple[GuidanceLine, ...]) -> Message:
         inputs = SystemInputs(role=self.role, stable=tuple(map(Line.of, stable)))
         return Message(role="system", text=self.prompts.render(SYSTEM, inputs).text)
 
 
-def _act(situation: Situation) -> ActInputs:
+def _media(content: Observation | Action) -> tuple[MediaPart, ...]:
+    return tuple(p for p in content.parts if isinstance(p, MediaPart))
+
+
+def _message(text: str, media: list[MediaPart]) -> Message:
+    """The user's message; of several media each stands after the mark that the text has for it."""
+    if not media:
+        return Message(role="user", text=text)
+    parts: list[Part] = [TextPart(text=text)]
+    for part in media:
+        if len(media) > 1:
+            parts.append(TextPart(text=part_text(part)))
+        parts.append(part)
+    return Message(role="user", parts=tuple(parts))
+
+
+def _kept(shown: list[_Shown], cut: Cut) -> tuple[tuple[Any, ...], list[MediaPart]]:
+    """The lines that stay after `cut`, and the media of their steps."""
+    kept = [*shown[: cut.start], *shown[cut.stop :]]
+    entries = [_cut_entry(s, cut.cap) for s in kept]
+    if cut.omitted:
+        entries[0] = Ready(**vars(entries[0]) | {"omitted": cut.omitted})
+    return tuple(entries), [m for s in kept for m in s.media]
+
+
+def _cut_entry(shown: _Shown, cap: int | None) -> Any:
+    if cap is None or max(shown.size.texts) <= cap:
+        return shown.ready
+    fields = ("observation", "action", "feedback")
+    texts = {name: middle_cut(getattr(shown.entry, name), cap) for name in fields}
+    return ready(shown.entry.model_copy(update=texts))
+
+
+def _act(situation: Situation, history: tuple[Any, ...], cap: int | None) -> ActInputs:
     guidance, previous = situation.guidance, situation.previous
     # All parts are validated already; validating the history at every step would be quadratic.
     return ActInputs.model_construct(
@@ -130,13 +266,8 @@ def _act(situation: Situation) -> ActInputs:
         texts=guidance.texts,
         # The note that sent a draft back is shown once, beside the draft.
         notes=tuple(n for n in situation.notes if not previous or n.text != previous.critique),
-        history=tuple(
-            HistoryStep.model_construct(
-                n=s.n, observation=s.observation.text, action=s.action.text, feedback=s.feedback
-            )
-            for s in situation.history
-        ),
-        observation=situation.observation.text,
+        history=history,
+        observation=middle_cut(situation.observation.text, cap),
         actions=situation.actions,
         previous=previous,
     )

@@ -1,6 +1,6 @@
 """Every prompt, rendered from fixed inputs, against a stored text; so that a change is read.
 
-`REFRESH_GOLDEN=1 pytest tests/apprentice/test_golden.py` writes the texts anew.
+`REFRESH_GOLDEN=1 pytest tests/test_golden.py` writes the texts anew. Read the diff.
 """
 
 import os
@@ -11,6 +11,8 @@ import jinja2.meta
 import pytest
 
 from tests.apprentice.prompting import PROMPTS, environment, render
+from tests.test_prompts import INPUTS
+from verbalrl.prompts import PromptLibrary
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -46,6 +48,7 @@ PROPOSALS: list[dict[str, Any]] = [
     {"alias": 2, "op": "support", "lessons": [2], "evidence": [2], "name": "", "when": "",
      "when_not": "", "instruction": "", "reason": ""},
 ]  # fmt: skip
+PAST = {name: STEPS[0][name] for name in ("n", "observation", "action", "feedback")}
 SHELVES = ["top shelf", "middle shelf"]
 STEP: dict[str, Any] = {
     "goal": "Load the kiln.", "volatile": [], "texts": [], "notes": [], "history": [],
@@ -60,7 +63,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "actor-act": (
         "actor/act.jinja",
         STEP | {
-            "volatile": LINES[1:2], "texts": ["Plates go up."], "history": STEPS[:1],
+            "volatile": LINES[1:2], "texts": ["Plates go up."], "history": [PAST],
             "notes": [{"author": "person", "text": "mind\nthe rim"}],
             "previous": {"output": "top shelf", "critique": "too high"},
         },
@@ -86,7 +89,32 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "curator-propose": ("curator/propose.jinja", CURATION),
     "curator-merge": ("curator/merge.jinja", CURATION | {"proposals": PROPOSALS}),
+    "actor-tools": ("actor/tools.jinja", {"role": "kiln hand", "stable": LINES}),
+    "actor-tools-bare": ("actor/tools.jinja", {"role": "", "stable": []}),
+    "actor-tools-goal": (
+        "actor/tools_goal.jinja",
+        {"goal": "Load the kiln.", "volatile": LINES[1:2], "texts": ["Plates go up."]},
+    ),
+    "actor-tools-goal-bare": (
+        "actor/tools_goal.jinja", {"goal": "Load the kiln.", "volatile": [], "texts": []},
+    ),
+    "actor-tools-turn": (
+        "actor/tools_turn.jinja",
+        {"feedback": "It fits.", "observation": "A flat dish.\nIt is glazed.", "omitted": 7,
+         "previous": {"output": "top shelf", "critique": "too high"},
+         "notes": [{"author": "person", "text": "mind\nthe rim"}], "actions": SHELVES},
+    ),
+    "actor-tools-turn-only": (
+        "actor/tools_turn.jinja",
+        {"feedback": "", "observation": "A flat dish.", "omitted": 0, "previous": None,
+         "notes": [], "actions": []},
+    ),
     "models-json": ("models/json.jinja", {"schema_text": '{"type": "object"}'}),
+    "shared-guidance": (
+        "_shared/guidance.jinja",
+        {"stable": LINES[:2], "volatile": LINES[2:], "texts": ["Plates go up."]},
+    ),
+    "shared-history": ("_shared/history.jinja", {"step": PAST}),
 }  # fmt: skip
 FILES = sorted(path.relative_to(PROMPTS).as_posix() for path in PROMPTS.rglob("*.jinja"))
 
@@ -101,9 +129,20 @@ def test_a_prompt_reads_as_stored(name: str) -> None:
     assert found == stored.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_the_library_renders_the_same_from_typed_inputs(name: str) -> None:
+    template, variables = CASES[name]
+    prompt = template.removesuffix(".jinja")
+    typed = INPUTS[prompt].model_validate(variables)
+    stored = (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+    assert PromptLibrary().render(prompt, typed).text == stored
+
+
 def test_every_prompt_has_a_golden_text() -> None:
-    files = [file for file in FILES if not file.startswith("_shared/")]
-    assert sorted({template for template, _ in CASES.values()}) == files
+    rendered = [f for f in FILES if f.removesuffix(".jinja") in INPUTS]
+    assert sorted({template for template, _ in CASES.values()}) == rendered
+    assert all(f.startswith("_shared/") for f in set(FILES) - set(rendered))
+    assert {f"{name}.txt" for name in CASES} == {f.name for f in GOLDEN.iterdir()}
 
 
 @pytest.mark.parametrize("file", FILES)
