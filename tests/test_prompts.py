@@ -123,6 +123,16 @@ def test_bad_templates_are_one_line_errors(tmp_path: Path, text: str, message: s
     assert "mine" in str(caught.value)
 
 
+def test_what_is_unsafe_stays_so_when_asked_again(tmp_path: Path) -> None:
+    prompts = library(
+        tmp_path, mine="{% if name %}{{ others.append }}{% endif %}{{ others.index }}"
+    )
+    prompts.render("mine", Greeting(name=""))
+    for _ in range(3):
+        with pytest.raises(PromptError, match="unsafe"):
+            prompts.render("mine", Greeting(name="Ann"))
+
+
 def test_missing_prompt_lists_close_names() -> None:
     with pytest.raises(PromptError, match="did you mean: critic/critique"):
         PromptLibrary().render("critic/critiqe", Greeting(name=""))

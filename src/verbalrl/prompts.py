@@ -7,7 +7,7 @@ the tags and role markers in a prompt are ours. Whoever renders a template owns 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
@@ -226,6 +226,9 @@ class PromptLibrary:
                 lstrip_blocks=True,
                 auto_reload=False,
             )
+            engine.is_safe_attribute = _judged_once(  # type: ignore[assignment, method-assign]
+                engine.is_safe_attribute
+            )
             # A prompt is a function of its inputs.
             engine.globals.pop("lipsum", None)
             engine.filters.pop("random", None)
@@ -289,6 +292,22 @@ class PromptLibrary:
         for file in self._reach(name):
             used |= meta.find_undeclared_variables(self._syntax(file)) - known
         return used
+
+
+def _judged_once(judge: Callable[[Any, str, Any], bool]) -> Callable[[Any, str, Any], bool]:
+    """`judge`, the sandbox's, asked once for each class and name: it looks at nothing else."""
+    known: dict[tuple[type, str], bool] = {}
+
+    def judged(holder: Any, name: str, value: Any) -> bool:
+        # A class is judged by itself, not by its metaclass alone.
+        if isinstance(holder, type):
+            return judge(holder, name, value)
+        key = (type(holder), name)
+        if key not in known:
+            known[key] = judge(holder, name, value)
+        return known[key]
+
+    return judged
 
 
 class Ready(SimpleNamespace):

@@ -5,14 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from tests.agents.desk import DESK, TOOLS
 from tests.models.faultd import APIS, Asked, Calls, Faultd
+from verbalrl import Learner
 from verbalrl.agents import ChatAgent
-from verbalrl.models import CallContext, MemoryJournal, Model, Slots, load_model
+from verbalrl.models import (
+    CallContext,
+    MemoryJournal,
+    Model,
+    Reply,
+    ScriptedModel,
+    Slots,
+    load_model,
+)
 from verbalrl.records import (
     Action,
     Episode,
@@ -27,6 +37,7 @@ from verbalrl.records import (
 )
 from verbalrl.rollout import run_episode
 from verbalrl.rollout.episode import Assignment
+from verbalrl.store import open_store
 from verbalrl.store.digest import episodes_digest
 
 LOOKS = Calls.of(
@@ -237,3 +248,23 @@ def test_media_reach_the_request_untouched(api: str, tools: Any) -> None:
     text = json.dumps(asked.body)
     assert all(text.count(p.uri.partition(",")[2] or p.uri) == 1 for p in (PNG, PDF))
     assert "A letter and a photo." in text
+
+
+def test_an_episode_with_tools_comes_back_from_the_store(tmp_path: Path) -> None:
+    model = ScriptedModel([_reply(a) for a in SCRIPT])
+    with open_store(tmp_path, create=True) as store:
+        learner = Learner(ChatAgent(model), store=store)
+        learner.run_sync(DESK, instances=1, trials=1, arms=("none",))
+        (episode,) = store.episodes()
+    assert episode.success is True
+    first, second, *_ = episode.trajectory.steps
+    assert first.observation.tools == TOOLS
+    assert [p.kind for p in first.action.parts] == ["tool_call", "tool_call"]
+    assert "there is no tool 'fly'" in second.action.repaired
+
+
+def _reply(answer: str) -> Reply | str:
+    if not isinstance(answer, Calls):
+        return answer
+    calls = (ToolCallPart(id=i, name=name, arguments=text) for i, name, text in answer.calls)
+    return Reply(text=str(answer), parts=tuple(calls), finish="tool_calls")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from verbalrl.models.messages import estimated_usage
 from verbalrl.models.openai import is_strict
 from verbalrl.records import (
     MediaPart,
+    Origin,
     TextPart,
     ToolCallPart,
     ToolResultPart,
@@ -198,6 +200,16 @@ def test_what_is_said_after_results_belongs_into_their_turn(server: Faultd) -> N
     asked, _ = sent(server, "anthropic", Request(messages=(*TALK, said[1]), tools=(LOOK,)))
     assert asked.body["messages"][-1]["content"][-1]["type"] == "image"
     assert len(asked.body["messages"]) == 3
+
+
+def test_what_is_hashed_of_parts_and_tools_is_all_of_them() -> None:
+    part = TextPart(text="a", origin=Origin.TASK, source="b")
+    request = Request(messages=(Message(role="user", parts=(part, CALL, IMAGE)),), tools=(LOOK,))
+    content = json.loads(request.content())
+    assert content["messages"][0]["parts"] == [
+        p.model_dump(mode="json") for p in (part, CALL, IMAGE)
+    ]
+    assert content["tools"] == [LOOK.model_dump(mode="json")]
 
 
 def test_media_count_as_media_in_estimates() -> None:
