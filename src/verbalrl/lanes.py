@@ -79,6 +79,8 @@ class Stream:
     ) -> None:
         self._lane, self._method, self._bench = lane, method, bench
         self._order = {name: n for n, name in enumerate(instances)}
+        self._asked: set[str] = set()
+        """Keys of all the work that was asked for."""
         self._lanes = {
             name: InstanceView(
                 instance=instance,
@@ -150,6 +152,9 @@ class Stream:
 
     async def _results(self, batch: Batch, place: Place) -> Sequence[growth.Result] | None:
         """What `batch` led to; None when not all of it was begun, because the bench is stopping."""
+        self._asked |= growth.check_new(batch, self._lane, self._asked)
+        # Rows are handed back at once: without this a long resume could not be interrupted.
+        await asyncio.sleep(0)
         results = await together(self._bench.do(work, place) for work in batch.work)
         done = [result for result in results if result is not None]
         return done if len(done) == len(results) else None

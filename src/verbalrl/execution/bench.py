@@ -207,6 +207,7 @@ class Bench:
                 )
                 await self.kit.store.put_episode(episode)
             self._clock.tick()
+        episodes.check_stored(episode, work)
         self.tallies[place.lane.arm].episode(episode)
         return episode
 

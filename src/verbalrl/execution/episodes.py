@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ..errors import MethodError
 from ..lanes import Place
 from ..memory import recall
@@ -13,6 +15,7 @@ from ..records import (
     GuidanceSpec,
     InstanceView,
     Lesson,
+    Record,
     RunEpisode,
     Situation,
 )
@@ -37,6 +40,32 @@ async def run(
         limits=kit.limits,
     )
     return episode.model_copy(update={"revision": pinned})
+
+
+def check_stored(episode: Episode, work: RunEpisode) -> None:
+    """Raise `MethodError` when `episode`, of the same key, is not what `work` asks for.
+
+    Fields that its row does not hold, because it is older than they are, are not compared.
+    """
+    row, asked = episode.spec, work.spec
+    roles = row.guidance.keys() | asked.guidance.keys()
+    differ = _differing(row, asked, {"guidance"}) or [
+        f"guidance of the {role}"
+        for role in sorted(roles)
+        if role not in row.guidance
+        or role not in asked.guidance
+        or _differing(row.guidance[role], asked.guidance[role])
+    ]
+    if differ:
+        raise MethodError(
+            f"episode {episode.id} was asked for otherwise before ({differ[0]} differs): the plan"
+            " has changed"
+        )
+
+
+def _differing(row: Record, asked: Record, but: Collection[str] = ()) -> list[str]:
+    held = sorted(row.model_fields_set - set(but))
+    return [name for name in held if getattr(row, name) != getattr(asked, name)]
 
 
 def provider(kit: Kit, spec: EpisodeSpec, place: Place) -> GuidanceProvider:

@@ -93,6 +93,7 @@ class _World:
                     self._round(step)
                 case Batch():
                     growth.check_shared_batch(step, self.shared)
+                    self._new(step, "shared")
                     results = [self._result(w, "shared") for w in step.work]
                     self.shared = growth.grow_shared(self.shared, step, results)
 
@@ -129,6 +130,7 @@ class _World:
         if isinstance(step, Done):
             return False
         growth.check_batch(step, view)
+        self._new(step, instance)
         results = [self._result(w, instance) for w in step.work]
         self.views[instance] = growth.grow(view, step, results)
         return True
@@ -144,14 +146,13 @@ class _World:
         if self.steps > _STEPS:
             raise MethodError(f"{self.method.name!r} does not end: {_STEPS} plans and no Done")
 
+    def _new(self, batch: Batch, lane: str) -> None:
+        asked = self.asked.setdefault(lane, [])
+        growth.check_new(batch, _LANE, asked)
+        asked += [work.id(_LANE) for work in batch.work]
+
     def _result(self, work: Work, lane: str) -> growth.Result:
         key = work.id(_LANE)
-        asked = self.asked.setdefault(lane, [])
-        if key in asked:
-            raise MethodError(
-                f"{self.method.name!r} asks twice for the same work on {lane!r}: {work.work}"
-            )
-        asked.append(key)
         draw = coin(self.world, key)
         match work:
             case RunEpisode():

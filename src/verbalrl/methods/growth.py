@@ -6,7 +6,7 @@ from its row after a restart makes no difference here; that is all there is to r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import MethodError
@@ -19,12 +19,14 @@ from ..records import (
     Decision,
     Episode,
     InstanceView,
+    LaneKey,
     Lesson,
     OpenRound,
     RunEpisode,
     SelectCandidate,
     SharedView,
     Trajectory,
+    Work,
     WriteCritique,
 )
 
@@ -100,6 +102,35 @@ def close_round(
 def without_steps(episode: Episode) -> Episode:
     """`episode` as closed rounds keep it: without its steps, so that memory stays flat."""
     return episode.model_copy(update={"trajectory": Trajectory(), "guidance": {}})
+
+
+def check_new(batch: Batch, lane: LaneKey, asked: Collection[str]) -> frozenset[str]:
+    """The keys of `batch`.
+
+    Raises:
+        MethodError: One of them is among `asked`, or stands twice in the batch: work that shares a
+            key shares a row, so the second would get what the first was.
+    """
+    keys: set[str] = set()
+    for work in batch.work:
+        key = work.id(lane)
+        if key in keys or key in asked:
+            raise MethodError(f"the plan asks twice for the same work: {_told(work)}")
+        keys.add(key)
+    return frozenset(keys)
+
+
+def _told(work: Work) -> str:
+    """What `work` is, and which of its fields tell it from other work."""
+    match work:
+        case RunEpisode(spec=spec):
+            return (
+                f"the {spec.purpose} of {spec.instance!r} at trial {spec.trial}, candidate"
+                f" {spec.candidate}; give another trial, candidate or purpose"
+            )
+        case WriteCritique():
+            return f"a critique of {', '.join(work.episodes)}; give another template or sample"
+    return work.work
 
 
 def check_batch(batch: Batch, view: InstanceView) -> None:
