@@ -277,6 +277,75 @@ BAD = (
         {"causes": [cause(1, "水壶是空的")], "refinement": "下一次你应该先加水再加热。"},
         R,
     ),
+    Planted(
+        "a match of a pattern",
+        "pattern",
+        {
+            "causes": [cause(1, "Lyon", "the wrong city")],
+            "lessons": [lesson("Answer Paris.", "asked for the capital of France", 1)],
+        },
+        R,
+    ),
+    Planted(
+        "a match of a pattern in any case",
+        "pattern_case",
+        {"causes": [cause(1, "Lyon", "not PARIS")], "refinement": "Think of the largest city."},
+        R,
+    ),
+    Planted(
+        "a match of several words",
+        "pattern_words",
+        {"causes": [cause(1, "Wrong.", "it was the sheet  bend that fitted")]},
+        R,
+    ),
+    Planted(
+        "a small number given as the answer",
+        "two",
+        {"causes": [cause(1, "41", "off")], "refinement": "Do it again; the answer is 2."},
+        R,
+    ),
+    Planted(
+        "a small number to be answered",
+        "two",
+        {
+            "causes": [cause(1, "41", "off by a lot")],
+            "lessons": [lesson("Answer 2 next time.", "a quotient is asked", 1)],
+        },
+        R,
+    ),
+    Planted(
+        "a small number after an equals sign",
+        "two",
+        {"causes": [cause(1, "41", "it should read 84 / 42 = 2")]},
+        R,
+    ),
+    Planted(
+        "a small number and nothing else, beside a cause",
+        "two",
+        {"causes": [cause(1, "41", "off")], "lessons": [lesson("2", "a quotient is asked", 1)]},
+        R,
+    ),
+    Planted(
+        "a small number that a pattern matches",
+        "two_pattern",
+        {"causes": [cause(1, "41", "off")], "refinement": "Divide again: it should be two."},
+        R,
+    ),
+    Planted(
+        "an everyday word to be chosen",
+        "red",
+        {
+            "causes": [cause(1, "Wrong.", "a guess")],
+            "lessons": [lesson("Choose red.", "a colour is asked", 1)],
+        },
+        R,
+    ),
+    Planted(
+        "an everyday word given as the answer",
+        "red",
+        {"causes": [cause(1, "green", "a guess")], "refinement": "The answer is 'Red', of course."},
+        R,
+    ),
 )
 
 GOOD = (
@@ -557,5 +626,53 @@ GOOD = (
         "success is praised",
         "ticket_solved",
         {"causes": [cause(1, "dark theme", "that decided")], "confidence": 0.9},
+    ),
+    Planted(
+        "advice beside a pattern",
+        "pattern",
+        {
+            "causes": [cause(1, "Lyon", "the wrong city")],
+            "lessons": [lesson("name the seat of government", "a capital is asked for", 1)],
+        },
+    ),
+    Planted(
+        "a pattern that something shown matches",
+        "pattern_vague",
+        {
+            "causes": [cause(1, "Lyon", "the wrong city")],
+            "refinement": "Mind what France is ruled from.",
+        },
+    ),
+    Planted(
+        "a small number in advice",
+        "two",
+        {
+            "causes": [cause(1, "41", "off by a lot")],
+            "lessons": [lesson("Check it in 2 ways before you answer.", "a quotient is asked", 1)],
+        },
+    ),
+    Planted(
+        "a small number that a pattern matches, in advice",
+        "two_pattern",
+        {
+            "causes": [cause(1, "41", "off")],
+            "refinement": "Check it in two ways, at least 2 times.",
+        },
+    ),
+    Planted(
+        "an everyday word in advice",
+        "red",
+        {
+            "causes": [cause(1, "Wrong.", "a detail misled")],
+            "lessons": [lesson("Beware of red herrings in the text.", "a colour is asked", 1)],
+        },
+    ),
+    Planted(
+        "a short word in advice",
+        "tin",
+        {
+            "causes": [cause(1, "lead", "too heavy")],
+            "refinement": "Weigh the tin can before you judge.",
+        },
     ),
 )

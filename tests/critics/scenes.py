@@ -225,6 +225,17 @@ CHINESE = case(
     answers=("先加水",),
 )
 
+
+def asked(question: str, given: str, *answers: str) -> CritiqueCase:
+    return case(
+        episode(step(1, question, given, "Wrong.", 0)),
+        goal="Answer the question.",
+        answers=answers,
+    )
+
+
+FRANCE = "What is the capital of France?"
+
 SCENES = {
     "grid": GRID,
     "ticket": TICKET,
@@ -238,6 +249,14 @@ SCENES = {
     "broken": BROKEN,
     "tags": TAGS,
     "chinese": CHINESE,
+    "pattern": asked(FRANCE, "Lyon", "/[Pp]aris/"),
+    "pattern_case": asked(FRANCE, "Lyon", "/paris( city)?/i"),
+    "pattern_words": asked("Which knot?", "bowline", "/(?:the )?sheet\\s+bend/"),
+    "pattern_vague": asked(FRANCE, "Lyon", "/[A-Z].*/"),
+    "two": asked("84 by 42?", "41", "2"),
+    "two_pattern": asked("84 by 42?", "41", "/(2|two)(\\.0)?/i"),
+    "red": asked("Which colour has the seal?", "green", "red"),
+    "tin": asked("Which metal is the soldier of?", "lead", "tin"),
 }
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from ..ids import content_hash
 from ..records import LessonBody, LessonProposal, Refusal
-from .folding import contains, folded, number, numbers, plain_words, word_count
+from .folding import contains, folded, plain_words, word_count
+from .revealing import reveals
 from .schema import CauseReply, CritiqueReply, LessonReply
 from .view import AttemptView, StepView
 
@@ -30,27 +31,6 @@ _ANSWER_OBJECT = re.compile(
 _CHOOSING = re.compile(
     r"^(?:choose|take|use|pick|select|try|submit|answer|reply with|do) (?:the )?"
 )
-# "step 4", "steps 2 and 4", "trial #3", "[4]": numbers of ours, not of the task.
-_OUR_NUMBERS = re.compile(
-    r"\b(?:steps?|trials?|attempts?|lessons?|turns?|lines?)\s*+(?:no\.?|number|#)?\s*+"
-    r"\d+(?:\s*(?:,|and|or|to|-|–|&)\s*\d+)*\b"
-    r"|\[\d+\]|\b\d+(?:st|nd|rd|th)?\s+(?:steps?|trials?|attempts?|turns?|tries)\b"
-    r"|^\s*\d+[.)]\s",
-    re.IGNORECASE | re.MULTILINE,
-)
-# Words so common that only the act of answering with them reveals anything.
-_COMMON_WORDS = """
-    a an and any are as at be before but by do first for go he i if in is it last left less more
-    next no none not of off on one or out over right same she so stop the there to true false up
-    down we when yes you
-"""
-_COMMON = frozenset(_COMMON_WORDS.split())
-_CLAIM = (
-    r"(?i:\b(?:answers?|reply|replies|respond|say|write|output|return|choose|pick|select|enter|"
-    r"submit|result|it is|it's|should be|must be|equals?|option)\b)"
-    r"[\s:=(\"'`]*(?:is|be|with|as|to)?[\s:=(\"'`]*"
-)
-_PLAIN = re.compile(r"[\w\s'’.,&-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,30 +156,10 @@ def _revealing(reply: CritiqueReply, grounds: Grounds) -> Refused | None:
         for text in (x.name, x.when, x.when_not, x.instruction, *x.also_possible)
     ]
     said += [reply.refinement, *(c.why for c in reply.causes)]
-    for answer in grounds.answers:
-        if not says_something(answer) or any(_holds(t, answer) for t in grounds.shown):
-            continue
-        if any(_holds(_OUR_NUMBERS.sub(" ", text), answer, spoken=True) for text in said):
-            return Refused(Refusal.REVEALING, "it holds an answer that nothing shown holds")
+    answers = [answer for answer in grounds.answers if says_something(answer)]
+    if reveals(said, answers, grounds.shown):
+        return Refused(Refusal.REVEALING, "it holds an answer that nothing shown holds")
     return None
-
-
-def _holds(text: str, answer: str, *, spoken: bool = False) -> bool:
-    """True when `answer` stands in `text`: as a number, or as whole words.
-
-    In what a critic says, a common word counts only where it is given as the answer.
-    """
-    value = number(answer)
-    if value is not None:
-        return value in numbers(text)
-    words = plain_words(answer).strip()
-    if spoken and (words in _COMMON or len(words) == 1):
-        # Option letters are meant as written: "choose a" is no "choose A".
-        letters = re.escape(answer.strip()) if len(words) == 1 else f"(?i:{re.escape(words)})"
-        return bool(re.search(_CLAIM + rf"{letters}(?!\w)", text))
-    if words and _PLAIN.fullmatch(answer):
-        return contains(plain_words(text), words)
-    return contains(folded(text), folded(answer))
 
 
 def _is_answer(when: str, text: str, grounds: Grounds) -> bool:

@@ -11,10 +11,11 @@ from ..prompts import neutralise
 _MARKS = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "..."})
 _BRACKETS = str.maketrans("", "", "<>‹›")
 _WORDS = re.compile(r"[^\W_]+")
-# Scripts that put no space between words.
-_UNSPACED = re.compile(
+UNSPACED = (
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uf900-\ufaff\U00020000-\U0003ffff]"
 )
+"""A character of a script that puts no space between words."""
+_UNSPACED = re.compile(UNSPACED)
 _NUMBER = re.compile(
     r"(?<![\w.,])(?:(?<=\s)[-+])?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\w])"
     r"|(?<![\w])(?<![\w][.,])(?:(?<=\s)[-+])?\d+(?:\.\d+)?(?![\w])(?![.,]\d)"
@@ -45,8 +46,14 @@ def word_count(text: str) -> int:
 
 def numbers(text: str) -> frozenset[Decimal]:
     """The numbers that stand in `text` as words of their own."""
-    found = (number(m.group()) for m in _NUMBER.finditer(f" {text}"))
-    return frozenset(n for n in found if n is not None)
+    return frozenset(value for value, _, _ in number_places(text))
+
+
+def number_places(text: str) -> list[tuple[Decimal, int, int]]:
+    """The numbers that stand in `text` as words of their own, and where: (value, start, end)."""
+    # The space in front lets a sign at the very start count.
+    found = ((number(m.group()), m) for m in _NUMBER.finditer(f" {text}"))
+    return [(n, max(m.start() - 1, 0), m.end() - 1) for n, m in found if n is not None]
 
 
 def number(text: str) -> Decimal | None:

@@ -155,6 +155,19 @@ def scorer_for(expected: str) -> str:
 _SLASHES = re.compile(r"/((?:[^/\\\n]|\\.)+)/(i?)")
 
 
+def pattern_of(expected: str) -> re.Pattern[str] | None:
+    """The pattern that `expected` writes between slashes; None where it is no usable pattern.
+
+    An answer that it matches as a whole is right. See `patterns` for how slow it can be.
+    """
+    if not _SLASHES.fullmatch(expected.strip()):
+        return None
+    try:
+        return _pattern(expected)
+    except ValueError:
+        return None
+
+
 @functools.lru_cache(maxsize=1024)
 def _pattern(expected: str) -> re.Pattern[str]:
     found = _SLASHES.fullmatch(expected.strip())
