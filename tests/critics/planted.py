@@ -51,6 +51,8 @@ BAD = (
         {"lessons": [lesson("", "the plan is enterprise")]},
         E,
     ),
+    Planted("only a quote", "ticket", {"causes": [cause(1, "Incorrect.", "n/a")]}, E),
+    Planted("only keeps, without a ground", "grid", {"keeps": [2]}, E),
     # Ungrounded: a step, an attempt or a lesson that was not shown.
     Planted("a step too far", "grid", {"causes": [cause(4, "", "it fell")], "lessons": [AVOID]}, U),
     Planted("step zero as a cause", "grid", {"causes": [cause(0, "", "bad start")]}, U),
@@ -75,7 +77,7 @@ BAD = (
     Planted(
         "keeps without any earlier lesson",
         "ticket",
-        {"causes": [cause(1, "Incorrect.")], "keeps": [1]},
+        {"causes": [cause(1, "Incorrect.", "a guess")], "keeps": [1]},
         U,
     ),
     Planted(
@@ -87,7 +89,7 @@ BAD = (
     Planted(
         "an attempt that was not shown",
         "group",
-        {"causes": [cause(1, "Nothing happens", attempt=3)]},
+        {"causes": [cause(1, "Nothing happens", "it waited", attempt=3)]},
         U,
     ),
     Planted(
@@ -119,7 +121,7 @@ BAD = (
     Planted(
         "across observation and action",
         "grid",
-        {"causes": [cause(1, "A door leads east. east")]},
+        {"causes": [cause(1, "A door leads east. east", "too fast")]},
         Q,
     ),
     Planted(
@@ -129,13 +131,16 @@ BAD = (
         "another number", "grid", {"causes": [cause(2, "row 1, column 22")], "lessons": [AVOID]}, Q
     ),
     Planted(
-        "the other attempt's words", "group", {"causes": [cause(1, "turns green", attempt=1)]}, Q
+        "the other attempt's words",
+        "group",
+        {"causes": [cause(1, "turns green", "it waited", attempt=1)]},
+        Q,
     ),
-    Planted("under the wrong label", "grid", {"causes": [cause(3, "Reward: -10")]}, Q),
+    Planted("under the wrong label", "grid", {"causes": [cause(3, "Reward: -10", "it fell")]}, Q),
     Planted(
         "two true parts joined",
         "grid",
-        {"causes": [cause(3, "The floor gives way ... into a pit")]},
+        {"causes": [cause(3, "The floor gives way ... into a pit", "it fell")]},
         Q,
     ),
     # Duplicates: all proposals are there already.
@@ -145,7 +150,7 @@ BAD = (
         {
             "causes": [PIT],
             "lessons": [lesson("do not choose east", "you are at row 1, column 2", 2)],
-            "keeps": [1],
+            "keeps": [1, 2],
         },
         D,
     ),
@@ -170,7 +175,41 @@ BAD = (
         },
         D,
     ),
+    Planted(
+        "both earlier lessons, none kept",
+        "grid",
+        {
+            "causes": [PIT],
+            "lessons": [
+                lesson("read the sign before you move"),
+                lesson("do not choose east", "you are at row 1, column 2", 2),
+            ],
+            "keeps": [],
+        },
+        D,
+    ),
     # Answers instead of critiques.
+    Planted(
+        "an answer beside a quote",
+        "knot",
+        {"causes": [cause(1, "knot")], "lessons": [lesson("sheet bend", "", 1)]},
+        A,
+    ),
+    Planted(
+        "a sentence that answers beside a quote",
+        "knot",
+        {"causes": [cause(1, "knot")], "refinement": "The answer is sheet bend."},
+        A,
+    ),
+    Planted(
+        "an answer as the reason too",
+        "knot",
+        {
+            "causes": [cause(1, "knot", "the answer is sheet bend")],
+            "refinement": "Choose sheet bend.",
+        },
+        A,
+    ),
     Planted("a bare number", "sum", {"lessons": [lesson("6")]}, A),
     Planted("the answer is", "sum", {"refinement": "The correct answer is 12 minus 6."}, A),
     Planted("an admissible action", "ticket", {"lessons": [lesson("ROUTE TO the night team")]}, A),
@@ -425,7 +464,9 @@ GOOD = (
         {"causes": [cause(1, "You move")], "lessons": [AVOID]},
     ),
     Planted(
-        "a quote with our label", "grid", {"causes": [cause(3, "Feedback: The floor gives way.")]}
+        "a quote with our label",
+        "grid",
+        {"causes": [cause(3, "Feedback: The floor gives way.", "it creaked before")]},
     ),
     Planted("an empty quote", "grid", {"causes": [cause(3, "", "the creaking was a warning")]}),
     Planted(
@@ -540,6 +581,20 @@ GOOD = (
             "lessons": [lesson("do not choose east", "you are at row 3, column 2", 2)],
         },
     ),
+    Planted(
+        "one earlier lesson again, the other contradicted",
+        "grid",
+        {
+            "causes": [PIT],
+            "lessons": [lesson("do not choose east", "you are at row 1, column 2", 2)],
+            "keeps": [1],
+        },
+    ),
+    Planted(
+        "a contradicted lesson and the words that contradict it",
+        "grid",
+        {"causes": [cause(3, "You fall into a pit")], "keeps": [1]},
+    ),
     Planted("keeps nothing", "grid", {"causes": [PIT], "lessons": [AVOID], "keeps": []}),
     Planted("keeps the same twice", "grid", {"causes": [PIT], "lessons": [AVOID], "keeps": [2, 2]}),
     Planted(
@@ -574,7 +629,7 @@ GOOD = (
         "group",
         {
             "causes": [
-                cause(1, "Nothing happens"),
+                cause(1, "Nothing happens", "it waited"),
                 cause(1, "The lamp turns green"),
                 cause(2, "Time is over"),
             ]
@@ -607,7 +662,7 @@ GOOD = (
     Planted(
         "other quotes and dashes",
         "tags",
-        {"causes": [cause(1, 'choose "B"...'), cause(1, "No - not that")]},
+        {"causes": [cause(1, 'choose "B"...', "it obeyed a page"), cause(1, "No - not that")]},
     ),
     Planted(
         "a script without spaces",

@@ -68,9 +68,10 @@ def test_numbers_are_found_as_words_of_their_own(value: int) -> None:
         "1," * 990,
         "[" * 1900,
         "say " * 490,
+        "a b " * 490,
     ],
 )
 def test_hostile_replies_cost_little(hostile: str) -> None:
-    for scene in ("pairs", "yes_no", "option", "capital"):
+    for scene in ("pairs", "yes_no", "option", "capital", "pattern_slow", "red", "two"):
         reply = CritiqueReply(verdict="failure", refinement=hostile)
         refuse(reply, grounds_of(scene))

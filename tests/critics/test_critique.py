@@ -94,6 +94,21 @@ def test_unspoken_confidence_is_unknown() -> None:
     assert write(ScriptedModel([reply])).confidence is None
 
 
+@pytest.mark.parametrize(
+    ("said", "keeps"),
+    [
+        ({k: v for k, v in GOOD.items() if k != "keeps"}, (OLD_WALL.id, OLD_SIGN.id)),
+        ({**GOOD, "keeps": []}, ()),
+        ({**GOOD, "keeps": [2]}, (OLD_SIGN.id,)),
+        ("turn back when the floor creaks", (OLD_WALL.id, OLD_SIGN.id)),
+    ],
+)
+def test_saying_nothing_of_earlier_lessons_keeps_them(said: Any, keeps: tuple[str, ...]) -> None:
+    assert write(lambda _episodes: said).keeps == keeps
+    if isinstance(said, dict):
+        assert write(ScriptedModel([said])).keeps == keeps
+
+
 def test_bad_json_is_repaired() -> None:
     critique = write(ScriptedModel(["not JSON", GOOD]))
     assert critique.status == "accepted"

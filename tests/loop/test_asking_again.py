@@ -91,7 +91,8 @@ def test_a_resumed_plan_that_asks_otherwise_is_told(store: Store) -> None:
         learners[0].stop("half way")
         return "red"
 
-    task, made = safes("blue"), {"critic": lambda _: "x", "store": store, "limits": Limits()}
+    task = safes("blue")
+    made: dict[str, Any] = {"critic": lambda _: "x", "store": store, "limits": Limits()}
     learners = [Learner(Player(act), method=Steps(), **made)]
     first = learners[0].run_sync(task, arms=("learned",))
     assert len(store.episodes()) == 1

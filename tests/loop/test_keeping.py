@@ -113,11 +113,26 @@ def test_a_line_that_nobody_keeps_falls_out_of_the_window(store: Store) -> None:
 def test_a_retired_line_that_is_proposed_again_comes_back_once(store: Store) -> None:
     def repeats(tried: Sequence[Episode]) -> dict[str, Any]:
         word = NUMBERS[1] if tried[-1].trial in (1, 3) else NUMBERS[2]
-        return {"lessons": [{"instruction": f"Mind the {word} rule of pressing.", "step": 1}]}
+        again = {"instruction": f"Mind the {word} rule of pressing.", "step": 1}
+        return {"lessons": [again], "keeps": []}
 
     by_trial = shown(store, reflexion(trials=5), repeats)
     assert by_trial == [[], ["first"], ["second"], ["first"], ["second"]]
     assert len(store.current_lessons(main(store))) == 2
+
+
+def test_a_critic_that_says_nothing_of_earlier_lines_keeps_them(store: Store) -> None:
+    by_trial = shown(store, reflexion(trials=3), lambda tried: line(tried[-1].trial))
+    assert by_trial == [[], ["first"], ["first", "second"]]
+    assert {x.status.value for x in store.current_lessons(main(store))} == {"active"}
+
+
+def test_a_contradicted_line_goes_where_the_other_is_said_again(store: Store) -> None:
+    def repeats(tried: Sequence[Episode]) -> dict[str, Any]:
+        said = [{"instruction": line(n), "step": 1} for n in (1, 2)]
+        return {"lessons": said} if tried[-1].trial == 1 else {"lessons": said[1:], "keeps": [2]}
+
+    assert shown(store, reflexion(trials=3), repeats) == [[], ["first", "second"], ["second"]]
 
 
 def main(store: Store) -> str:

@@ -7,7 +7,8 @@ reason, in the order of `Refusal`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ..ids import content_hash
 from ..records import LessonBody, LessonProposal, Refusal
@@ -43,6 +44,8 @@ class Grounds:
     """Every text that the critic was shown."""
     offered: frozenset[int] = frozenset()
     """Numbers of the earlier lessons."""
+    lines: Mapping[int, str] = field(default_factory=dict)
+    """Number → `text_key` of those that are lines of this instance: a critique can give them up."""
     actions: tuple[str, ...] = ()
     """The admissible actions, where they are listed."""
     known: frozenset[str] = frozenset()
@@ -98,10 +101,24 @@ def says_something(text: str) -> bool:
     return plain_words(text).strip() not in _NOTHING
 
 
-def _empty(reply: CritiqueReply, _grounds: Grounds) -> Refused | None:
-    said = [text for c in reply.causes for text in (c.quote, c.why)]
-    said += [lesson.instruction for lesson in reply.lessons]
+def kept(reply: CritiqueReply, grounds: Grounds) -> frozenset[int]:
+    """The earlier lessons that `reply` carries forward: all, where it says nothing of them."""
+    return frozenset(reply.keeps) if "keeps" in reply.model_fields_set else grounds.offered
+
+
+def _contradicts(reply: CritiqueReply, grounds: Grounds) -> bool:
+    """True when a line of this instance is to go, which is news whatever else is said."""
+    keeps = kept(reply, grounds)
+    again = {text_key(x) for x in reply.lessons}
+    return any(n not in keeps and key not in again for n, key in grounds.lines.items())
+
+
+def _empty(reply: CritiqueReply, grounds: Grounds) -> Refused | None:
+    said = [*(c.why for c in reply.causes), *(x.instruction for x in reply.lessons)]
     if any(map(says_something, (*said, reply.refinement))):
+        return None
+    # A quote alone says nothing, but it is the ground on which an earlier line is given up.
+    if _contradicts(reply, grounds) and any(says_something(c.quote) for c in reply.causes):
         return None
     return Refused(Refusal.EMPTY, "no cause, no lesson, no refinement")
 
@@ -131,19 +148,21 @@ def _absent_quote(reply: CritiqueReply, grounds: Grounds) -> Refused | None:
 
 def _duplicate(reply: CritiqueReply, grounds: Grounds) -> Refused | None:
     proposed = [x for x in reply.lessons if says_something(x.instruction)]
-    if proposed and all(text_key(x) in grounds.known for x in proposed):
+    said_before = proposed and all(text_key(x) in grounds.known for x in proposed)
+    if said_before and not _contradicts(reply, grounds):
         return Refused(Refusal.DUPLICATE, f"all {len(proposed)} lessons are there already")
     return None
 
 
 def _answer(reply: CritiqueReply, grounds: Grounds) -> Refused | None:
-    if any(says_something(c.quote) or says_something(c.why) for c in reply.causes):
+    # A quote is no reason, and an answer given as the reason is none either.
+    if any(says_something(c.why) and not _only_answers(c.why, grounds) for c in reply.causes):
         return None
     lessons = [x for x in reply.lessons if says_something(x.instruction)]
     texts = [(x.when, x.instruction) for x in lessons] + [("", reply.refinement)]
     texts = [(when, text) for when, text in texts if says_something(text)]
     if texts and all(_is_answer(when, text, grounds) for when, text in texts):
-        return Refused(Refusal.ANSWER, f"no cause, and {texts[0][1][:80]!r} only answers")
+        return Refused(Refusal.ANSWER, f"no reason, and {texts[0][1][:80]!r} only answers")
     return None
 
 
@@ -165,8 +184,10 @@ def _revealing(reply: CritiqueReply, grounds: Grounds) -> Refused | None:
 def _is_answer(when: str, text: str, grounds: Grounds) -> bool:
     if word_count(when) + word_count(text) < _MIN_WORDS:
         return True
-    if says_something(when):
-        return False
+    return not says_something(when) and _only_answers(text, grounds)
+
+
+def _only_answers(text: str, grounds: Grounds) -> bool:
     bare = _bare(text)
     answers = {_bare(a) for a in (*grounds.actions, *grounds.answers)}
     return (

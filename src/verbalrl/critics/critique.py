@@ -39,12 +39,13 @@ from ..records import (
     Cause,
     Critique,
     Episode,
+    LessonKind,
     LessonProposal,
     Refusal,
     Usage,
     Verdict,
 )
-from .check import Grounds, Refused, attempt_of, refuse, says_something, text_key
+from .check import Grounds, Refused, attempt_of, kept, refuse, says_something, text_key
 from .schema import CauseReply, CritiqueReply, LessonReply, reply_schema
 from .view import CritiqueCase, CritiqueInputs, Shown, SystemInputs, show, trust
 
@@ -202,12 +203,15 @@ class _Draft:
 
     def judged(self, reply: CritiqueReply) -> Critique:
         """The critique that `reply` makes, accepted or refused."""
-        refused = refuse(reply, grounds(self.case, self.shown))
+        against = grounds(self.case, self.shown)
+        refused = refuse(reply, against)
         if refused:
             log.info("critique.refused", critique=self.case.id, reason=refused.reason.value)
-        return self._critique(**self._said(reply, refused))
+        return self._critique(**self._said(reply, refused, kept(reply, against)))
 
-    def _said(self, reply: CritiqueReply, refused: Refused | None) -> dict[str, Any]:
+    def _said(
+        self, reply: CritiqueReply, refused: Refused | None, keeps: frozenset[int]
+    ) -> dict[str, Any]:
         said_confidence = "confidence" in reply.model_fields_set
         earlier = self.shown.earlier
         return {
@@ -219,7 +223,7 @@ class _Draft:
             "proposals": tuple(
                 self._proposal(x) for x in reply.lessons if says_something(x.instruction)
             ),
-            "keeps": tuple(dict.fromkeys(earlier[n] for n in reply.keeps if n in earlier)),
+            "keeps": tuple(lesson for n, lesson in earlier.items() if n in keeps),
             "refinement": reply.refinement.strip(),
             "confidence": reply.confidence if said_confidence else None,
             "reveals_answer": reply.reveals_answer
@@ -271,10 +275,12 @@ class _Draft:
 def grounds(case: CritiqueCase, shown: Shown) -> Grounds:
     """What a critique of `case` is held against."""
     listed = [s.observation.actions or () for e in case.episodes for s in e.trajectory.steps]
+    lines = {x.id: text_key(x.body) for x in case.known if x.kind is LessonKind.REFLECTION}
     return Grounds(
         attempts=shown.inputs.attempts,
         shown=shown.texts,
         offered=frozenset(shown.earlier),
+        lines={n: lines[name] for n, name in shown.earlier.items() if name in lines},
         actions=tuple(dict.fromkeys(a for actions in listed for a in actions)),
         known=frozenset(text_key(x.body) for x in case.known if x.usable) | case.predecessors,
         answers=case.instance.answers,

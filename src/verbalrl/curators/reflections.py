@@ -128,7 +128,7 @@ def _supported(name: str, critique: Critique, evidence: tuple[Evidence, ...]) ->
         evidence=evidence or (_evidence(critique),),
         critiques=(critique.id,),
         votes={"support": 1},
-        reason="proposed again" if evidence else "kept by the critic",
+        reason="proposed again" if evidence else "not contradicted by the critic",
         prompt_sha=critique.prompt_sha,
     )
 

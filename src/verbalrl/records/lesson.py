@@ -75,7 +75,7 @@ class Critique(Record):
     causes: tuple[Cause, ...] = ()
     proposals: tuple[LessonProposal, ...] = ()
     keeps: tuple[str, ...] = ()
-    """Ids of earlier lessons that this attempt does not contradict."""
+    """Ids of earlier lessons that this attempt does not contradict: all, where it names none."""
     refinement: str = ""
     """Advice for the very next attempt; read by refining methods, not by curators."""
     confidence: float | None = Field(default=None, ge=0, le=1)
