@@ -196,6 +196,47 @@ def test_still_missing_when_is_rejected_and_the_rest_stands() -> None:
     assert "`when` is empty" in commit.rejected[0]
 
 
+def texts(commit: Commit) -> list[str]:
+    return sorted(u.body.instruction for u in commit.updates if u.body)
+
+
+def test_second_answer_of_the_mended_part_alone_leaves_the_rest() -> None:
+    good, support = add("wait", "it is late", 1), op("support", lessons=[1], evidence=[1])
+    first = reply(good, support, add("choose cobalt", ""))
+    model = ScriptedModel([first, reply(add("choose cobalt", "it says so", 1))])
+    commit = curate(curation(some(1), lessons=(lesson("a"),)), model)
+    assert texts(commit) == ["choose cobalt", "wait"]
+    assert [u.lesson for u in commit.updates if u.op is Operation.SUPPORT] == ["a"]
+    assert commit.rejected == ()
+
+
+def test_what_the_second_answer_replaces_or_gives_up_is_recorded() -> None:
+    first = reply(
+        op("support", lessons=[1], evidence=[1]),
+        add("go", "it is late", 1),
+        add("choose cobalt", ""),
+    )
+    second = reply(op("retire", lessons=[1], evidence=[1]), add("go", "it is night", 1))
+    commit = curate(curation(some(1), lessons=(lesson("a"),)), ScriptedModel([first, second]))
+    assert [u.op for u in commit.updates] == [Operation.RETIRE, Operation.ADD]
+    assert commit.rejected == (
+        "add 'choose cobalt': `when` is empty; say how the situation can be recognised before"
+        " acting",
+        "support [1]: replaced when it was asked again",
+        "add 'go': replaced when it was asked again",
+    )
+
+
+def test_the_whole_list_again_changes_nothing_but_what_was_mended() -> None:
+    good = add("wait", "it is late", 1)
+    model = ScriptedModel(
+        [reply(good, add("choose cobalt", "")), reply(good, add("choose cobalt", "so", 1))]
+    )
+    commit = curate(curation(some(1)), model)
+    assert texts(commit) == ["choose cobalt", "wait"]
+    assert commit.rejected == ()
+
+
 def test_failing_second_asking_leaves_the_first_answer() -> None:
     bad = reply(add("choose cobalt", ""), add("wait", "it is late", 1))
     model = ScriptedModel([bad, RuntimeError("no network")])

@@ -55,12 +55,14 @@ class Progress:
 
 def complaints(operations: Iterable[OperationReply], desk: Desk) -> tuple[str, ...]:
     """What asking again may mend: new texts without a condition or an instruction, or too long."""
-    found = []
-    for n, given in enumerate(operations, start=1):
-        op = completed(given, desk)
-        if op.op in TEXTS and op.op in desk.operations and (why := _text_fault(op)):
-            found.append(f"operation {n} ({op.op}): {why}")
-    return tuple(found)
+    found = ((n, op, complaint(op, desk)) for n, op in enumerate(operations, start=1))
+    return tuple(f"operation {n} ({op.op}): {why}" for n, op, why in found if why)
+
+
+def complaint(given: OperationReply, desk: Desk) -> str:
+    """What asking again may mend of one operation; empty when there is nothing."""
+    op = completed(given, desk)
+    return _text_fault(op) if op.op in TEXTS and op.op in desk.operations else ""
 
 
 def completed(op: OperationReply, desk: Desk) -> OperationReply:

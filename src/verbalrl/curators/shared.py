@@ -28,6 +28,7 @@ from ..records import (
     Usage,
 )
 from ..store.reduce import reduce
+from .again import Left, left_of
 from .apply import Settled, settle, title
 from .curator import ROLE, Answer, Curator, Question
 from .desk import Desk, complaints
@@ -271,12 +272,14 @@ class _Level:
     ) -> Settled:
         """What the curator decides; new texts that lack something are asked for once more."""
         answer = await self.curator.decide(question, context)
-        faults = complaints(answer.reply.operations, desk)
+        left, faults = Left(), complaints(answer.reply.operations, desk)
         if faults and self.curator.groups:
             problem = "\n".join((*faults, "Give the whole list of operations again."))
             again = replace(question, problem=problem, last=answer.raw)
-            answer = await self._again(again, context) or answer
-        operations = answer.reply.operations
+            first, answer = answer, await self._again(again, context) or answer
+            if answer is not first:
+                left = left_of(first.reply.operations, answer.reply.operations, desk)
+        operations = (*answer.reply.operations, *left.kept)
         named = {n for op in operations for n in op.lessons}
         taken = {n for op in operations for n in op.proposals}
         kept = tuple(
@@ -284,7 +287,8 @@ class _Level:
             for n, op in enumerate(standing, start=1)
             if op.op == "support" and n not in taken and not named & set(op.lessons)
         )
-        return settle((*operations, *kept), replace(desk, prompt_sha=answer.prompt_sha))
+        settled = settle((*operations, *kept), replace(desk, prompt_sha=answer.prompt_sha))
+        return replace(settled, rejected=(*settled.rejected, *left.replaced))
 
     async def _again(self, question: Question, context: CallContext) -> Answer | None:
         try:
