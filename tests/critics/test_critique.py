@@ -57,6 +57,7 @@ def test_reply_becomes_a_critique_with_ids_for_numbers() -> None:
         "trial": 1,
         "quote": "You fall into a pit",
         "why": "it creaked",
+        "episode": "ep_i/1_1",
     }
     assert critique.proposals[0].when_not == ""
     assert critique.proposals[0].also_possible == ("column 3",)
@@ -249,6 +250,8 @@ def test_causes_of_a_group_carry_their_trials() -> None:
     critique = write(ScriptedModel([reply]), GROUP)
     assert [(c.trial, c.step) for c in critique.causes] == [(1, 1), (2, 2)]
     assert critique.proposals[0].trial == 2
+    assert [c.episode for c in critique.causes] == ["ep_i/1_1", "ep_i/1_2"]
+    assert critique.proposals[0].episode == "ep_i/1_2"
 
 
 def test_check_critic_passes_the_offline_model_and_faults_others() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.curators.builders import critique, episode, lesson, says
 from verbalrl.curators.evidence import Item, actions_of, cut, fit, items_of
 from verbalrl.ids import token_estimate
-from verbalrl.records import Cause, LessonProposal, Observation, Step, Trajectory
+from verbalrl.records import Cause, EpisodeSpec, LessonProposal, Observation, Step, Trajectory
 
 LONG = "The printer is old. It stands in the hall. " * 30
 EXCEPTION = "The customer is on the enterprise plan."
@@ -57,6 +57,27 @@ def test_critique_without_proposals_shows_its_first_cause() -> None:
     assert item.proposals == ()
     assert item.cited == ("rains",)
     assert len(items_of(critique(ep), {ep.id: ep})) == 1
+
+
+def test_candidates_of_one_trial_are_told_apart() -> None:
+    first, second = (
+        episode("t1", f"Ticket {n}.").replace(
+            id=f"ep_{n}", spec=EpisodeSpec(instance="t1", candidate=n)
+        )
+        for n in (1, 2)
+    )
+    both = critique(
+        first,
+        says("x", episode="ep_1"),
+        says("y"),
+        causes=(Cause(step=1, trial=1, quote="Ticket 1", episode="ep_1"),),
+    ).replace(episodes=("ep_1", "ep_2"))
+    found = items_of(both, {"ep_1": first, "ep_2": second})
+    assert [(i.evidence.episode, i.observation) for i in found] == [
+        ("ep_1", "Ticket 1."),
+        ("ep_2", "Ticket 2."),
+    ]
+    assert [i.cited for i in found] == [("Ticket 1",), ()]
 
 
 def test_nothing_to_show_gives_no_item() -> None:

@@ -5,12 +5,14 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.curators.builders import episode
 from verbalrl.curators import curate_reflections
 from verbalrl.memory import recall
 from verbalrl.prompts import PromptLibrary
 from verbalrl.records import (
     Commit,
     Critique,
+    Episode,
     Guidance,
     GuidanceSpec,
     Lesson,
@@ -40,9 +42,17 @@ def critique(number: int, *says: str, **more: Any) -> Critique:
     )
 
 
-def commit(of: Critique, lessons: Lessons = (), base: int = 0) -> Commit:
+def commit(
+    of: Critique, lessons: Lessons = (), base: int = 0, episodes: tuple[Episode, ...] = ()
+) -> Commit:
     return curate_reflections(
-        of, lessons, commit=f"cu_{of.id}", branch="r/learned/0", scope=SCOPE, base=base
+        of,
+        lessons,
+        episodes=episodes,
+        commit=f"cu_{of.id}",
+        branch="r/learned/0",
+        scope=SCOPE,
+        base=base,
     )
 
 
@@ -168,10 +178,21 @@ def test_refused_and_failed_critiques_are_consumed_without_effect() -> None:
 
 
 def test_evidence_of_a_group_names_the_attempt() -> None:
-    group = critique(3, "a").replace(episodes=("ep2", "ep3"))
-    group = group.replace(proposals=(group.proposals[0].replace(trial=2),))
-    evidence = commit(group).updates[0].evidence[0]
-    assert (evidence.episode, evidence.trial) == ("ep2", 2)
+    one, three = episode("t", trial=1), episode("t", trial=3)
+    two = three.replace(id="ep_t_3b", spec=three.spec.replace(candidate=1))
+    tried = (one, three, two)
+    group = critique(3, "a").replace(episodes=tuple(e.id for e in tried))
+
+    def named(**changes: Any) -> tuple[str, int]:
+        said = group.replace(proposals=(group.proposals[0].replace(**changes),))
+        found = commit(said, episodes=tried).updates[0].evidence[0]
+        return found.episode, found.trial
+
+    # Trials need not follow each other, and candidates share one.
+    assert named(trial=1) == (one.id, 1)
+    assert named(trial=3, episode=three.id) == (three.id, 3)
+    assert named(trial=3) == (two.id, 3)
+    assert named(trial=None) == (two.id, 3)
 
 
 LINES = st.sampled_from("abcdefg")

@@ -180,6 +180,7 @@ def test_episodes_digest_sees_what_was_done() -> None:
 def test_episodes_digest_does_not_see_names_costs_and_what_was_left_out() -> None:
     episode = with_action(an_episode(), "up")
     critique = a_critique(episode, keeps=("le_x",))
+    said = critique.proposals
     guidance = episode.guidance["actor"]
     fewer = guidance.replace(uses=guidance.uses[:1], left_out=7)
     same = [
@@ -189,5 +190,6 @@ def test_episodes_digest_does_not_see_names_costs_and_what_was_left_out() -> Non
         (episode.replace(guidance={**episode.guidance, "actor": fewer}), critique),
         (episode, critique.replace(id="cr_9", usage=Usage(input=9), raw="x", model="m")),
         (episode.replace(id="ep_9"), critique.replace(episodes=("ep_9",))),
+        (episode, critique.replace(proposals=tuple(p.replace(episode="ep_9") for p in said))),
     ]
     assert {digest_of(e, c) for e, c in same} == {digest_of(episode, critique)}

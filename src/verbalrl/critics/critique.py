@@ -231,14 +231,17 @@ class _Draft:
         }
 
     def _cause(self, cause: CauseReply) -> Cause:
+        attempt = self._attempt(cause)
         return Cause(
             step=cause.step,
-            trial=self._trial(cause),
+            trial=attempt.trial,
+            episode=attempt.id,
             quote=cause.quote.strip(),
             why=cause.why.strip(),
         )
 
     def _proposal(self, lesson: LessonReply) -> LessonProposal:
+        attempt = self._attempt(lesson)
         return LessonProposal(
             name=lesson.name.strip(),
             when=_blank(lesson.when),
@@ -246,12 +249,14 @@ class _Draft:
             instruction=lesson.instruction.strip(),
             also_possible=tuple(t.strip() for t in lesson.also_possible if says_something(t)),
             step=lesson.step or None,
-            trial=self._trial(lesson),
+            trial=attempt.trial,
+            episode=attempt.id,
         )
 
-    def _trial(self, item: CauseReply | LessonReply) -> int:
-        last = self.case.episodes[-1].trial
-        return self.shown.trials.get(attempt_of(item, self.shown.inputs.attempts), last)
+    def _attempt(self, item: CauseReply | LessonReply) -> Episode:
+        """The episode that `item` speaks of: the last one where it names none that was shown."""
+        number, episodes = attempt_of(item, self.shown.inputs.attempts), self.case.episodes
+        return episodes[number - 1] if 0 < number <= len(episodes) else episodes[-1]
 
     def _critique(self, **said: Any) -> Critique:
         case = self.case

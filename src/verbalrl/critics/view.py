@@ -89,8 +89,6 @@ class Shown:
     inputs: CritiqueInputs
     earlier: Mapping[int, str] = field(default_factory=dict)
     """Alias → lesson id."""
-    trials: Mapping[int, int] = field(default_factory=dict)
-    """Number of the attempt → trial."""
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -119,7 +117,6 @@ def show(case: CritiqueCase) -> Shown:
             feedback=case.feedback,
         ),
         earlier={n: line.lesson for n, line in lines.items()},
-        trials={n: e.trial for n, e in enumerate(case.episodes, start=1)},
     )
 
 

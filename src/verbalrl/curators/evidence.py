@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ..ids import normalised, token_estimate
 from ..prompts import one_line
-from ..records import Critique, Episode, Evidence, LessonProposal, Step
+from ..records import Cause, Critique, Episode, Evidence, LessonProposal, Step
 from .schema import EvidenceView, ProposalView
 
 CUT = "[…]"
@@ -72,11 +72,11 @@ def items_of(critique: Critique, episodes: Mapping[str, Episode]) -> tuple[Item,
     by_place: dict[tuple[str, int], list[LessonProposal]] = {}
     steps: dict[tuple[str, int], tuple[Episode, Step]] = {}
     cause = critique.causes[0] if critique.causes and not critique.proposals else None
-    asked: list[tuple[LessonProposal | None, int | None, int | None]] = [
-        (p, p.trial, p.step) for p in critique.proposals
-    ] or [(None, cause.trial if cause else None, cause.step if cause else None)]
-    for proposal, trial, number in asked:
-        found = _place(attempts, trial, number)
+    asked: list[tuple[LessonProposal | None, LessonProposal | Cause | None]] = [
+        (p, p) for p in critique.proposals
+    ] or [(None, cause)]
+    for proposal, item in asked:
+        found = _place(attempts, item)
         if found is None:
             continue
         place = (found[0].id, found[1].n)
@@ -165,15 +165,22 @@ def _diverse(items: Sequence[Item]) -> list[Item]:
 
 
 def _place(
-    attempts: Sequence[Episode], trial: int | None, number: int | None
+    attempts: Sequence[Episode], item: LessonProposal | Cause | None
 ) -> tuple[Episode, Step] | None:
     """The step that is meant: the last one where none is named."""
-    having = [e for e in attempts if e.trajectory.steps and trial in (None, e.trial)]
-    having = having or [e for e in attempts if e.trajectory.steps]
-    if not having:
+    stepped = [e for e in attempts if e.trajectory.steps]
+    if not stepped:
         return None
-    steps = having[-1].trajectory.steps
-    return having[-1], next((s for s in steps if s.n == number), steps[-1])
+    meant = (item and attempt_of(item, stepped)) or stepped[-1]
+    steps = meant.trajectory.steps
+    return meant, next((s for s in steps if item and s.n == item.step), steps[-1])
+
+
+def attempt_of(item: LessonProposal | Cause, attempts: Sequence[Episode]) -> Episode | None:
+    """The attempt that `item` speaks of: by its episode, else the last one of its trial."""
+    named = [e for e in attempts if e.id == item.episode]
+    named = named or [e for e in attempts if e.trial == item.trial]
+    return named[-1] if named else None
 
 
 def _item(
@@ -181,7 +188,11 @@ def _item(
 ) -> Item:
     final = episode.trajectory.final
     is_last = step is episode.trajectory.steps[-1]
-    here = [c for c in critique.causes if (c.trial, c.step) == (episode.trial, step.n)]
+    here = [
+        c
+        for c in critique.causes
+        if c.step == step.n and (c.episode == episode.id if c.episode else c.trial == episode.trial)
+    ]
     cues = [c for p in proposals for c in (p.when, *p.also_possible)]
     return Item(
         critique=critique,

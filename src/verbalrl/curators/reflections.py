@@ -7,11 +7,12 @@ it did not keep are retired, so that a contradicted line is gone from the next p
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ..records import (
     Commit,
     Critique,
+    Episode,
     Evidence,
     Lesson,
     LessonBody,
@@ -22,12 +23,14 @@ from ..records import (
     Status,
 )
 from ..store.reduce import lesson_id
+from .evidence import attempt_of
 
 
 def curate_reflections(
     critique: Critique,
     lessons: Iterable[Lesson],
     *,
+    episodes: Sequence[Episode],
     commit: str,
     branch: str,
     scope: str,
@@ -42,6 +45,7 @@ def curate_reflections(
     Args:
         critique: Accepted, refused or failed.
         lessons: Of `scope` at the revision `base`, in any status.
+        episodes: Those of the critique, in its order.
         commit: Its id.
         branch: Where the lessons live.
         scope: Of the instance.
@@ -58,7 +62,7 @@ def curate_reflections(
     rejected: list[str] = []
     done: set[str] = set()
     for proposal in critique.proposals:
-        body, evidence = _body(proposal), (_evidence(critique, proposal),)
+        body, evidence = _body(proposal), (_evidence(critique, proposal, episodes),)
         known = by_content.get(body.content)
         if known is not None and known.usable:
             confirmed[known.id] = (*confirmed.get(known.id, ()), *evidence)
@@ -87,13 +91,14 @@ def _body(proposal: LessonProposal) -> LessonBody:
     )
 
 
-def _evidence(critique: Critique, proposal: LessonProposal | None = None) -> Evidence:
+def _evidence(
+    critique: Critique,
+    proposal: LessonProposal | None = None,
+    episodes: Sequence[Episode] = (),
+) -> Evidence:
     trial, episode = critique.trial, critique.episodes[-1]
-    if proposal is not None and proposal.trial is not None:
-        # Attempts are shown in the order of their trials, the last one last.
-        back = critique.trial - proposal.trial
-        if 0 <= back < len(critique.episodes):
-            trial, episode = proposal.trial, critique.episodes[-1 - back]
+    if proposal is not None and (meant := attempt_of(proposal, episodes)):
+        trial, episode = meant.trial, meant.id
     return Evidence(
         critique=critique.id,
         episode=episode,

@@ -73,9 +73,11 @@ def _reflections(work: CurateLessons, place: Place, ground: Ground) -> Commit:
     if work.kind is not LessonKind.REFLECTION or len(work.critiques) != 1:
         raise MethodError("the lane of an instance commits the reflections of one critique")
     (critique,) = (c for c in view.critiques if c.id == work.critiques[0])
+    by_id = {e.id: e for e in view.episodes}
     return curate_reflections(
         critique,
         ground.lessons,
+        episodes=tuple(by_id[name] for name in critique.episodes),
         commit=work.id(place.lane),
         branch=place.lane.branch,
         scope=work.scope,

@@ -24,6 +24,8 @@ class Cause(Record):
     quote: str = ""
     """Verbatim words of that step."""
     why: str = ""
+    episode: str | None = None
+    """That attempt, which its trial does not tell among candidates; None where it is not known."""
 
 
 class LessonProposal(Record):
@@ -38,6 +40,8 @@ class LessonProposal(Record):
     step: int | None = None
     """The step it stems from."""
     trial: int | None = None
+    episode: str | None = None
+    """The attempt that it stems from, as in `Cause`."""
 
 
 class Refusal(StrEnum):

@@ -130,6 +130,9 @@ def _judged(critique: Critique, contents: Mapping[str, str]) -> dict[str, Any]:
     left_out = {
         "id", "episodes", "prompt_sha", "keeps", "shown", "model", "usage", "raw", "detail",
     }  # fmt: skip
-    return critique.model_dump(mode="json", exclude=left_out) | {
+    # Their trials stand in for the episodes, whose ids hold a run's name.
+    places = {name: {"__all__": {"episode"}} for name in ("causes", "proposals")}
+    exclude: Any = dict.fromkeys(left_out, True) | places
+    return critique.model_dump(mode="json", exclude=exclude) | {
         "keeps": [contents.get(identity, "") for identity in critique.keeps]
     }
