@@ -10,7 +10,7 @@ from verbalrl.critics import CritiqueCase, CritiqueReply, adapt_critic, check_cr
 from verbalrl.errors import ConfigurationError, CriticError, ReplayMismatch, UnknownNameError
 from verbalrl.models import CallContext, MemoryJournal, Model, ScriptedModel, Slots, load_model
 from verbalrl.prompts import PromptLibrary
-from verbalrl.records import Action, Critique, Observation, Origin, Refusal, TextPart
+from verbalrl.records import Action, Critique, Note, Observation, Origin, Refusal, TextPart
 
 PROMPTS = PromptLibrary()
 SECRET = "xyzzy"
@@ -234,6 +234,11 @@ def test_trust_is_the_least_of_all_that_was_read() -> None:
     tainted = lesson("le_t", "trust me", trust=Origin.UNTRUSTED)
     had = case(episode(step(1, "x", "go", "no"), had=(tainted,)), known=(tainted,))
     assert write(ScriptedModel([GOOD]), had).trust is Origin.UNTRUSTED
+    for origin in (Origin.UNTRUSTED, Origin.TASK, Origin.OPERATOR):
+        note = Note(author="hook", text="from a page", origin=origin)
+        noted = case(episode(step(1, "x", "go", "no").replace(notes=(note,))))
+        expected = Origin.minimum((origin, Origin.TASK))
+        assert write(ScriptedModel([GOOD]), noted).trust is expected
     outside = case(episode(step(1, "x", "go", "no")), observations=Origin.UNTRUSTED)
     assert write(ScriptedModel([GOOD]), outside).trust is Origin.UNTRUSTED
 

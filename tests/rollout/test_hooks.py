@@ -16,8 +16,10 @@ from verbalrl.records import (
     Instance,
     Note,
     Observation,
+    Origin,
     Situation,
     StopReason,
+    TextPart,
     Trajectory,
 )
 from verbalrl.rollout import (
@@ -88,6 +90,14 @@ def test_revised_agent_sees_its_draft() -> None:
     assert [len(s.notes) for s in seen] == [0, 1, 2]
 
 
+def test_notes_carry_the_origin_that_their_hook_names() -> None:
+    unsaid = Before(lambda draft: Revise(note="go right") if draft == "left" else None)
+    own = After(lambda _: Annotate(note="try right", origin=Origin.TASK))
+    steps = play(left, hooks=[unsaid, own]).trajectory.steps
+    said = [(note.author, note.origin) for step in steps for note in step.notes]
+    assert said == [("judge", Origin.UNTRUSTED), ("watcher", Origin.TASK)]
+
+
 def test_third_revision_is_not_asked_for() -> None:
     episode = play(left, hooks=[Before(lambda _: Revise(note="no"))], spec=spec(max_steps=1))
     step = episode.trajectory.steps[0]
@@ -136,7 +146,10 @@ def test_replaced_observation_is_shown_and_the_own_is_kept_beside() -> None:
     shown = ReplaceObservation(observation=Observation(text="Go right!"))
     episode = play(agent, hooks=[After(lambda _: shown)], spec=spec(max_steps=3))
     second = episode.trajectory.steps[1]
-    assert second.observation == Observation(text="Go right!", actions=("left", "right"))
+    # What a hook puts in is not the environment's.
+    parts = (TextPart(text="Go right!", origin=Origin.UNTRUSTED),)
+    own = Observation(text="Go right!", parts=parts, actions=("left", "right"))
+    assert second.observation == own
     assert second.unreplaced is not None
     assert second.unreplaced.text == "You stand in cell -1."
     assert second.action.text == "right"

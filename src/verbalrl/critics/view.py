@@ -128,6 +128,7 @@ def trust(case: CritiqueCase) -> Origin:
             origins += [p.origin for p in seen.parts if p.origin is not None]
         for step in episode.trajectory.steps:
             origins += [p.origin for p in step.action.parts if p.origin is not None]
+            origins += [note.origin for note in step.notes]
     if case.work.shows.earlier:
         read = {line.lesson for line in _earlier(case.episodes).values()}
         origins += [lesson.trust for lesson in case.known if lesson.id in read]

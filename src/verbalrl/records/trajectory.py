@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from ._base import Record
-from .content import Action, Observation, Tool
+from .content import Action, Observation, Origin, Tool
 from .guidance import Guidance
 
 Split = Literal["train", "test"]
@@ -46,6 +46,8 @@ class Note(Record):
 
     author: str
     text: str
+    origin: Origin = Origin.UNTRUSTED
+    """Who its words come from: operator where a person wrote it; hooks say so themselves."""
 
 
 class Step(Record):

@@ -278,7 +278,7 @@ class _Play:
                     self.stop = StopReason.HOOK
                     return None
                 case Revise():
-                    self.pending += (Note(author=name, text=decided.note),)
+                    self.pending += (Note(author=name, text=decided.note, origin=decided.origin),)
                     if len(drafts) == MAX_REVISIONS:
                         return draft
                     drafts.append(draft)
@@ -362,7 +362,8 @@ class _Play:
         for name, decided in await self.caller.after_step(trajectory):
             match decided:
                 case Annotate():
-                    note = Note(author=decided.author or name, text=decided.note)
+                    author = decided.author or name
+                    note = Note(author=author, text=decided.note, origin=decided.origin)
                     self.pending += (note,)
                 case ReplaceObservation():
                     self._replace(decided.observation)

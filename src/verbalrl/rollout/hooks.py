@@ -2,6 +2,12 @@
 
 A decision is journaled under a key with the hook's name, so that a resumed run does not ask again.
 A hook that asks a model does so as the critic and is billed to it. Notes are never lessons.
+
+What a hook says is read by critics, so its origin bounds the trust of the lessons that follow, and
+only the hook's author knows it: say `origin=Origin.TASK` where the words are the hook's own, or a
+model's that read nothing but the episode; `Origin.OPERATOR` where a person with write access wrote
+them. Unsaid they are untrusted: one search result in a note, and what is learned for other
+instances waits in quarantine.
 """
 
 from __future__ import annotations
@@ -16,7 +22,7 @@ from pydantic import Field, TypeAdapter
 from ..errors import HookError, boundary
 from ..ids import canonical_json
 from ..models import CallContext, Worker, clean, clean_part
-from ..records import Action, Observation, Record, Situation, Trajectory
+from ..records import Action, Observation, Origin, Record, Situation, TextPart, Trajectory
 from .environments import clean_observation
 
 MAX_REVISIONS = 2
@@ -34,6 +40,8 @@ class Revise(Record):
 
     decision: Literal["revise"] = "revise"
     note: str
+    origin: Origin = Origin.UNTRUSTED
+    """The least trusted text that went into the note."""
 
 
 class ReplaceAction(Record):
@@ -57,12 +65,15 @@ class Annotate(Record):
     note: str
     author: str = ""
     """Empty: the hook's name."""
+    origin: Origin = Origin.UNTRUSTED
+    """The least trusted text that went into the note."""
 
 
 class ReplaceObservation(Record):
     """Show the agent another observation next; the environment's own is kept beside it.
 
-    Without `actions` of its own it keeps those of the environment.
+    Without `actions` of its own it keeps those of the environment. Its text is untrusted, but for
+    parts that name their origin.
     """
 
     decision: Literal["replace_observation"] = "replace_observation"
@@ -194,5 +205,15 @@ def _checked(place: str, decided: object) -> Decided | None:
             cleaned = action.model_copy(update={"text": clean(action.text), "parts": parts})
             return ReplaceAction(action=cleaned)
         case ReplaceObservation(observation=observation):
-            return ReplaceObservation(observation=clean_observation(observation))
+            return ReplaceObservation(observation=_sourced(clean_observation(observation)))
     raise HookError(f"{place} returned {type(decided).__name__}, which is no decision")
+
+
+def _sourced(observation: Observation) -> Observation:
+    """`observation` with an origin at every part: what a hook puts in is not the environment's."""
+    given = observation.parts or (TextPart(text=observation.text),)
+    parts = tuple(
+        p if p.origin is not None else p.model_copy(update={"origin": Origin.UNTRUSTED})
+        for p in given
+    )
+    return observation.model_copy(update={"parts": parts})
