@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeVar, overload
 
 from ..errors import AgentError, ConfigurationError, boundary
-from ..models import Model, Worker, Workers, clean, clean_part
+from ..models import Model, Worker, Workers, clean, clean_part, is_async
 from ..records import Action, Guidance, Instance, Situation
 
 Kind = Literal["situation", "answer"]
@@ -44,7 +44,7 @@ class AgentHandle:
         self.simulated = self.model.simulated if self.model else False
         self.workers = Workers()
         """The threads of the run that this agent works in: its own and its environments'."""
-        self._is_async = _is_async(function)
+        self._is_async = is_async(function)
 
     def __call__(self, *args: Any) -> object:
         """What the callable itself returns."""
@@ -215,11 +215,6 @@ def _signature(agent: AgentLike) -> inspect.Signature:
         raise ConfigurationError(
             f"agent {_name(agent)} has no readable signature; wrap it in a function"
         ) from error
-
-
-def _is_async(function: AgentLike) -> bool:
-    call = getattr(function, "__call__", None)  # noqa: B004 - its kind is asked for, not whether
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
 def _name(agent: object) -> str:

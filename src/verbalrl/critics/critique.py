@@ -7,12 +7,11 @@ the status `failed`. A reply that is readable but not to be used is `refused`, w
 from __future__ import annotations
 
 import contextlib
-import inspect
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from .._logging import get_logger
 from ..errors import (
@@ -23,16 +22,14 @@ from ..errors import (
     boundary,
     first_line,
 )
-from ..ids import sha256_json
 from ..models import (
     CallContext,
-    Message,
+    FunctionRole,
     Model,
-    Request,
+    ModelRole,
     UnusableReply,
-    Workers,
-    clean,
     load_model,
+    read_reply,
 )
 from ..prompts import PromptLibrary
 from ..records import (
@@ -97,15 +94,13 @@ def adapt_critic(critic: CriticLike, prompts: PromptLibrary) -> Critic:
     )
 
 
-class LLMCritic:
+class LLMCritic(ModelRole):
     """A model that is shown the attempts and answers in the critique's schema; it has no tools."""
 
+    role = ROLE
+
     def __init__(self, model: Model, prompts: PromptLibrary) -> None:
-        prompts.check(PROMPT_INPUTS)
-        self.model: Model | None = model
-        self.simulated = model.simulated
-        self._asked = model
-        self._prompts = prompts
+        super().__init__(model, prompts, PROMPT_INPUTS)
 
     async def write(self, case: CritiqueCase, context: CallContext, /) -> Critique:
         """The critique of `case`.
@@ -115,16 +110,9 @@ class LLMCritic:
             PromptError: The template of `case` is missing or wrong.
         """
         shown = show(case)
-        system = self._prompts.render(SYSTEM, SystemInputs())
-        user = self._prompts.render(case.work.template, shown.inputs)
         draft = _Draft(case, shown, model=self._asked.name)
-        draft.prompt_sha = sha256_json([system.sha256, user.sha256])
-        request = Request(
-            messages=(
-                Message(role="system", text=system.text),
-                Message(role="user", text=user.text),
-            ),
-            role=ROLE,
+        request, draft.prompt_sha = self._request(
+            (SYSTEM, SystemInputs()), (case.work.template, shown.inputs)
         )
         view = context.at(role=ROLE)
         schema = reply_schema(len(case.episodes))
@@ -139,15 +127,8 @@ class LLMCritic:
         return draft.judged(cast(CritiqueReply, reply))
 
 
-class CallableCritic:
+class CallableCritic(FunctionRole):
     """A callable as a critic; its model calls, if any, are journaled like a model critic's."""
-
-    def __init__(self, function: CritiqueFunction) -> None:
-        model = getattr(function, "model", None)
-        self.model: Model | None = model if isinstance(model, Model) else None
-        self.simulated = self.model.simulated if self.model else False
-        self._function = function
-        self._workers = Workers()
 
     async def write(self, case: CritiqueCase, context: CallContext, /) -> Critique:
         """The critique of `case`; what the callable raises becomes a failed critique."""
@@ -167,18 +148,6 @@ class CallableCritic:
             raise context.mismatch
         draft.usage, draft.raw = _bill(view), said if isinstance(said, str) else ""
         return draft.judged(reply)
-
-    async def _call(self, episodes: tuple[Episode, ...]) -> object:
-        call = getattr(self._function, "__call__", None)  # noqa: B004 - its kind is asked for
-        if inspect.iscoroutinefunction(self._function) or inspect.iscoroutinefunction(call):
-            said = self._function(episodes)
-        else:
-            worker = self._workers.worker()
-            try:
-                said = await worker.call(self._function, episodes)
-            finally:
-                worker.end()
-        return await said if inspect.isawaitable(said) else said
 
 
 class _Draft:
@@ -321,24 +290,8 @@ def _read(said: object, case: CritiqueCase) -> CritiqueReply:
     if not isinstance(given, dict):
         kind = type(said).__name__
         raise CriticError(f"a critic returns a text, a CritiqueReply or None, not {kind}")
-    try:
-        # Another's text enters the run here.
-        reply = _cleaned({"verdict": verdict} | given)
-        return reply_schema(len(case.episodes)).model_validate(reply)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise CriticError(f"the critic's reply does not fit: {where}: {first['msg']}") from error
-
-
-def _cleaned(value: Any) -> Any:
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, dict):
-        return {key: _cleaned(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_cleaned(item) for item in value]
-    return value
+    schema = reply_schema(len(case.episodes))
+    return read_reply({"verdict": verdict} | given, schema, CriticError, "the critic")
 
 
 def _verdict(episode: Episode) -> Verdict:

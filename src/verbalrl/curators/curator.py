@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from ..errors import ConfigurationError, CuratorError, boundary
-from ..ids import sha256_json
-from ..models import CallContext, Message, Model, Request, Workers, clean, load_model
+from ..models import CallContext, FunctionRole, Model, ModelRole, load_model, read_reply
 from ..models.structured import repaired
 from ..prompts import PromptLibrary
 from .schema import CuratorReply, MergeInputs, ProposeInputs, SystemInputs
@@ -92,17 +90,14 @@ def adapt_curator(curator: CuratorLike, prompts: PromptLibrary) -> Curator:
     )
 
 
-class LLMCurator:
+class LLMCurator(ModelRole):
     """A model that answers in the curator's schema; it has no tools."""
 
+    role = ROLE
     groups = True
 
     def __init__(self, model: Model, prompts: PromptLibrary) -> None:
-        prompts.check(PROMPT_INPUTS)
-        self.model: Model | None = model
-        self.simulated = model.simulated
-        self._asked = model
-        self._prompts = prompts
+        super().__init__(model, prompts, PROMPT_INPUTS)
 
     async def decide(self, question: Question, context: CallContext, /) -> Answer:
         """The model's operations.
@@ -112,36 +107,20 @@ class LLMCurator:
             PromptError: A template is missing or wrong.
         """
         name = MERGE if isinstance(question.inputs, MergeInputs) else PROPOSE
-        system = self._prompts.render(SYSTEM, question.rules)
-        user = self._prompts.render(name, question.inputs)
-        request = Request(
-            messages=(
-                Message(role="system", text=system.text),
-                Message(role="user", text=user.text),
-            ),
-            role=ROLE,
-        )
+        request, sha = self._request((SYSTEM, question.rules), (name, question.inputs))
         if question.problem:
             request = repaired(request, question.last, question.problem)
         reply, answer = await context.ask_for(self._asked, request, CuratorReply)
-        sha = sha256_json([system.sha256, user.sha256])
         return Answer(cast(CuratorReply, reply), answer.text, sha)
 
 
-class CallableCurator:
+class CallableCurator(FunctionRole):
     """A callable as a curator: it reads everything at once; what it says is checked like a model's.
 
     Its model calls, if any, are journaled.
     """
 
     groups = False
-
-    def __init__(self, function: CuratorFunction) -> None:
-        model = getattr(function, "model", None)
-        self.model: Model | None = model if isinstance(model, Model) else None
-        self.simulated = self.model.simulated if self.model else False
-        self._function = function
-        self._workers = Workers()
 
     async def decide(self, question: Question, context: CallContext, /) -> Answer:
         """The callable's operations.
@@ -159,18 +138,6 @@ class CallableCurator:
                     raise view.mismatch
         return Answer(_read(said))
 
-    async def _call(self, inputs: ProposeInputs) -> object:
-        call = getattr(self._function, "__call__", None)  # noqa: B004 - its kind is asked for
-        if inspect.iscoroutinefunction(self._function) or inspect.iscoroutinefunction(call):
-            said = self._function(inputs)
-        else:
-            worker = self._workers.worker()
-            try:
-                said = await worker.call(self._function, inputs)
-            finally:
-                worker.end()
-        return await said if inspect.isawaitable(said) else said
-
 
 def _read(said: object) -> CuratorReply:
     if isinstance(said, CuratorReply):
@@ -182,20 +149,4 @@ def _read(said: object) -> CuratorReply:
     if isinstance(said, (str, bytes)) or not isinstance(said, (list, tuple)):
         raise CuratorError(f"a curator returns a list of operations, not {type(said).__name__}")
     plain = [op.model_dump() if isinstance(op, BaseModel) else op for op in said]
-    try:
-        # Another's text enters the run here.
-        return CuratorReply.model_validate({"operations": _cleaned(plain)})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise CuratorError(f"the curator's reply does not fit: {where}: {first['msg']}") from error
-
-
-def _cleaned(value: Any) -> Any:
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, dict):
-        return {key: _cleaned(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_cleaned(item) for item in value]
-    return value
+    return read_reply({"operations": plain}, CuratorReply, CuratorError, "the curator")

@@ -37,6 +37,10 @@ from .remote import PROMPT_INPUTS as PROMPT_INPUTS
 from .remote import RemoteModel as RemoteModel
 from .remote import check_url as check_url
 from .retry import RetryPolicy as RetryPolicy
+from .roles import FunctionRole as FunctionRole
+from .roles import ModelRole as ModelRole
+from .roles import is_async as is_async
+from .roles import read_reply as read_reply
 from .scripted import CountingModel as CountingModel
 from .scripted import DelayedModel as DelayedModel
 from .scripted import ScriptedModel as ScriptedModel

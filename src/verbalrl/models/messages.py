@@ -98,6 +98,18 @@ def clean(text: str) -> str:
     return redact(normalise(text))
 
 
+def clean_json(value: Any) -> Any:
+    """`value`, as JSON or Python gives it, with every text in it cleaned; tuples become lists."""
+    match value:
+        case str():
+            return clean(value)
+        case list() | tuple():
+            return [clean_json(v) for v in value]
+        case dict():
+            return {clean_json(k): clean_json(v) for k, v in value.items()}
+    return value
+
+
 def clean_part(part: Part) -> Part:
     """`part` with its texts cleaned."""
     match part:

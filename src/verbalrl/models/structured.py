@@ -17,7 +17,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from ..errors import ModelError, first_line
 from ..prompts import neutralise
-from .messages import MAX_REPLY, Message, Reply, Request, clean
+from .messages import MAX_REPLY, Message, Reply, Request, clean_json
 
 MAX_REPAIRS = 2
 _SHOWN = 2_000
@@ -135,7 +135,7 @@ def _decoded(text: str) -> JsonValue:
     except (ValueError, RecursionError) as error:
         value = _embedded(text, error)
     _check_shape(value)
-    return _cleaned(value) if _ESCAPE.search(text) else value
+    return cast(JsonValue, clean_json(value)) if _ESCAPE.search(text) else value
 
 
 _FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)```", re.DOTALL)
@@ -161,17 +161,6 @@ def _embedded(text: str, error: Exception) -> JsonValue:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
-
-
-def _cleaned(value: JsonValue) -> JsonValue:
-    match value:
-        case str():
-            return clean(value)
-        case list():
-            return [_cleaned(v) for v in value]
-        case dict():
-            return {clean(k): _cleaned(v) for k, v in value.items()}
-    return value
 
 
 def _check_shape(value: JsonValue, depth: int = 0) -> None:
