@@ -72,7 +72,7 @@ class Critic(Protocol):
 
 CritiqueFunction = Callable[..., Any]
 """Episodes of one instance, oldest first → a text, a `CritiqueReply` (or its dict), or None;
-sync or async."""
+sync or async. What says nothing of `keeps` keeps all earlier lessons; [] gives them up."""
 
 CriticLike = Critic | Model | str | CritiqueFunction
 

@@ -50,7 +50,7 @@ class ModelRole:
 
 
 class FunctionRole:
-    """A callable in a role, sync (in a thread) or async; a `model` that it has is told as its own."""
+    """A callable in a role, sync (in a thread) or async; its `model`, if any, is its own."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         model = getattr(function, "model", None)
