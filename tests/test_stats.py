@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from verbalrl.result import ArmFacts, Outcome, RunFacts, solved_by, summarise
@@ -9,7 +11,7 @@ from verbalrl.stats import interval, mean_by_instance, paired_difference
 
 
 def outcome(instance: str, trial: int, success: bool | None, **changes: object) -> Outcome:
-    base = {
+    base: dict[str, Any] = {
         "arm": "learned",
         "seed": 0,
         "instance": instance,
@@ -20,7 +22,7 @@ def outcome(instance: str, trial: int, success: bool | None, **changes: object) 
         "failed": False,
         "reward": None if success is None else float(success),
     }
-    return Outcome.model_validate(base | changes)
+    return Outcome(**(base | changes))
 
 
 def test_an_interval_covers_its_mean_and_repeats_exactly() -> None:

@@ -53,6 +53,13 @@ class Bench(Protocol):
     def stopping(self) -> bool:
         """True once no new batch may start."""
 
+    @property
+    def lanes_at_once(self) -> int:
+        """How many lanes of one stream may be under way; enough to fill the slots."""
+
+    def whole(self, lane: LaneKey, view: InstanceView, /) -> InstanceView:
+        """`view` with all that `growth.slim` took from it."""
+
     async def do(self, work: Work, place: Place, /) -> growth.Result | None:
         """The result of `work`: from its row when it is committed, else by doing it.
 
@@ -127,16 +134,21 @@ class Stream:
             name: replace(self._lanes[name], round=opened, number=number, lessons=lessons)
             for name in opened.instances
         }
-        after = dict(
-            zip(before, await together(self._instance(v) for v in before.values()), strict=True)
-        )
+        turns = asyncio.Semaphore(self._bench.lanes_at_once)
+        lanes = await together(self._instance(view, turns) for view in before.values())
+        after = dict(zip(before, lanes, strict=True))
         if self._bench.stopping:
             return
         self._lanes.update(after)
         self._view = growth.close_round(self._view, opened, before, after)
 
-    async def _instance(self, view: InstanceView) -> InstanceView:
-        """One lane: plan, do the batch, grow, until done."""
+    async def _instance(self, view: InstanceView, turns: asyncio.Semaphore) -> InstanceView:
+        """One lane, once it is its turn; what it leaves is slim, so that memory stays flat."""
+        async with turns:
+            return growth.slim(await self._driven(self._bench.whole(self._lane, view)))
+
+    async def _driven(self, view: InstanceView) -> InstanceView:
+        """Plan, do the batch, grow, until done."""
         order = self._order[view.instance.id]
         while not self._bench.stopping:
             step = self._method.plan(view)

@@ -24,7 +24,7 @@ from .execution import Bench, Forecast, Kit, Outline, Progress, RunPlan, bills, 
 from .lanes import Stream, together
 from .methods import Method
 from .models import AnswerCache, Model, RemoteModel, run_sync
-from .prompts import PromptLibrary
+from .prompts import library
 from .records import BranchRecord, RunRecord, RunStatus
 from .result import RunResult
 from .rollout import Hook, Limits
@@ -62,8 +62,7 @@ class Learner:
         limits: Limits | None = None,
         prompts: Path | str | None = None,
     ) -> None:
-        overrides = given.folder(prompts, "prompts")
-        self._prompts = PromptLibrary(None if overrides is None else Path(overrides))
+        self._prompts = library(given.folder(prompts, "prompts"))
         self._agent = agents.adapt(agent)
         self._method = given.method(method)
         judge = self._agent.model if critic is None else critic

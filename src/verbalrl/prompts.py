@@ -146,7 +146,9 @@ class PromptLibrary:
         self._engine: ImmutableSandboxedEnvironment | None = None
         # Read once: the hash that is recorded must be that of the text that was rendered.
         self._sources: dict[str, str] = {}
-        self._compiled: dict[str, tuple[Template, str]] = {}
+        self._compiled: dict[str, Template] = {}
+        self._trees: dict[str, nodes.Template] = {}
+        self._shas: dict[str, str] = {}
 
     def render(self, name: str, inputs: BaseModel) -> Rendered:
         """The prompt `name` for `inputs`, whose fields are the template's variables.
@@ -156,7 +158,7 @@ class PromptLibrary:
         """
         import jinja2  # noqa: PLC0415 - half of `import verbalrl` would be this one import
 
-        template, sha = self._template(name)
+        template, sha = self._template(name), self.sha256(name)
         try:
             text = template.render(vars(_value(inputs)))
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
@@ -165,7 +167,9 @@ class PromptLibrary:
 
     def sha256(self, name: str) -> str:
         """Hex sha256 of the template `name` and of every file that it includes or imports."""
-        return self._template(name)[1]
+        if name not in self._shas:
+            self._shas[name] = sha256_json({file: self._source(file) for file in self._reach(name)})
+        return self._shas[name]
 
     def shas(self) -> dict[str, str]:
         """`sha256` of every prompt there is, for the record of a run."""
@@ -201,16 +205,15 @@ class PromptLibrary:
         }
         return tuple(sorted(n for n in found if not n.startswith("_")))
 
-    def _template(self, name: str) -> tuple[Template, str]:
+    def _template(self, name: str) -> Template:
         if name not in self._compiled:
             import jinja2  # noqa: PLC0415 - see `render`
 
-            files = {file: self._source(file) for file in sorted(set(self._reach(name)))}
+            self.sha256(name)  # reads all that it reaches: what is missing or wrong is named
             try:
-                template = self._environment().get_template(name + SUFFIX)
+                self._compiled[name] = self._environment().get_template(name + SUFFIX)
             except jinja2.TemplateError as error:
                 raise self._broken(name, error) from error
-            self._compiled[name] = (template, sha256_json(files))
         return self._compiled[name]
 
     def _environment(self) -> ImmutableSandboxedEnvironment:
@@ -218,7 +221,14 @@ class PromptLibrary:
             import jinja2  # noqa: PLC0415 - see `render`
             from jinja2 import sandbox  # noqa: PLC0415 - see `render`
 
-            engine = sandbox.ImmutableSandboxedEnvironment(
+            class Engine(sandbox.ImmutableSandboxedEnvironment):
+                def getattr(self, obj: Any, attribute: str) -> Any:
+                    # Our own values, which most lookups are for, need no search for what is unsafe.
+                    if type(obj) is SimpleNamespace and attribute in vars(obj):
+                        return vars(obj)[attribute]
+                    return super().getattr(obj, attribute)
+
+            engine = Engine(
                 loader=jinja2.FunctionLoader(lambda file: self._source(file.removesuffix(SUFFIX))),
                 undefined=jinja2.StrictUndefined,
                 autoescape=False,
@@ -256,10 +266,13 @@ class PromptLibrary:
     def _syntax(self, name: str) -> nodes.Template:
         import jinja2  # noqa: PLC0415 - see `render`
 
-        try:
-            return self._environment().parse(self._source(name), filename=str(self._file(name)))
-        except jinja2.TemplateSyntaxError as error:
-            raise self._broken(name, error) from error
+        if name not in self._trees:
+            source, file = self._source(name), str(self._file(name))
+            try:
+                self._trees[name] = self._environment().parse(source, filename=file)
+            except jinja2.TemplateSyntaxError as error:
+                raise self._broken(name, error) from error
+        return self._trees[name]
 
     def _broken(self, name: str, error: Exception) -> PromptError:
         place = f"{getattr(error, 'filename', None) or self._file(name)}"
@@ -317,6 +330,16 @@ class Ready(SimpleNamespace):
 def ready(record: BaseModel) -> Any:
     """`record` for use in the inputs of many renders: its texts are neutralised already."""
     return _value(record)
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> PromptLibrary:
+    return PromptLibrary()
+
+
+def library(overrides: Path | str | None = None) -> PromptLibrary:
+    """The prompts, those in the folder `overrides` first; the shipped ones are read but once."""
+    return _shipped() if overrides is None else PromptLibrary(Path(overrides))
 
 
 def _value(value: Any) -> Any:

@@ -10,8 +10,18 @@ from typing import Any
 import pytest
 
 from tests.models.faultd import APIS, SEED_HEADER, Asked, Faultd
-from verbalrl.errors import ConfigurationError, UnknownNameError
-from verbalrl.models import MEDIA_TOKENS, Message, RemoteModel, Reply, Request, Tool, load_model
+from verbalrl.errors import ConfigurationError, ProviderDown, UnknownNameError
+from verbalrl.models import (
+    MEDIA_TOKENS,
+    Message,
+    RemoteModel,
+    Reply,
+    Request,
+    RetryPolicy,
+    Tool,
+    load_model,
+    run_sync,
+)
 from verbalrl.models.messages import estimated_usage
 from verbalrl.models.openai import is_strict
 from verbalrl.records import (
@@ -309,3 +319,14 @@ def test_a_model_serves_one_loop_after_another(server: Faultd) -> None:
             await model.aclose()
 
     assert [asyncio.run(ask()) for _ in range(2)] == ["north", "north"]
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_lost_connection_is_not_called_silence(api: str) -> None:
+    with Faultd() as server:
+        server.play("reset-before", always=True)
+        policy = RetryPolicy(attempts=1)
+        model = load_model(f"{api}:any", base_url=server.url(api), offline=True, policy=policy)
+        with pytest.raises(ProviderDown, match="connection failed"):
+            run_sync(model.ask("ping"))
+        run_sync(model.aclose())

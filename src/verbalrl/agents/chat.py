@@ -18,7 +18,7 @@ from ..errors import ConfigurationError
 from ..ids import token_estimate
 from ..models import MEDIA_TOKENS, Message, Model, Request, ask_for, load_model
 from ..models.structured import repaired
-from ..prompts import Line, PromptLibrary, Ready, neutralise, ready
+from ..prompts import Line, PromptLibrary, Ready, library, neutralise, ready
 from ..records import (
     Action,
     GuidanceLine,
@@ -132,7 +132,7 @@ class ChatAgent:
         self.role = role
         self.prompt_tokens = prompt_tokens
         if not isinstance(prompts, PromptLibrary):
-            prompts = PromptLibrary(Path(prompts) if prompts is not None else None)
+            prompts = library(prompts)
         prompts.check(PROMPT_INPUTS)
         self.prompts = prompts
         self._system = lru_cache(maxsize=64)(self._rendered_system)

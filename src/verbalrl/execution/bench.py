@@ -7,6 +7,7 @@ stage reads rows of finished earlier stages only. Nothing here decides what is d
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from .._logging import get_logger
@@ -76,6 +77,23 @@ class Bench:
     def stopping(self) -> bool:
         """True once no new batch may start."""
         return bool(self.stop_reason)
+
+    @property
+    def lanes_at_once(self) -> int:
+        """How many lanes of one stream may be under way."""
+        return 4 * self._slots.n
+
+    def whole(self, lane: LaneKey, view: InstanceView, /) -> InstanceView:
+        """`view` with all that it has seen, from the rows of its work."""
+        if not view.episodes:
+            return view
+        store, scope = self.kit.store, view.instance_scope
+        return replace(
+            view,
+            episodes=tuple(store.episode(e.id) or e for e in view.episodes),
+            critiques=tuple(store.critique(c.id) or c for c in view.critiques),
+            reflections=self._lessons(lane, scope, self._revisions[lane.branch, scope]),
+        )
 
     @property
     def status(self) -> RunStatus:

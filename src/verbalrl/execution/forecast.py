@@ -107,6 +107,7 @@ class _Imagined:
     """A bench on which everything ends as foretold; adds up calls and tokens by role."""
 
     stopping = False
+    lanes_at_once = 64
 
     def __init__(self, sizes: _Sizes, *, solved: bool, reads: bool) -> None:
         self.sizes, self.solved = sizes, solved
@@ -138,6 +139,10 @@ class _Imagined:
 
     async def pin(self, lane: LaneKey, number: int, opened: OpenRound, view: SharedView, /) -> None:
         """Nothing is recorded."""
+
+    def whole(self, lane: LaneKey, view: InstanceView, /) -> InstanceView:
+        """Nothing was said that plans would miss."""
+        return view
 
     def inherited(self, lane: LaneKey, scope: str, /) -> Inherited:
         """Memory starts empty."""

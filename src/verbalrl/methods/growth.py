@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
 
 from ..errors import MethodError
 from ..records import (
@@ -22,6 +23,7 @@ from ..records import (
     LaneKey,
     Lesson,
     OpenRound,
+    Record,
     RunEpisode,
     SelectCandidate,
     SharedView,
@@ -29,6 +31,8 @@ from ..records import (
     Work,
     WriteCritique,
 )
+
+R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +97,44 @@ def close_round(
         number=len(view.rounds) + 1,
         opened=opened,
         revision=view.revision,
-        episodes=tuple(without_steps(e) for e in episodes),
-        critiques=tuple(critiques),
+        episodes=tuple(map(without_steps, episodes)),
+        critiques=tuple(map(without_words, critiques)),
     )
     return replace(view, rounds=(*view.rounds, closed))
 
 
 def without_steps(episode: Episode) -> Episode:
     """`episode` as closed rounds keep it: without its steps, so that memory stays flat."""
-    return episode.model_copy(update={"trajectory": Trajectory(), "guidance": {}})
+    usage = {role: _lean(used) for role, used in episode.usage.items()}
+    spec = _lean(episode.spec, guidance={})
+    return _lean(episode, trajectory=_NO_STEPS, guidance={}, spec=spec, usage=usage)
+
+
+def without_words(critique: Critique) -> Critique:
+    """`critique` as closed rounds keep it: who was judged and how, not what was said."""
+    said = {"causes": (), "proposals": (), "keeps": (), "shown": (), "refinement": "", "raw": ""}
+    return _lean(critique, usage=_lean(critique.usage), **said)
+
+
+_NO_STEPS = Trajectory()
+_NO_NAMES: set[str] = set()
+
+
+def _lean(record: R, **changes: Any) -> R:
+    # Pydantic keeps with every record the names that were given; they take more than the values.
+    made = type(record).model_construct(_NO_NAMES, **{**dict(record), **changes})
+    return cast(R, made)
+
+
+def slim(view: InstanceView) -> InstanceView:
+    """`view` between two rounds: of what it has seen, no more than closed rounds keep."""
+    return replace(
+        view,
+        episodes=tuple(map(without_steps, view.episodes)),
+        critiques=tuple(map(without_words, view.critiques)),
+        reflections=(),
+        lessons=(),
+    )
 
 
 def check_new(batch: Batch, lane: LaneKey, asked: Collection[str]) -> frozenset[str]:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import lru_cache
 from typing import Any
 
 from ..errors import ConfigurationError
@@ -142,16 +143,21 @@ class Anthropic(RemoteModel):
 
 
 def _format(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "json_schema", "schema": _transformed(json.dumps(schema))}
+
+
+@lru_cache(maxsize=256)
+def _transformed(schema: str) -> dict[str, Any]:
+    """The schema as the API takes it; an agent sends the same few again and again."""
     import anthropic
 
-    given = dict(schema)
     try:
         # What the API does not take becomes part of the descriptions.
-        given = anthropic.transform_schema(given)
+        return anthropic.transform_schema(json.loads(schema))
     except (ValueError, TypeError, KeyError):
         # It cannot be expressed; the server will say so, and the schema goes as words.
-        given = dict(schema)
-    return {"type": "json_schema", "schema": given}
+        given: dict[str, Any] = json.loads(schema)
+        return given
 
 
 def _tool(tool: Tool) -> dict[str, Any]:

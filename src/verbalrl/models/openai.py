@@ -38,7 +38,11 @@ _SOUNDS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio
 
 
 class _OpenAI(RemoteModel):
-    """What both protocols share: the client, its key, its errors."""
+    """What both protocols share: the client, its key, its errors.
+
+    What we write goes as `extra_body`, which the SDK sends as it is: as arguments it would walk
+    through all of it, each schema included, in search of names to translate.
+    """
 
     url_variable = "OPENAI_BASE_URL"
     _key: str
@@ -106,7 +110,9 @@ class OpenAIChat(_OpenAI):
     ) -> AbstractAsyncContextManager[Answer]:
         """The exchange, not begun."""
         create = client.chat.completions.with_streaming_response.create
-        exchange: AbstractAsyncContextManager[Answer] = create(**written, extra_headers=headers)
+        exchange: AbstractAsyncContextManager[Answer] = create(
+            model=self.model, messages=(), extra_body=written, extra_headers=headers
+        )
         return exchange
 
     def read(self, body: dict[str, Any]) -> Reply:
@@ -164,7 +170,9 @@ class OpenAIResponses(_OpenAI):
     ) -> AbstractAsyncContextManager[Answer]:
         """The exchange, not begun."""
         create = client.responses.with_streaming_response.create
-        exchange: AbstractAsyncContextManager[Answer] = create(**written, extra_headers=headers)
+        exchange: AbstractAsyncContextManager[Answer] = create(
+            extra_body=written, extra_headers=headers
+        )
         return exchange
 
     def read(self, body: dict[str, Any]) -> Reply:

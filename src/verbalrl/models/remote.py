@@ -15,7 +15,6 @@ import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -24,7 +23,7 @@ from pydantic import BaseModel, JsonValue
 
 from ..errors import CallRefused, ConfigurationError, ModelError
 from ..ids import sha256_json
-from ..prompts import PromptLibrary
+from ..prompts import library
 from ..records import Record
 from ..text import REDACTED
 from .base import Model
@@ -246,11 +245,6 @@ class RemoteModel(Model):
         return True
 
 
-@lru_cache(maxsize=1)
-def _prompts() -> PromptLibrary:
-    return PromptLibrary()
-
-
 PROMPT_INPUTS: Mapping[str, type[BaseModel]] = {"models/json": JsonInputs}
 """For `PromptLibrary.check`."""
 
@@ -258,7 +252,7 @@ PROMPT_INPUTS: Mapping[str, type[BaseModel]] = {"models/json": JsonInputs}
 def in_text(request: Request) -> Request:
     """`request` with its output schema as words at the end of the last message."""
     schema = json.dumps(request.output_schema, ensure_ascii=False)
-    added = _prompts().render("models/json", JsonInputs(schema_text=schema)).text
+    added = library().render("models/json", JsonInputs(schema_text=schema)).text
     *before, final = request.messages or (Message(role="user"),)
     if final.role == "user" and not final.parts:
         messages = (*before, Message(role="user", text=f"{final.text}\n\n{added}"))

@@ -92,9 +92,31 @@ class _Call:
     async def run(
         self, attempt: Callable[[], Awaitable[T]]
     ) -> tuple[tuple[T, ...], ModelError | None]:
+        limit = asyncio.timeout(self.policy.deadline_s)
+        try:
+            async with limit:
+                try:
+                    self.sent += 1
+                    return (await attempt(),), None
+                except Transient as error:
+                    first = error
+                return (await self._retried(attempt, first),), None
+        except Transient as error:
+            return (), self._down(error)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            return (), self._late()
+
+    async def _retried(self, attempt: Callable[[], Awaitable[T]], first: Transient) -> T:
+        """What a later attempt returns; most calls never come here, and do not pay for it."""
         from tenacity import AsyncRetrying, retry_if_exception_type  # noqa: PLC0415 - on use
 
+        failures = [first]
+
         async def tried() -> T:
+            if failures:
+                raise failures.pop()
             self.sent += 1
             return await attempt()
 
@@ -106,16 +128,7 @@ class _Call:
             before_sleep=self._tell,
             reraise=True,
         )
-        limit = asyncio.timeout(self.policy.deadline_s)
-        try:
-            async with limit:
-                return (await retrying(tried),), None
-        except Transient as error:
-            return (), self._down(error)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            return (), self._late()
+        return await retrying(tried)
 
     def _wait(self, state: RetryCallState) -> float:
         return self.policy.wait_for(state.attempt_number, self._failure(state).wait_s)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import JsonValue
@@ -26,7 +27,8 @@ Key = tuple[str, int]
 """(instance, seed)."""
 
 
-class Outcome(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
     """What figures need of one episode."""
 
     arm: str
