@@ -1,0 +1,67 @@
+"""The benchmark of the loop: its server, what it counts, and what it calls ideal."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from benchmarks import _server
+from benchmarks.loop import bare, model_at, over, recorded, run
+from benchmarks.flat import Sample, measure, slope
+from tests.loop.world import safes
+from verbalrl.methods import handbook, reflexion
+
+
+@pytest.mark.parametrize("api", _server.APIS)
+def test_calls_and_ideal_waves_follow_from_the_journal(api: str) -> None:
+    with _server.running(0.0) as port:
+        # Four lanes of two steps, a critique and two steps more, on two slots.
+        done = asyncio.run(
+            run(
+                safes("green green green", *["red red red"] * 3),
+                model_at(api, port),
+                reflexion(trials=2),
+                2,
+                arms=("learned",),
+            )
+        )
+    assert (done.calls, done.waves) == (20, 10)
+
+
+def test_a_round_waits_for_its_longest_lane_and_its_curation() -> None:
+    with _server.running(0.0) as port:
+        settings = {"train_instances": 9, "instances": 1, "arms": ("learned",)}
+        task = safes(*["blue blue blue"] * 9, test=["blue blue blue"])
+        method = handbook(trials=1)
+        done = asyncio.run(run(task, model_at("openai", port), method, 32, **settings))
+    # 9 lanes of 2 steps and a critique; 2 groups and a merge; one test lane of 2 steps.
+    assert (done.calls, done.waves) == (27 + 3 + 2, 3 + 2 + 2)
+
+
+def test_the_bare_sdk_sends_what_the_run_sent() -> None:
+    with _server.running(0.0) as port:
+        model = model_at("anthropic", port)
+        requests = recorded(model)
+        task = safes("red red red", "blue blue blue")
+        done = asyncio.run(run(task, model, reflexion(trials=1), 2, arms=("none",)))
+        assert len(requests) == done.calls == 4
+        assert asyncio.run(bare(model_at("anthropic", port), requests, 2)) > 0
+
+
+def test_over_rounds_up() -> None:
+    assert [over(n, 32) for n in (0, 1, 32, 33)] == [0, 1, 1, 2]
+
+
+def test_the_slope_is_that_of_a_line() -> None:
+    assert slope([Sample(n, 500 + 3 * n, 0, 0) for n in range(5)]) == pytest.approx(3.0)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's /proc")
+def test_memory_stays_flat_and_files_are_closed() -> None:
+    samples = asyncio.run(measure(3000, 10, 2))
+    half = samples[len(samples) // 2 :]
+    assert slope(half) < 4 * 1024
+    assert min(s.files for s in half) <= min(s.files for s in samples[1 : len(samples) // 2])
