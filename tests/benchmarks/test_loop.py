@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import _server
-from benchmarks.loop import bare, model_at, over, recorded, run
 from benchmarks.flat import Sample, measure, slope
+from benchmarks.loop import bare, model_at, over, recorded, run
 from tests.loop.world import safes
 from verbalrl.methods import handbook, reflexion
 
