@@ -33,6 +33,7 @@ Extension code raises plain Python errors; `boundary` says whose they were.
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -178,18 +179,49 @@ class CallTimedOut(ModelError):
     kind = "call_timed_out"
 
 
+PASSING: tuple[type[VerbalRLError], ...] = (
+    EpisodeError,
+    RunHalted,
+    StorageError,
+    StuckThreadsError,
+)
+"""Of our own errors those that foreign code hands on: attributed already, or the end of the run.
+
+The rest is theirs once they raise it: a model that is loaded late, a data file that is gone.
+"""
+
+
 @contextmanager
 def boundary(kind: type[EpisodeError], whose: str) -> Iterator[None]:
     """Attribute whatever foreign code raises: the one place with a blind `except`.
 
-    Our own errors pass unchanged; anything else becomes `kind`, with `whose` in the message.
+    What ends the run passes unchanged; all else becomes `kind`, with `whose` in the message.
     """
     try:
         yield
-    except VerbalRLError:
-        raise
-    except Exception as error:
+    except BaseException as error:
+        if _passes(error):
+            raise
         raise kind(f"{whose} raised {type(error).__name__}: {first_line(str(error))}") from error
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether `error` is not the doing of the code that it came out of."""
+    if isinstance(error, asyncio.CancelledError):
+        return _cancelled()
+    if isinstance(error, VerbalRLError):
+        return isinstance(error, PASSING)
+    # SystemExit would end the thread of the loop, and whoever waits for it would wait for ever.
+    return not isinstance(error, Exception | SystemExit)
+
+
+def _cancelled() -> bool:
+    """Whether this task is being cancelled; else a cancellation was raised by hand."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return False
+    return task is not None and task.cancelling() > 0
 
 
 def first_line(text: str, limit: int = 300) -> str:

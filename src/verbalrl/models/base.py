@@ -129,8 +129,18 @@ class _Loop:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 name = "verbalrl-sync"
-                threading.Thread(target=self._loop.run_forever, name=name, daemon=True).start()
+                threading.Thread(target=_serve, args=(self._loop,), name=name, daemon=True).start()
             return self._loop
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    """Run `loop` for ever. A task of somebody's that exits ends with it; the others go on."""
+    while True:
+        try:
+            loop.run_forever()
+        except (SystemExit, KeyboardInterrupt):
+            continue
+        return
 
 
 _background = _Loop()
