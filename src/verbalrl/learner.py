@@ -243,9 +243,8 @@ class Learner:
             config=config,
         )
         parents = _parents(store, plan.start)
-        store.create_run(record)
-        for lane, learns in plan.lanes(record.id):
-            branch = BranchRecord(
+        branches = [
+            BranchRecord(
                 id=lane.branch,
                 run=record.id,
                 arm=lane.arm,
@@ -254,7 +253,9 @@ class Learner:
                 pinned=parents if learns else {},
                 learns=learns and plan.method.learn,
             )
-            store.create_branch(branch)
+            for lane, learns in plan.lanes(record.id)
+        ]
+        store.create_run(record, branches)
         return record
 
     async def _drive(self, store: Store, task: Task, plan: RunPlan, record: RunRecord) -> RunResult:

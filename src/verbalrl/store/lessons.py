@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from itertools import groupby
 
 from ..errors import StorageError
-from ..records import BranchRecord, Lesson, LessonKind, MemoryUpdate, Operation, Status
+from ..records import BranchRecord, Lesson, LessonKind, MemoryUpdate, Operation, RunRecord, Status
 from . import runs
 from .reduce import reduce
 from .rows import load, where
@@ -52,6 +52,16 @@ class Cache:
         """Forget all: a purge changes even what was."""
         with self._lock:
             self._kept.clear()
+
+
+def create_run(
+    connection: sqlite3.Connection, run: RunRecord, branches: Iterable[BranchRecord]
+) -> RunRecord:
+    """The run as stored, with `branches`: a kill leaves all of it or nothing."""
+    made = runs.create_run(connection, run)
+    for branch in branches:
+        create_branch(connection, branch)
+    return made
 
 
 def create_branch(connection: sqlite3.Connection, made: BranchRecord) -> BranchRecord:

@@ -115,9 +115,9 @@ class Store(Readers):
 
     # Runs and branches
 
-    def create_run(self, run: RunRecord) -> RunRecord:
-        """Store a new run; the store stamps the time. Raises when the id is taken."""
-        return self._do(lambda c: runs.create_run(c, run))
+    def create_run(self, run: RunRecord, branches: Iterable[BranchRecord] = ()) -> RunRecord:
+        """Store a new run and its branches, all or nothing, with the time; the id must be free."""
+        return self._do(lambda c: lessons.create_run(c, run, branches))
 
     def update_run(
         self,

@@ -1,0 +1,32 @@
+"""A run is there with all its branches, or not at all; what cannot work is said before it is."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.loop.world import pressing, run, safes
+from verbalrl.errors import StorageError
+from verbalrl.methods import reflexion
+from verbalrl.store import Store
+
+
+def refuse_branches_of(arm: str, folder: Path) -> None:
+    """The file itself refuses them from now on, as a full disk would."""
+    with closing(sqlite3.connect(folder / "verbalrl.db")) as connection:
+        connection.execute(
+            f"CREATE TRIGGER refuse BEFORE INSERT ON branches WHEN NEW.arm = '{arm}'"
+            " BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        )
+
+
+def test_a_run_that_breaks_off_while_it_is_made_leaves_nothing(store: Store) -> None:
+    refuse_branches_of("retry", store.path)
+    arms = ("none", "retry", "learned")
+    with pytest.raises(StorageError, match="no room"):
+        run(store, pressing("red"), reflexion(trials=1), safes("blue"), arms=arms)
+    assert store.runs() == ()
+    assert [branch.id for branch in store.branches()] == ["main"]
