@@ -321,12 +321,8 @@ class Learner:
         named = {"agent": self._agent, "critic": self._critic, "curator": self._curator}
         parts = (part for part in named.values() if part is not None)
         bills.check(self._limits.budget, (p.model for p in parts if p.model is not None))
-        needs = plan.method.learn and "learned" in plan.arms
-        if needs and self._critic is None:
-            raise ConfigurationError(
-                f"the agent {self._agent.name} holds no model to criticise with; name one, such as "
-                'critic="openai:NAME", or give a function as critic='
-            )
+        if plan.method.learn and "learned" in plan.arms:
+            given.learners(self._agent.name, plan.method, self._critic, self._curator)
         return {
             **plan.config(),
             **{role: _name(part) for role, part in named.items()},

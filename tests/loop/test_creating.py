@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.loop.world import pressing, run, safes
-from verbalrl.errors import StorageError
-from verbalrl.methods import reflexion
+from verbalrl.errors import ConfigurationError, StorageError
+from verbalrl.methods import handbook, reflexion
 from verbalrl.store import Store
 
 
@@ -30,3 +30,14 @@ def test_a_run_that_breaks_off_while_it_is_made_leaves_nothing(store: Store) -> 
         run(store, pressing("red"), reflexion(trials=1), safes("blue"), arms=arms)
     assert store.runs() == ()
     assert [branch.id for branch in store.branches()] == ["main"]
+
+
+def test_a_missing_curator_is_found_before_the_first_call(store: Store) -> None:
+    agent, task = pressing("red"), safes("blue", test=["green"])
+    with pytest.raises(ConfigurationError, match="handbook learns lessons .* curator="):
+        run(store, agent, handbook(trials=1), task)
+    assert (agent.seen, store.runs()) == ([], ())
+    # Nobody curates where nothing is learned, nor where each instance learns for itself.
+    run(store, agent, handbook(trials=1), task, learn=False)
+    run(store, agent, handbook(trials=1), task, arms=("none", "retry"))
+    run(store, agent, reflexion(trials=1), task)

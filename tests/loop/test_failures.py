@@ -231,7 +231,8 @@ def test_critics_and_curators_that_block_are_not_waited_for(
     limits = Limits(timeout_s=0.3)
     task = safes("red", "green", test=["green"], max_steps=1)
     player = Player(never_red)
-    by_critic = run(store, player, handbook(trials=1), task, critic=blocks, limits=limits)
+    own = {"critic": blocks, "curator": curator(GENERAL)}
+    by_critic = run(store, player, handbook(trials=1), task, limits=limits, **own)
     assert [c.status for c in store.critiques(run=by_critic.run)] == ["failed", "failed"]
     assert all("longer than 0.3 s" in c.detail for c in store.critiques())
     by_curator = run(store, player, handbook(trials=1), task, curator=blocks, limits=limits)

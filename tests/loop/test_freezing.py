@@ -78,7 +78,7 @@ class LearnsLate(Learning):
 
 def test_a_learning_round_after_a_freeze_is_refused(store: Store) -> None:
     with pytest.raises(MethodError, match="a round that comes after must evaluate"):
-        run(store, pressing("red"), LearnsLate(), TASK)
+        run(store, pressing("red"), LearnsLate(), TASK, curator=curator(GENERAL))
     assert store.episodes() == ()
 
 
@@ -96,7 +96,7 @@ def test_nothing_of_an_evaluating_round_is_learned(store: Store, kind: str) -> N
             return OpenRound(instances=view.test, split="test", evaluate=True)
 
     with pytest.raises(MethodError, match=f"an evaluating round asked for a {kind}"):
-        run(store, pressing("red"), Peeks(), TASK)
+        run(store, pressing("red"), Peeks(), TASK, curator=curator(GENERAL))
 
 
 def test_a_test_split_cannot_be_learned_from(store: Store) -> None:
@@ -105,7 +105,7 @@ def test_a_test_split_cannot_be_learned_from(store: Store) -> None:
             return OpenRound(instances=view.test, split="test")
 
     with pytest.raises(MethodError, match="must evaluate"):
-        run(store, pressing("red"), Trains(), TASK)
+        run(store, pressing("red"), Trains(), TASK, curator=curator(GENERAL))
 
 
 @pytest.mark.parametrize("foreign", ["safes-v1/train/0", "elsewhere-v1"])

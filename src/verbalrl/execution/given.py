@@ -103,6 +103,20 @@ def span(given: object) -> None:
     count(given, "instances")
 
 
+def learners(agent: str, method: Method, critic: object | None, curator: object | None) -> None:
+    """Refuse a method that learns without those that it learns from, before anything is paid."""
+    if critic is None:
+        raise ConfigurationError(
+            f"the agent {agent} holds no model to criticise with; name one, such as "
+            'critic="openai:NAME", or give a function as critic='
+        )
+    if curator is None and method.learns == "shared":
+        raise ConfigurationError(
+            f"{method.name} learns lessons that instances share, and a function as critic cannot"
+            ' curate them; name a model, such as curator="openai:NAME", or give a function'
+        )
+
+
 def _listed(given: object, name: str, what: str) -> tuple[Any, ...]:
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):
         raise ConfigurationError(f"{name}= takes a tuple of {what}, not {_named(given)}")
