@@ -116,12 +116,12 @@ class Learner:
             start=start,
             learn=learn,
         )
-        config = self._config(task, plan)
+        config = self._config(task, plan, self._limits)
         with ExitStack() as stack:
             store = self._open(stack, create=start is None)
             record = self._create(store, task, plan, config)
-            self._left(stack, began)
-            return await self._drive(store, task, plan, record)
+            self._left(stack, began, self._limits)
+            return await self._drive(self._kit(store, task, self._limits), plan, record)
 
     def run_sync(self, task: Task, **settings: Any) -> RunResult:
         """`run` for sync code; works where a loop is running already."""
@@ -130,7 +130,7 @@ class Learner:
     async def forecast(self, task: Task, **settings: Any) -> Forecast:
         """What `run` with the same settings would take; asks no model and stores nothing."""
         plan = await self._plan(task, **settings)
-        self._config(task, plan)
+        self._config(task, plan, self._limits)
         parts = (self._agent, self._critic, self._curator)
         return await forecast(Outline(task, plan, *parts, self._limits), self._model())
 
@@ -151,8 +151,8 @@ class Learner:
             task = given.task(task)
             record = store.run(run)
             plan = await RunPlan.from_config(record.config, task, self._method)
-            self._limits = bills.course(record, self._limits)
-            config = self._config(task, plan)
+            limits = bills.course(record, self._limits)
+            config = self._config(task, plan, limits)
             _check_same(record.config, config)
             if self._simulated() != record.simulated:
                 raise ConfigurationError(
@@ -162,8 +162,8 @@ class Learner:
             # Where models are asked and what may be spent may change; the next must know.
             kept = {"servers": config["servers"], "limits": config["limits"]}
             record = record.replace(config={**record.config, **kept})
-            self._left(stack, began)
-            return await self._drive(store, task, plan, record)
+            self._left(stack, began, limits)
+            return await self._drive(self._kit(store, task, limits), plan, record)
 
     def resume_sync(self, run: str, task: Task) -> RunResult:
         """`resume` for sync code."""
@@ -215,9 +215,9 @@ class Learner:
             start=start,
         )
 
-    def _left(self, stack: ExitStack, began: float) -> None:
+    def _left(self, stack: ExitStack, began: float, limits: Limits) -> None:
         """Stop the run once its seconds, counted from `began`, are over."""
-        seconds = self._limits.budget.seconds
+        seconds = limits.budget.seconds
         if seconds is not None:
             left = max(0.0, seconds - (time.monotonic() - began))
             reason = f"the budget of {seconds:g} seconds"
@@ -258,10 +258,11 @@ class Learner:
         store.create_run(record, branches)
         return record
 
-    async def _drive(self, store: Store, task: Task, plan: RunPlan, record: RunRecord) -> RunResult:
+    async def _drive(self, kit: Kit, plan: RunPlan, record: RunRecord) -> RunResult:
         """Run every stream to its end, whatever ends it, and store the figures."""
+        store, task = kit.store, kit.task
         with ExitStack() as leases:
-            bench = self._bench = Bench(self._kit(store, task), plan, record)
+            bench = self._bench = Bench(kit, plan, record)
             for lane, _ in plan.lanes(record.id):
                 # Control arms too: two processes that resume one run would pay twice.
                 lease = leases.enter_context(store.acquire_lease(lane.branch, record.id))
@@ -291,7 +292,7 @@ class Learner:
             store.update_run(record.id, result=result.figures)
             return result
 
-    def _kit(self, store: Store, task: Task) -> Kit:
+    def _kit(self, store: Store, task: Task, limits: Limits) -> Kit:
         return Kit(
             store=store,
             task=task,
@@ -299,7 +300,7 @@ class Learner:
             critic=self._critic,
             curator=self._curator,
             hooks=self._hooks,
-            limits=self._limits,
+            limits=limits,
             prompts=self._prompts,
             cache=self._cache,
         )
@@ -317,17 +318,18 @@ class Learner:
         parts = (self._agent, self._critic, self._curator)
         return any(part is not None and part.simulated for part in parts)
 
-    def _config(self, task: Task, plan: RunPlan) -> dict[str, Any]:
+    def _config(self, task: Task, plan: RunPlan, limits: Limits) -> dict[str, Any]:
         named = {"agent": self._agent, "critic": self._critic, "curator": self._curator}
         parts = (part for part in named.values() if part is not None)
-        bills.check(self._limits.budget, (p.model for p in parts if p.model is not None))
+        bills.check(limits.budget, (p.model for p in parts if p.model is not None))
         if plan.method.learn and "learned" in plan.arms:
             given.learners(self._agent.name, plan.method, self._critic, self._curator)
         return {
             **plan.config(),
             **{role: _name(part) for role, part in named.items()},
+            **self._agent.recorded(),
             "servers": _servers(self._models()),
-            "limits": self._limits.model_dump(mode="json"),
+            "limits": limits.model_dump(mode="json"),
             "hooks": [type(hook).__name__ for hook in self._hooks],
             "prompts": str(self._prompts.overrides) if self._prompts.overrides else None,
             "prompt_shas": self._prompts.shas(),

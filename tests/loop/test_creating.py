@@ -34,7 +34,7 @@ def test_a_run_that_breaks_off_while_it_is_made_leaves_nothing(store: Store) -> 
 
 def test_a_missing_curator_is_found_before_the_first_call(store: Store) -> None:
     agent, task = pressing("red"), safes("blue", test=["green"])
-    with pytest.raises(ConfigurationError, match="handbook learns lessons .* curator="):
+    with pytest.raises(ConfigurationError, match=r"handbook learns lessons .* curator="):
         run(store, agent, handbook(trials=1), task)
     assert (agent.seen, store.runs()) == ([], ())
     # Nobody curates where nothing is learned, nor where each instance learns for itself.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import verbalrl as vrl
+from tests.loop.world import pressing, safes
+from verbalrl._resources import root
 from verbalrl.errors import ConfigurationError, StorageError
 
 MODEL = "offline:apprentice"
@@ -44,3 +47,42 @@ def test_starting_from_a_branch_makes_no_store(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         learner(tmp_path / "none").run_sync(vrl.load_task("gridnav-v1"), start="main")
     assert not (tmp_path / "none").exists()
+
+
+def test_another_role_or_another_prompt_of_the_agent_is_refused(tmp_path: Path) -> None:
+    store, task, own = tmp_path / "store", vrl.load_task("gridnav-v1"), tmp_path / "prompts"
+    (own / "actor").mkdir(parents=True)
+    shipped = (root("prompts") / "actor" / "system.jinja").read_text()
+    (own / "actor" / "system.jinja").write_text(f"{shipped}\nMind the walls.\n")
+
+    def acting(**settings: Any) -> vrl.Learner:
+        return vrl.Learner(
+            vrl.ChatAgent(MODEL, **settings), method=vrl.methods.reflexion(trials=1), store=store
+        )
+
+    first = acting(role="a scout").run_sync(task, instances=1)
+    shorter = {"role": "a scout", "prompt_tokens": 5_000}
+    for settings in ({"role": "a burglar"}, {"role": "a scout", "prompts": own}, shorter, {}):
+        with pytest.raises(ConfigurationError, match="cannot resume: 'agent_"):
+            acting(**settings).resume_sync(first.run, task)
+    assert acting(role="a scout").resume_sync(first.run, task).figures["status"] == "done"
+
+
+def test_a_learner_keeps_its_own_limits_after_it_resumed_a_run(tmp_path: Path) -> None:
+    def limited(steps: int) -> vrl.Learner:
+        return vrl.Learner(
+            pressing("red"),
+            method=vrl.methods.reflexion(trials=1),
+            critic=lambda _: "x",
+            store=tmp_path,
+            limits=vrl.Limits(max_steps=steps),
+        )
+
+    task = safes("blue", max_steps=5)
+    first = limited(2).run_sync(task, arms=("learned",))
+    other = limited(4)
+    other.resume_sync(first.run, task)
+    second = other.run_sync(task, arms=("learned",))
+    with vrl.open_store(tmp_path) as store:
+        (episode,) = store.episodes(run=second.run)
+    assert len(episode.trajectory.steps) == 4

@@ -166,6 +166,16 @@ class ChatAgent:
             repaired=problem[:1_000],
         )
 
+    def recorded(self) -> dict[str, JsonValue]:
+        """What of its prompts a run must find again when it is resumed."""
+        own = ("actor/", "_shared/")
+        shas = {name: sha for name, sha in self.prompts.shas().items() if name.startswith(own)}
+        return {
+            "agent_role": self.role,
+            "agent_prompt_tokens": self.prompt_tokens,
+            "agent_prompt_shas": dict(shas),
+        }
+
     def messages(self, situation: Situation) -> tuple[Message, ...]:
         """What the model is sent for `situation`: the system message, then the user's.
 

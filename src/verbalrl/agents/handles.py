@@ -13,9 +13,12 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar, overload
 
+from pydantic import JsonValue
+
 from ..errors import AgentError, ConfigurationError, boundary
 from ..models import Model, Worker, Workers, clean, clean_part, is_async
 from ..records import Action, Guidance, Instance, Situation
+from .chat import ChatAgent
 
 Kind = Literal["situation", "answer"]
 AgentLike = Callable[..., object]
@@ -49,6 +52,10 @@ class AgentHandle:
     def __call__(self, *args: Any) -> object:
         """What the callable itself returns."""
         return self.function(*args)
+
+    def recorded(self) -> dict[str, JsonValue]:
+        """What a run keeps of the agent beside its name, and compares when it is resumed."""
+        return self.function.recorded() if isinstance(self.function, ChatAgent) else {}
 
     async def act(self, situation: Situation, worker: Worker | None = None) -> Action:
         """The agent's action in `situation`, as it enters the run.
