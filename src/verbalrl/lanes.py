@@ -88,12 +88,14 @@ class Stream:
         self._order = {name: n for n, name in enumerate(instances)}
         self._asked: set[str] = set()
         """Keys of all the work that was asked for."""
+        own = {name: bench.inherited(lane, instance_scope(scope, name)) for name in instances}
         self._lanes = {
             name: InstanceView(
                 instance=instance,
                 scope=scope,
                 instance_scope=instance_scope(scope, name),
-                reflections=bench.inherited(lane, instance_scope(scope, name)).lessons,
+                reflections=own[name].lessons,
+                own_revision=own[name].revision,
             )
             for name, instance in instances.items()
         }
@@ -129,9 +131,15 @@ class Stream:
         """Run the lanes of a round side by side; close it when all of them are done."""
         number = len(self._view.rounds) + 1
         await self._bench.pin(self._lane, number, opened, self._view)
-        lessons = self._view.lessons
+        shared = self._view
         before = {
-            name: replace(self._lanes[name], round=opened, number=number, lessons=lessons)
+            name: replace(
+                self._lanes[name],
+                round=opened,
+                number=number,
+                lessons=shared.lessons,
+                revision=shared.revision,
+            )
             for name in opened.instances
         }
         turns = asyncio.Semaphore(self._bench.lanes_at_once)

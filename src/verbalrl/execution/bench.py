@@ -212,7 +212,7 @@ class Bench:
         key = work.id(place.lane)
         episode = self.kit.store.episode(key)
         if episode is None:
-            pinned = self._pinned_for(work, place.lane)
+            pinned = episodes.pinned(work.spec, place)
             async with self._open_episodes.hold("actor", lane=place.lane.branch):
                 if self.stopping:
                     return None
@@ -333,12 +333,6 @@ class Bench:
     def _lessons(self, lane: LaneKey, scope: str, revision: int) -> tuple[Lesson, ...]:
         found = self.kit.store.lessons(lane.branch, scope, revision=revision)
         return tuple(lesson for lesson in found if lesson.usable)
-
-    def _pinned_for(self, work: RunEpisode, lane: LaneKey) -> dict[str, int]:
-        """By scope that its guidance is recalled from, the revision that the episode sees."""
-        scopes = {scope for wanted in work.spec.guidance.values() for scope in wanted.scopes}
-        known = {scope: self._revisions.get((lane.branch, scope)) for scope in sorted(scopes)}
-        return {scope: revision for scope, revision in known.items() if revision is not None}
 
     def _goal(self) -> str:
         goals = {instance.goal for instance in (*self.plan.train, *self.plan.read)}

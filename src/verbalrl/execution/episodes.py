@@ -68,6 +68,17 @@ def _differing(row: Record, asked: Record, but: Collection[str] = ()) -> list[st
     return [name for name in held if getattr(row, name) != getattr(asked, name)]
 
 
+def pinned(spec: EpisodeSpec, place: Place) -> dict[str, int]:
+    """By scope that its guidance is recalled from, the revision that the episode sees.
+
+    It is that of the lane's view: what is committed since then is not what the episode reads.
+    """
+    view = instance_view(place)
+    held = {view.scope: view.revision, view.instance_scope: view.own_revision}
+    asked = {scope for wanted in spec.guidance.values() for scope in wanted.scopes}
+    return {scope: held[scope] for scope in sorted(asked & held.keys())}
+
+
 def provider(kit: Kit, spec: EpisodeSpec, place: Place) -> GuidanceProvider:
     """Recalls from the lessons that the lane's view holds, never from the table."""
     view = instance_view(place)

@@ -111,7 +111,9 @@ class _World:
                 episodes=view.episodes,
                 critiques=view.critiques,
                 reflections=view.reflections,
+                own_revision=view.own_revision,
                 lessons=self.shared.lessons,
+                revision=self.shared.revision,
                 decisions=view.decisions,
                 curated=view.curated,
             )

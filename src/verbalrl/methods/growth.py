@@ -59,7 +59,12 @@ def grow(view: InstanceView, batch: Batch, results: Sequence[Result]) -> Instanc
                 view = replace(view, decisions=(*view.decisions, result))
             case Curated():
                 curated = (*view.curated, *result.commit.critiques)
-                view = replace(view, reflections=result.lessons, curated=curated)
+                view = replace(
+                    view,
+                    reflections=result.lessons,
+                    own_revision=result.revision,
+                    curated=curated,
+                )
     return view
 
 

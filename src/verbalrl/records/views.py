@@ -28,11 +28,15 @@ class InstanceView:
     critiques: tuple[Critique, ...] = ()
     reflections: tuple[Lesson, ...] = ()
     """Usable lessons of the instance scope, oldest first."""
+    own_revision: int = 0
+    """Of the instance scope, which `reflections` are of."""
     lessons: tuple[Lesson, ...] = ()
     """Usable lessons of the shared scope at the pinned revision."""
+    revision: int = 0
+    """Of the shared scope, pinned by the round."""
     decisions: tuple[Decision, ...] = ()
     curated: tuple[str, ...] = ()
-    """Ids of the curations done on this lane."""
+    """Critique ids that a commit of this lane has consumed."""
 
     @property
     def attempts(self) -> tuple[Episode, ...]:
