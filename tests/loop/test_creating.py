@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.loop.world import pressing, run, safes
 from verbalrl.errors import ConfigurationError, StorageError
-from verbalrl.methods import handbook, reflexion
+from verbalrl.methods import Reflexion, handbook, reflexion
 from verbalrl.store import Store
 
 
@@ -41,3 +42,12 @@ def test_a_missing_curator_is_found_before_the_first_call(store: Store) -> None:
     run(store, agent, handbook(trials=1), task, learn=False)
     run(store, agent, handbook(trials=1), task, arms=("none", "retry"))
     run(store, agent, reflexion(trials=1), task)
+
+
+def test_a_method_that_is_read_nowhere_is_refused(store: Store) -> None:
+    class Both(Reflexion):
+        learns: Any = "both"
+
+    with pytest.raises(ConfigurationError, match=r"reflexion: learns='both'; a method is read on"):
+        run(store, pressing("red"), Both(), safes("blue", test=["green"]), arms=("none", "retry"))
+    assert store.runs() == ()

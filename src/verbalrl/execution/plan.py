@@ -59,6 +59,11 @@ class RunPlan:
         """
         _check(seeds, "seeds")
         _check(arms, "arms")
+        if method.learns not in ("instance", "shared"):
+            raise ConfigurationError(
+                f"{method.name}: learns={method.learns!r}; a method is read on the instances that it"
+                ' learns on ("instance") or on the test split ("shared")'
+            )
         for name in arms:
             methods.arm(method, name)
         if method.trials < 1:

@@ -41,8 +41,8 @@ def method(name: str, settings: Mapping[str, JsonValue] | None = None) -> Method
     return built
 
 
-def default_for(learns: Learns, has_test: bool) -> Method:
-    """The method that suits what a task can teach."""
+def default_for(learns: str, has_test: bool) -> Method:
+    """The method that suits what a task can teach: `instance`, `shared` or `both`."""
     return handbook() if learns != "instance" and has_test else reflexion()
 
 

@@ -25,7 +25,11 @@ from ..records import (
 
 MAX_TRIALS = 1000
 
-Learns = Literal["instance", "shared", "both"]
+Learns = Literal["instance", "shared"]
+"""Where a method is read: on the instances that it learns on, or on a split kept apart.
+
+A shared method may keep reflections of single instances too; a task may teach both kinds.
+"""
 
 Selector = Callable[[tuple[Episode, ...]], str]
 """Candidates in their order → the id of the chosen one. Rewards are blanked without supervision."""
@@ -44,7 +48,7 @@ class Method(Protocol):
 
     @property
     def learns(self) -> Learns:
-        """Whether it learns per instance over trials, or lessons shared over instances."""
+        """Whether it is read on the instances it learns on, or on a split kept apart."""
 
     @property
     def trials(self) -> int:
