@@ -61,8 +61,8 @@ class RunPlan:
         _check(arms, "arms")
         if method.learns not in ("instance", "shared"):
             raise ConfigurationError(
-                f"{method.name}: learns={method.learns!r}; a method is read on the instances that it"
-                ' learns on ("instance") or on the test split ("shared")'
+                f"{method.name}: learns={method.learns!r}; a method is read on the instances"
+                ' that it learns on ("instance") or on the test split ("shared")'
             )
         for name in arms:
             methods.arm(method, name)
