@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from verbalrl.records import Usage
 from verbalrl.result import ArmFacts, Outcome, RunFacts, solved_by, summarise
 from verbalrl.stats import interval, mean_by_instance, paired_difference
 
@@ -183,3 +184,72 @@ def test_more_seeds_of_the_same_instances_do_not_narrow_the_figures() -> None:
         return {"ci95": learned["ci95"], "versus": learned["vs_retry"]}
 
     assert run(1) == run(20)
+
+
+@pytest.mark.parametrize(
+    ("other", "rate", "unknown"),
+    [
+        (outcome("b", 1, True), 0.5, 0),  # the task judges: who was cut has not succeeded
+        (outcome("b", 1, False), 0.0, 0),
+        (outcome("b", 1, None), None, 2),  # it never does: nobody can be said to have failed
+        (outcome("b", 1, None, failed=True), 0.0, 1),
+        (outcome("b", 1, True, purpose="probe"), None, 1),
+    ],
+)
+def test_to_be_cut_short_is_not_to_succeed(
+    other: Outcome, rate: float | None, unknown: int
+) -> None:
+    outcomes = [outcome("a", 1, None, cut=True), other]
+    learned = summarise(facts(trials=1), outcomes, {"learned": ArmFacts()}).arms["learned"]
+    assert (learned["success_rate"], learned["unknown"]) == (rate, unknown)
+
+
+def test_who_was_cut_before_acting_has_failed_in_any_task() -> None:
+    outcomes = [outcome("a", 1, None, cut=True, idle=True), outcome("b", 1, None)]
+    learned = summarise(facts(trials=1), outcomes, {"learned": ArmFacts()}).arms["learned"]
+    assert (learned["success_rate"], learned["unknown"]) == (0.0, 1)
+
+
+def test_an_instance_counts_from_the_first_trial_that_was_judged() -> None:
+    outcomes = [
+        outcome("a", 1, None),
+        outcome("a", 2, False),
+        outcome("b", 1, None),
+        outcome("b", 2, True),
+        outcome("c", 1, True),
+    ]
+    assert solved_by(outcomes, "train", 1) == {("c", 0): 1}
+    assert solved_by(outcomes, "train", 2) == {("a", 0): 0, ("b", 0): 1, ("c", 0): 1}
+
+
+def test_the_table_counts_unknown_episodes_by_arm() -> None:
+    outcomes = [outcome("a", 1, None), outcome("b", 1, True), outcome("b", 1, True, arm="retry")]
+    result = summarise(facts(), outcomes, {"retry": ArmFacts(), "learned": ArmFacts()})
+    assert "episodes of unknown success, left out of the rates: learned 1" in result.table()
+    clear = summarise(facts(), outcomes[1:], {"retry": ArmFacts(), "learned": ArmFacts()})
+    assert "unknown" not in clear.table()
+
+
+def test_a_cost_of_which_a_part_is_unknown_is_unknown() -> None:
+    priced, unpriced = Usage(input=1, calls=1, cost_usd=0.1), Usage(input=9, calls=1)
+    assert (priced + unpriced).cost_usd is None
+    assert (unpriced + priced).cost_usd is None
+    assert (Usage() + priced + Usage()).cost_usd == 0.1
+    assert (Usage() + Usage()).cost_usd is None
+    # Answers of earlier runs were paid for there.
+    assert (priced + unpriced.replace(reused=9)).cost_usd == 0.1
+    usage = {"actor": priced, "critic": unpriced}
+    outcomes = [outcome("a", 1, True)]
+    both = summarise(facts(), outcomes, {"learned": ArmFacts(usage=usage)})
+    assert both.arms["learned"]["cost_usd"] is None
+    one = summarise(facts(), outcomes, {"learned": ArmFacts(usage={"actor": priced})})
+    assert one.arms["learned"]["cost_usd"] == 0.1
+
+
+def test_the_table_names_lessons_that_leak() -> None:
+    run = facts(learns="shared", reported="test", leaks=tuple(f"le_{n}" for n in range(5)))
+    result = summarise(run, [outcome("a", 1, True, split="test")], {"learned": ArmFacts()})
+    assert result.figures["leaks"] == {"count": 5, "ids": [f"le_{n}" for n in range(5)]}
+    assert "5 lessons hold 8 words in a row of a test instance" in result.table()
+    assert "le_0, le_1, le_2 and 2 more" in result.table()
+    assert summarise(facts(), [], {"learned": ArmFacts()}).figures["leaks"] is None

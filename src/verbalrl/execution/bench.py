@@ -39,6 +39,7 @@ from ..result import ArmFacts, RunFacts, RunResult, summarise
 from . import bills, critiques, curation, episodes, selection
 from .alarms import CallAlarm, LearningAlarm
 from .kit import Kit, run_free
+from .leaks import leaked
 from .plan import RunPlan
 from .tally import ArmProgress, ArmTally, Clock, Progress
 
@@ -60,7 +61,7 @@ class Bench:
         self.alarm = False
         """Whether it stopped because something has to be mended."""
         self.discarded = 0
-        """Episodes whose journal no longer fitted and that were run again."""
+        """How often work was done again because its journal did not fit, sessions before too."""
         self.account = Account(kit.limits.budget, bills.spent(kit, record.id), CallAlarm())
         self._learning = LearningAlarm()
         self._slots = Slots(kit.limits.concurrency)
@@ -185,11 +186,21 @@ class Bench:
             wall_s=wall_s,
             stop_reason=self.stop_reason,
             status=status,
+            discarded=self.discarded,
+            leaks=self._leaks(),
         )
         outcomes = [o for t in self.tallies.values() for o in t.outcomes]
         made = summarise(facts, outcomes, {arm: self._arm_facts(arm) for arm in plan.arms})
         budget = self.account.figures()
         return made.replace(figures=made.figures | {"budget": budget}) if budget else made
+
+    def _leaks(self) -> tuple[str, ...] | None:
+        """Lessons that hold words of the test split alone; None where none is kept apart."""
+        if self.plan.reported != "test":
+            return None
+        lanes = [lane for lane, learns in self.plan.lanes(self.record.id) if learns]
+        scope = self.kit.task.id
+        return tuple(x for lane in lanes for x in leaked(self.kit.store, self.plan, lane, scope))
 
     def _arm_facts(self, arm: str) -> ArmFacts:
         store, tally = self.kit.store, self.tallies[arm]
@@ -225,6 +236,8 @@ class Bench:
                 )
                 await self.kit.store.put_episode(episode)
             self._clock.tick()
+        else:
+            self.discarded += episode.generation
         episodes.check_stored(episode, work)
         self.tallies[place.lane.arm].episode(episode)
         return episode
@@ -246,6 +259,8 @@ class Bench:
             )
             await self.kit.store.put_critique(critique, place.lane.branch)
             self._learned("critic", critique.detail if critique.status == "failed" else "")
+        else:
+            self.discarded += self.kit.store.generation(key)
         self.tallies[place.lane.arm].critique(critique)
         return critique
 
@@ -267,6 +282,8 @@ class Bench:
             await self.kit.store.put_commit(commit, self.fences.get(branch))
             if not isinstance(place.view, InstanceView):
                 self._learned("curator", commit.failure)
+        else:
+            self.discarded += self.kit.store.generation(key)
         revision = base + 1 if commit.updates else base
         self._revisions[branch, work.scope] = revision
         self.tallies[place.lane.arm].commit(commit)
@@ -293,6 +310,7 @@ class Bench:
         owner = work.id(place.lane)
         shelf = Shelf(self.kit.cache, run_free(work, place.lane, seed))
         generation = self.kit.store.generation(owner)
+        self.discarded += generation
         for _ in range(_MAX_DISCARDS):
             context = CallContext(
                 journal=self.kit.store,

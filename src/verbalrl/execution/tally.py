@@ -74,10 +74,7 @@ class ArmTally:
 
 def outcome_of(episode: Episode) -> Outcome:
     """What figures need of `episode`."""
-    # Whoever reached a limit before the first action has not succeeded, though nobody judged it:
-    # as unknown it would be left out of the rates, and being slow would raise them.
     failure = episode.failure
-    idle = episode.truncated and not episode.trajectory.steps
     return Outcome(
         arm=episode.arm,
         seed=episode.seed,
@@ -85,7 +82,9 @@ def outcome_of(episode: Episode) -> Outcome:
         split=episode.spec.split,
         trial=episode.trial,
         purpose=episode.spec.purpose,
-        success=False if idle else episode.success,
+        success=episode.success,
+        cut=episode.truncated,
+        idle=episode.truncated and not episode.trajectory.steps,
         failed=episode.status != "finished",
         failure=f"{failure.kind}: {first_line(failure.message, 200)}" if failure else "",
         reward=episode.reward.value,

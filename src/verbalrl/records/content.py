@@ -162,6 +162,8 @@ class Usage(Record):
 
     def __add__(self, other: Usage) -> Usage:
         costs = [c for c in (self.cost_usd, other.cost_usd) if c is not None]
+        # A part of the price would be read as the whole.
+        known = bool(costs) and not (self._unpriced or other._unpriced)
         return Usage(
             input=self.input + other.input,
             cache_read=self.cache_read + other.cache_read,
@@ -170,8 +172,14 @@ class Usage(Record):
             reasoning=self.reasoning + other.reasoning,
             calls=self.calls + other.calls,
             reused=self.reused + other.reused,
-            cost_usd=sum(costs) if costs else None,
+            cost_usd=sum(costs) if known else None,
         )
+
+    @property
+    def _unpriced(self) -> bool:
+        """True when something was paid and nobody knows how much."""
+        free = 0 < self.total <= self.reused
+        return self.cost_usd is None and self.calls > 0 and not free
 
     @property
     def total(self) -> int:

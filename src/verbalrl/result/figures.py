@@ -38,6 +38,10 @@ class Outcome:
     trial: int
     purpose: str
     success: bool | None
+    cut: bool = False
+    """A limit of the run or of the environment ended it."""
+    idle: bool = False
+    """It was cut before the first action."""
     failed: bool
     failure: str = ""
     """`kind: message`, where it failed."""
@@ -78,6 +82,10 @@ class RunFacts(Record):
     wall_s: float = 0.0
     stop_reason: str = ""
     status: str = "done"
+    discarded: int = 0
+    """Pieces of work whose journal no longer fitted and that were done again."""
+    leaks: tuple[str, ...] | None = None
+    """Lessons with words of test instances alone; None where there is no test split."""
 
 
 class RunResult(Record):
@@ -109,6 +117,7 @@ def summarise(
     facts: RunFacts, outcomes: Sequence[Outcome], arms: Mapping[str, ArmFacts]
 ) -> RunResult:
     """The figures of a run from its outcomes."""
+    outcomes = judged(outcomes)
     by_arm = {name: [o for o in outcomes if o.arm == name] for name in arms}
     retry = by_arm.get("retry")
     figures: dict[str, JsonValue] = {
@@ -122,12 +131,29 @@ def summarise(
         "reward_from": facts.supplier.value,
         "arms": {name: _arm(facts, name, by_arm[name], retry, arms[name]) for name in arms},
         "failures": _failures(outcomes),
+        "discarded": facts.discarded,
+        "leaks": None
+        if facts.leaks is None
+        else {"count": len(facts.leaks), "ids": list(facts.leaks)},
         "memory_digest": _first(arms, facts),
         "wall_s": round(facts.wall_s, 3),
         "status": facts.status,
         "stop_reason": facts.stop_reason,
     }
     return RunResult(figures=figures)
+
+
+def judged(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """`outcomes`, where whoever was cut short has not succeeded, though nobody judged it.
+
+    As unknown it would be left out of the rates, and being slow would raise them. Where no episode
+    at all was judged, the task has no success: then only those that never acted have failed.
+    """
+    judges = any(o.success is not None for o in outcomes if o.purpose == "attempt")
+    return [
+        o.replace(success=False) if o.success is None and (o.idle or (o.cut and judges)) else o
+        for o in outcomes
+    ]
 
 
 def finished(facts: RunFacts, arm: str, outcomes: Sequence[Outcome]) -> frozenset[str]:
@@ -157,15 +183,21 @@ def _split(facts: RunFacts) -> JsonValue:
 
 
 def solved_by(outcomes: Sequence[Outcome], split: Split, trial: int) -> dict[Key, float]:
-    """1 or 0 by (instance, seed): solved at or before `trial`. Unknown instances are left out."""
+    """1 or 0 by (instance, seed): solved at or before `trial`.
+
+    An instance is left out until a trial of it is judged: later ones say nothing of earlier ones.
+    """
     solved: dict[Key, float] = {}
+    told: set[Key] = set()
+    untold: set[Key] = set()
     for o in _attempts(outcomes, split):
-        if o.success is None and not o.failed:
-            continue
-        key = (o.instance, o.seed)
-        hit = o.success is True and o.trial <= trial
-        solved[key] = max(solved.get(key, 0.0), float(hit))
-    return solved
+        key, known = (o.instance, o.seed), o.success is not None or o.failed
+        if known:
+            hit = o.success is True and o.trial <= trial
+            solved[key] = max(solved.get(key, 0.0), float(hit))
+        if o.trial <= trial:
+            (told if known else untold).add(key)
+    return {key: hit for key, hit in solved.items() if key in told or key not in untold}
 
 
 def _attempts(outcomes: Sequence[Outcome], split: Split) -> list[Outcome]:
@@ -278,8 +310,8 @@ def _tokens(usage: Usage) -> dict[str, JsonValue]:
 
 
 def _cost(usage: Mapping[str, Usage]) -> float | None:
-    costs = [u.cost_usd for u in usage.values() if u.cost_usd is not None]
-    return round(sum(costs), 6) if costs else None
+    cost = sum(usage.values(), Usage()).cost_usd
+    return None if cost is None else round(cost, 6)
 
 
 def _first(arms: Mapping[str, ArmFacts], facts: RunFacts) -> str | None:

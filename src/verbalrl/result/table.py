@@ -48,6 +48,7 @@ def _tail(figures: Mapping[str, Any], trial: int | None) -> list[str]:
         tail.append(f"{figures['status']}{reason}; these are the figures so far")
         tail += _so_far(arms)
     tail += _causes(figures)
+    tail += _caveats(figures)
     reused = sum(t.get("reused", 0) for arm in arms.values() for t in arm["tokens"].values())
     if reused:
         tail.append(f"{reused:,} of the tokens are answers of earlier runs (--cache), not paid")
@@ -87,6 +88,23 @@ def _causes(figures: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _caveats(figures: Mapping[str, Any]) -> list[str]:
+    """What bears on how far the figures are to be believed."""
+    lines = []
+    unknown = [f"{name} {a['unknown']}" for name, a in figures["arms"].items() if a["unknown"]]
+    if unknown:
+        lines.append(f"episodes of unknown success, left out of the rates: {', '.join(unknown)}")
+    if discarded := figures.get("discarded"):
+        lines.append(f"{discarded}× work was done again: its journal held other requests")
+    if leaks := (figures.get("leaks") or {}).get("ids"):
+        more = f" and {len(leaks) - _NAMED} more" if len(leaks) > _NAMED else ""
+        lines.append(
+            f"{len(leaks)} lessons hold 8 words in a row of a test instance that no train instance"
+            f" holds: {', '.join(leaks[:_NAMED])}{more}"
+        )
+    return lines
+
+
 def _unfinished(arm: Mapping[str, Any]) -> bool:
     return bool(arm.get("finished", 0) < arm.get("planned", 0))
 
@@ -98,6 +116,9 @@ def _read(split: Mapping[str, Any]) -> str:
         return f"all {whole} instances ({split['train']} train + {split['test']} test rows)"
     return f"{split['reported']} split, {split[split['reported']]} instances"
 
+
+_NAMED = 3
+"""Leaking lessons that a table names."""
 
 _FIRST_ATTEMPTS = "vs retry@1: first attempts paired by instance; those of retry are what none does"
 _SIMULATED = "offline apprentice: tests the loop, says nothing about LLMs"
