@@ -1,5 +1,6 @@
 """One changes the lessons of a branch, the dead hold nothing, and the fenced cannot write."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -94,3 +95,41 @@ def test_closing_frees_the_leases(tmp_path: Path) -> None:
     lease.release()
     with open_store(tmp_path) as second, second.acquire_lease("main", "b") as again:
         assert again.fence == lease.fence + 1
+
+
+FORKS = """
+import os, sys
+from verbalrl.store import open_store
+store = open_store(sys.argv[1])
+lease = store.acquire_lease("main", "run r9")
+ready, told = os.pipe()
+if os.fork() == 0:
+    os.write(told, b"up")
+    sys.stdin.readline()  # until the test is over
+    os._exit(0)
+os.read(ready, 2)
+print(lease.fence, flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_forked_child_does_not_keep_the_lease_of_its_dead_parent(tmp_path: Path) -> None:
+    with new_store(tmp_path) as store:
+        parent = subprocess.Popen(
+            [sys.executable, "-c", FORKS, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={"PYTHONPATH": str(SRC)},
+        )
+        with parent:
+            assert parent.stdout is not None
+            assert parent.stdout.readline().strip().isdigit()
+            # The child has let go of what it was given, and the parent has what it had.
+            with pytest.raises(LeaseError, match=f"run r9 .process {parent.pid}"):
+                store.acquire_lease("main", "me")
+            parent.kill()
+            parent.wait()
+            with store.acquire_lease("main", "me") as lease:
+                wait(store.put_commit(a_commit("main", 0, add("le_1")), lease.fence))

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from weakref import WeakSet
 
 from ..errors import StorageError
 
@@ -47,7 +48,47 @@ def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
-class FileLock:
+class _Held:
+    """A file that is open while its lock may be held, in this process and no child of it.
+
+    A forked child has the open files of its parent, and with them its locks: it would keep those of
+    a dead parent for as long as it lives. So it closes them at once, which takes nothing from the
+    parent. Programs that are started get none of them.
+    """
+
+    _all: WeakSet[_Held] = WeakSet()
+    _told = False
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd: int | None = None
+
+    def _opened(self) -> int:
+        """The open file, opened if it is not yet."""
+        if self._fd is None:
+            self._fd = _open(self._path)
+            _Held._note(self)
+        return self._fd
+
+    def _shut(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    @staticmethod
+    def _note(held: _Held) -> None:
+        _Held._all.add(held)
+        if not _Held._told and hasattr(os, "register_at_fork"):
+            _Held._told = True
+            os.register_at_fork(after_in_child=_Held._let_go)
+
+    @staticmethod
+    def _let_go() -> None:
+        for held in tuple(_Held._all):
+            held._shut()
+
+
+class FileLock(_Held):
     """The right to write to a store, over all processes; held for one transaction.
 
     It covers the checkpoint that SQLite does at the end of a commit too: before 3.51.3 a checkpoint
@@ -56,26 +97,22 @@ class FileLock:
     """
 
     def __init__(self, path: Path, timeout: float = 30.0) -> None:
-        self._path = path
+        super().__init__(path)
         self._timeout = timeout
-        self._fd: int | None = None
 
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Wait for the lock, at most the timeout; raises `StorageError` after that."""
-        if self._fd is None:
-            self._fd = _open(self._path)
-        self._wait(self._fd)
+        fd = self._opened()
+        self._wait(fd)
         try:
             yield
         finally:
-            unlock(self._fd)
+            unlock(fd)
 
     def close(self) -> None:
         """Close the file; the lock can be held again afterwards."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        self._shut()
 
     def _wait(self, fd: int) -> None:
         deadline = time.monotonic() + self._timeout
@@ -90,28 +127,24 @@ class FileLock:
             pause = min(pause * 1.5, 0.005)
 
 
-class Liveness:
+class Liveness(_Held):
     """Proof that this store object lives: a locked file, named by a token that nobody else has."""
 
     def __init__(self, folder: Path) -> None:
         self.token = secrets.token_hex(8)
-        self._path = _liveness_path(folder, self.token)
-        self._fd: int | None = None
+        super().__init__(_liveness_path(folder, self.token))
 
     def start(self) -> None:
         """Create and lock the file, if that is not done yet."""
-        if self._fd is None:
-            self._fd = _open(self._path)
-            if not try_lock(self._fd):
-                raise StorageError(f"cannot lock {self._path}; is this a network file system?")
+        if self._fd is None and not try_lock(self._opened()):
+            raise StorageError(f"cannot lock {self._path}; is this a network file system?")
 
     def stop(self) -> None:
         """Let the file go and remove it."""
         if self._fd is not None:
             with suppress(OSError):
                 self._path.unlink()
-            os.close(self._fd)
-            self._fd = None
+            self._shut()
 
 
 def is_alive(folder: Path, token: str) -> bool:
