@@ -1,10 +1,14 @@
 """Publishing copies what is usable, counts support once, and brings nothing revoked back."""
 
+from typing import Any
+
 import pytest
 
 from tests.store.builders import a_commit, add, body, change, lane, open_lane, seen, texts, wait
 from verbalrl.errors import ConfigurationError, LeaseError, StorageError
-from verbalrl.records import LessonKind, Operation, Origin, Status
+from verbalrl.memory import recall
+from verbalrl.prompts import PromptLibrary
+from verbalrl.records import GuidanceSpec, LessonKind, Operation, Origin, Status
 from verbalrl.store import Store
 
 
@@ -157,3 +161,29 @@ def test_publishing_needs_the_lease_and_a_branch_that_learns(store: Store, branc
     assert store.current_lessons("main") == ()
     with store.acquire_lease("main", "next"):
         pass
+
+
+def test_published_reflections_stay_lines_of_their_critiques(store: Store) -> None:
+    made = open_lane(store)
+    for n in range(1, 4):
+        # Ids of critiques are hashes: they say nothing of what came first.
+        said: dict[str, Any] = {"critiques": (f"cr_{4 - n}",)}
+        new = [add(f"le_{n}{x}", body=body(f"{n}{x}", LessonKind.REFLECTION), **said) for x in "ab"]
+        kept = [change(Operation.SUPPORT, "le_1b", **said)] if n == 3 else []
+        wait(store.put_commit(a_commit(made, n - 1, *kept, *new)))
+    wait(store.publish(made, kinds=(LessonKind.REFLECTION,), approve=True))
+    for branch in (made, "main"):
+        found = store.current_lessons(branch)
+        of = {x.instruction.removeprefix("do "): x.critique for x in found}
+        assert of == {
+            "1a": "cr_3",
+            "1b": "cr_1",
+            "2a": "cr_2",
+            "2b": "cr_2",
+            "3a": "cr_1",
+            "3b": "cr_1",
+        }
+        for window, told in ((1, {"1b", "3a", "3b"}), (2, {"1b", "2a", "2b", "3a", "3b"})):
+            spec = GuidanceSpec(source="recall", scopes=("s",), window=window)
+            read = recall(found, spec, situation="", prompts=PromptLibrary()).lines
+            assert {line.instruction.removeprefix("do ") for line in read} == told

@@ -169,7 +169,9 @@ def _by_window(pool: list[Lesson], window: int | None) -> tuple[list[Lesson], li
     if window is None:
         return pool, []
     reflections = [x for x in pool if x.kind is LessonKind.REFLECTION]
-    critiques = sorted({(x.kept_at, x.critique or "") for x in reflections}, reverse=True)
+    # Published ones share a revision: among them the order of the pool decides.
+    found = dict.fromkeys((x.kept_at, x.critique or "") for x in reversed(reflections))
+    critiques = sorted(found, key=lambda critique: critique[0], reverse=True)
     newest = set(critiques[: max(0, window)])
     older = [x for x in reflections if (x.kept_at, x.critique or "") not in newest]
     out = {x.id for x in older}

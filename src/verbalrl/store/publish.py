@@ -58,13 +58,19 @@ def publish(
         own = [u for _, u in updates(connection, source, scope)]
         given = _given(own, here, frozenset(lesson.id for lesson in there))
         given |= _got((u for _, u in updates(connection, to, scope)), reason)
-        for lesson in here:
+        for lesson in sorted(here, key=_age):
             if lesson.usable and lesson.kind in kinds:
                 counts[_place(target, lesson, given.get(lesson.id), reason, approve)] += 1
         if target.made:
             made = Commit(id=commit, branch=to, scope=scope, base=base, updates=tuple(target.made))
             commits.put(connection, cache, folder, made, fence)
     return counts
+
+
+def _age(lesson: Lesson) -> tuple[int, int, int]:
+    """Oldest first: what is copied in one commit is told apart by its place there."""
+    kept = lesson.kept_at if lesson.kind is LessonKind.REFLECTION else lesson.born
+    return (kept, lesson.born, lesson.position)
 
 
 def _target(commit: str, branch: str, there: Iterable[Lesson]) -> _Target:
@@ -120,6 +126,7 @@ def _place(
                 lesson=identity,
                 votes=votes or {"support": 0},
                 evidence=evidence,
+                critiques=_critiques(lesson),
                 trust=lesson.trust,
                 reason=reason,
                 snapshot=lesson,
@@ -152,11 +159,17 @@ def _add(target: _Target, lesson: Lesson, reason: str, approve: bool) -> None:
             trust=Origin.OPERATOR if approve else lesson.trust,
             votes=lesson.votes,
             evidence=lesson.evidence,
+            critiques=_critiques(lesson),
             confidence=lesson.confidence,
             reason=reason,
             snapshot=lesson,
         )
     )
+
+
+def _critiques(lesson: Lesson) -> tuple[str, ...]:
+    """The critique that a reflection is a line of: windows count them on every branch."""
+    return () if lesson.critique is None else (lesson.critique,)
 
 
 def _gained(lesson: Lesson, earlier: Lesson | None) -> dict[str, int]:
