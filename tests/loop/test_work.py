@@ -20,7 +20,7 @@ from tests.loop.world import (
     run,
     safes,
 )
-from verbalrl import ChatAgent, ScriptedModel
+from verbalrl import ChatAgent, Learner, Limits, ScriptedModel
 from verbalrl.errors import MethodError
 from verbalrl.methods import Selector
 from verbalrl.models import Request
@@ -30,12 +30,16 @@ from verbalrl.records import (
     Episode,
     GuidanceSpec,
     InstanceView,
+    Observation,
     Previous,
     Reward,
     SelectCandidate,
+    Situation,
     StopReason,
+    Trajectory,
     WriteCritique,
 )
+from verbalrl.rollout import Annotate, Hook
 from verbalrl.store import Store
 
 
@@ -168,6 +172,58 @@ def test_a_selector_sees_rewards_only_as_an_oracle(
     chosen = store.episode(decision.chosen)
     assert chosen is not None
     assert (chosen.answer, decision.supervision) == (answer, supervision)
+
+
+class Shows(Safe):
+    """A safe that shows that it is open, and only at the end says that it is."""
+
+    def _seen(self) -> Observation:
+        seen = super()._seen()
+        solved = self.pressed[-len(self.code) :] == self.code
+        return seen.model_copy(update={"text": f"{seen.text} Open: {solved}."})
+
+
+@pytest.mark.parametrize("supervision", ["none", "oracle"])
+def test_without_supervision_a_scored_episode_is_its_actions(
+    store: Store, supervision: str
+) -> None:
+    given: list[Episode] = []
+
+    def first(found: tuple[Episode, ...]) -> str:
+        given.extend(found)
+        return found[0].id
+
+    class Peeks(Judged):
+        @property
+        def selectors(self) -> Mapping[str, Selector]:
+            return {"best": first}
+
+    class Annotator(Hook):
+        async def after_step(self, trajectory: Trajectory, /) -> Annotate:
+            return Annotate(note=f"Now {trajectory.final}")
+
+    second = iter(("green", None))
+
+    def breaks_once(situation: Situation) -> Any:
+        return "red" if situation.step == 1 else next(second)
+
+    learner = Learner(
+        breaks_once,
+        method=Peeks(supervision=supervision),
+        critic=lambda _: "x",
+        store=store,
+        hooks=Annotator(),
+        limits=Limits(concurrency=1),
+    )
+    learner.run_sync(safes("red green", make=Shows, max_steps=3), arms=("learned",))
+    words = " ".join(e.model_dump_json() for e in given)
+    ended = ('"terminated":true', '"stop_reason":"terminated"', "agent_error", '"failed"')
+    told = [w for w in ("Open: True", "It opens", "A click", "Now ", *ended) if w in words]
+    assert told == (
+        [] if supervision == "none" else ["Open: True", "It opens", "A click", "Now ", *ended]
+    )
+    assert sorted(pressed(e) for e in given) == [["red"], ["red", "green"]]
+    assert all("Lamp" in e.trajectory.steps[0].observation.text for e in given)
 
 
 class Refinement(Staged):

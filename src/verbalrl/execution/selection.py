@@ -13,15 +13,20 @@ from ..records import (
     Episode,
     FreezeMemory,
     InstanceView,
+    Observation,
     Reward,
     SelectCandidate,
+    Step,
+    StopReason,
+    Trajectory,
 )
 
 
 def select(work: SelectCandidate, place: Place, method: Method) -> Decision:
     """The decision of `work`. Without supervision the selector sees neither reward nor success.
 
-    Nor does it see what the environment said of actions that were scored.
+    Nor does it see what the environment said and showed after actions that were scored, or how
+    such an episode ended.
     """
     if not isinstance(place.view, InstanceView):
         raise MethodError("candidates are selected on the lane of their instance")
@@ -78,14 +83,34 @@ def _selector(name: str, method: Method) -> Selector:
 
 
 def _blind(episode: Episode) -> Episode:
-    blank: dict[str, object] = {"reward": None}
-    if episode.spec.purpose != "candidate":
-        # What was scored has feedback that says how it went.
-        blank["feedback"] = ""
-    steps = tuple(s.model_copy(update=blank) for s in episode.trajectory.steps)
-    blanked = {
-        "reward": Reward(),
-        "success": None,
-        "trajectory": episode.trajectory.model_copy(update={"steps": steps}),
+    """`episode` without what tells how it was judged.
+
+    Of one that was scored, what the agent did remains, and what it saw before: how it ended and
+    what came of its actions say how it went. A candidate that was executed was never judged.
+    """
+    steps = tuple(s.model_copy(update={"reward": None}) for s in episode.trajectory.steps)
+    blanked: dict[str, object] = {"reward": Reward(), "success": None}
+    if episode.spec.purpose == "candidate":
+        trajectory = episode.trajectory.model_copy(update={"steps": steps})
+        return episode.model_copy(update=blanked | {"trajectory": trajectory})
+    silent = tuple(_silent(step) for step in steps)
+    blanked |= {
+        "trajectory": Trajectory(steps=silent),
+        "status": "finished",
+        "terminated": False,
+        "truncated": False,
+        "stop_reason": StopReason.EXECUTED,
+        "failure": None,
     }
     return episode.model_copy(update=blanked)
+
+
+def _silent(step: Step) -> Step:
+    """An action alone: feedback, what is seen next, and notes on it speak of how it went.
+
+    What was seen before the first action says nothing of any.
+    """
+    blank: dict[str, object] = {"feedback": ""}
+    if step.n > 1:
+        blank |= {"observation": Observation(), "unreplaced": None, "notes": ()}
+    return step.model_copy(update=blank)
