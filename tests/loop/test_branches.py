@@ -125,6 +125,25 @@ def test_control_arms_read_nothing_of_the_start(store: Store) -> None:
     assert told == {"none": [False], "retry": [False, False], "learned": [True, True]}
 
 
+def test_control_arms_have_nothing_of_the_start_in_their_figures(store: Store) -> None:
+    first = learned(store, "shared", "alder")
+    second = run(
+        store,
+        obeys(),
+        handbook(trials=1),
+        safes("blue", test=["green"], max_steps=1),
+        curator=curator(),
+        start=branch(first),
+        arms=("none", "retry", "learned"),
+    )
+    has = {arm: sum(figures["lessons"].values()) for arm, figures in second.arms.items()}
+    assert has == {"none": 0, "retry": 0, "learned": 1}
+    for arm in ("none", "retry"):
+        made = store.branch(f"{second.run}/{arm}/0")
+        assert (made.parent, made.pinned, made.learns) == (None, {}, False)
+    assert store.scopes(f"{second.run}/none/0") == ()
+
+
 def test_arms_and_seeds_of_one_run_do_not_see_each_other(store: Store) -> None:
     words = {0: "alder", 1: "birch"}
 

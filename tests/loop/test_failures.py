@@ -264,6 +264,22 @@ def test_what_a_curator_failed_on_is_evidence_for_the_next_one(store: Store) -> 
     assert player.seen[-1].guidance
 
 
+def test_evidence_of_earlier_rounds_is_shown_from_the_oldest(store: Store) -> None:
+    read: list[list[str]] = []
+
+    def curate(inputs: Any) -> Any:
+        read.append([p.instruction for item in inputs.evidence for p in item.proposals])
+        return curator(GENERAL)(inputs)
+
+    def critic(tried: Any) -> dict[str, Any]:
+        said = f"Mind what trial {tried[-1].trial} has shown."
+        return {"lessons": [{"when": "the lamp is lit", "instruction": said, "step": 1}]}
+
+    task = safes("blue", test=["blue"], max_steps=1)
+    run(store, pressing("red"), handbook(trials=4), task, critic=critic, curator=curate)
+    assert read[-1] == [f"Mind what trial {n} has shown." for n in (4, 1, 2, 3)]
+
+
 def test_four_stuck_threads_stop_the_run_and_say_so(store: Store, release: threading.Event) -> None:
     def blocks(situation: Situation) -> str:
         release.wait(20)

@@ -10,9 +10,9 @@ from tests.loop.test_failures import critic_that_raises
 from tests.loop.test_guidance import GENERAL, curator
 from tests.loop.world import Player, pressed, pressing, safes
 from verbalrl import Learner, Limits
-from verbalrl.errors import ConfigurationError
+from verbalrl.errors import ConfigurationError, MethodError
 from verbalrl.methods import Method, Reflexion, handbook, reflexion
-from verbalrl.records import Batch, Done, InstanceView, Situation
+from verbalrl.records import Batch, Done, InstanceView, OpenRound, SharedView, Situation
 from verbalrl.result import RunResult
 from verbalrl.store import Store
 from verbalrl.tasks.base import WorldTask
@@ -121,3 +121,23 @@ def test_limits_that_decide_the_course_are_those_of_the_run(store: Store) -> Non
     learner(store, None, limits=Limits(max_steps=2, concurrency=4)).resume_sync(run, task)
     assert before < len(store.episodes(run=run)) == 6
     assert {len(pressed(e)) for e in store.episodes(run=run)} == {1}
+
+
+class Backwards(Patient):
+    """The same name, and another plan: its round runs the instances from the last."""
+
+    def plan_shared(self, view: SharedView, /) -> OpenRound | Batch | Done:
+        step = super().plan_shared(view)
+        if isinstance(step, OpenRound):
+            return step.replace(instances=step.instances[::-1])
+        return step
+
+
+def test_a_round_that_a_resumed_plan_opens_otherwise_is_refused(store: Store) -> None:
+    run = half(store, Patient(trials=2), TASK)
+    before, agent = store.episodes(run=run), pressing("green")
+    with pytest.raises(MethodError, match=r"round 1 of .* was opened otherwise before"):
+        learner(store, Backwards(trials=2), agent).resume_sync(run, TASK)
+    # Nothing is paid for what would lead elsewhere; the plan of before goes on.
+    assert (agent.seen, store.episodes(run=run)) == ([], before)
+    assert learner(store, Patient(), agent).resume_sync(run, TASK).figures["status"] == "done"
