@@ -12,9 +12,10 @@ from tests.loop.test_guidance import curator
 from tests.loop.world import prompts, rows, run, safes
 from verbalrl import ChatAgent, ScriptedModel
 from verbalrl.errors import ConfigurationError
+from verbalrl.memory.review import review
 from verbalrl.methods import handbook, reflexion
 from verbalrl.models import Request
-from verbalrl.records import LessonKind, Status
+from verbalrl.records import LessonKind, Origin, Status
 from verbalrl.result import RunResult
 from verbalrl.store import Store
 
@@ -206,3 +207,24 @@ def test_an_unknown_start_is_refused_before_anything_is_paid_for(store: Store) -
     with pytest.raises(ConfigurationError, match="unknown branch"):
         learned(store, "shared", "alder", start="mian")
     assert (store.runs(), prompts(store.path)) == ((), [])
+
+
+def test_a_run_can_only_support_what_a_person_has_approved(store: Store) -> None:
+    first = learned(store, "shared", "alder")
+    asyncio.run(store.publish(branch(first), approve=True))
+    (approved,) = store.current_lessons("main")
+
+    asked: list[str] = []
+
+    def retires(inputs: Any) -> list[dict[str, Any]]:
+        asked.extend(x.instruction for x in inputs.lessons)
+        return [{"op": "retire", "lessons": [1], "evidence": [1]}]
+
+    task = safes("blue", test=["green"], max_steps=1)
+    second = run(store, obeys(), handbook(trials=1), task, curator=retires, start="main")
+    (kept,) = store.current_lessons(branch(second))
+    assert approved.instruction in asked
+    assert (kept.status, kept.body, kept.trust) == (Status.ACTIVE, approved.body, Origin.OPERATOR)
+    # What a person does about it.
+    asyncio.run(review(store, [approved.id], "retire"))
+    assert not any(x.usable for x in store.current_lessons("main"))
