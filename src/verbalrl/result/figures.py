@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import JsonValue
@@ -151,7 +151,7 @@ def judged(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """
     judges = any(o.success is not None for o in outcomes if o.purpose == "attempt")
     return [
-        o.replace(success=False) if o.success is None and (o.idle or (o.cut and judges)) else o
+        replace(o, success=False) if o.success is None and (o.idle or (o.cut and judges)) else o
         for o in outcomes
     ]
 
