@@ -17,9 +17,14 @@ from typing import Any
 _ID_CHARS = 20
 
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+# What an id holds of a digest, in the groups of five bytes that base32 works in.
+_ID_BYTES = -(-_ID_CHARS // 8) * 5
+
+
 def canonical_json(value: Any) -> str:
     """`value` as JSON with sorted keys and no spare white space; equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _encode(value)
 
 
 def sha256_text(text: str) -> str:
@@ -34,7 +39,7 @@ def sha256_json(value: Any) -> str:
 
 def key_id(prefix: str, *key: Any) -> str:
     """`prefix_` + 20 characters of base32 sha256 over the canonical JSON of `key`."""
-    digest = hashlib.sha256(canonical_json(list(key)).encode("utf-8")).digest()
+    digest = hashlib.sha256(canonical_json(list(key)).encode("utf-8")).digest()[:_ID_BYTES]
     return f"{prefix}_{base64.b32encode(digest).decode('ascii').lower()[:_ID_CHARS]}"
 
 

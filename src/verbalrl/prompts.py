@@ -149,6 +149,7 @@ class PromptLibrary:
         self._compiled: dict[str, Template] = {}
         self._trees: dict[str, nodes.Template] = {}
         self._shas: dict[str, str] = {}
+        self._used: dict[str, frozenset[str]] = {}
 
     def render(self, name: str, inputs: BaseModel) -> Rendered:
         """The prompt `name` for `inputs`, whose fields are the template's variables.
@@ -296,15 +297,15 @@ class PromptLibrary:
                     raise PromptError(f"prompt {current}: it includes a file by a computed name")
                 left.append(file.removesuffix(SUFFIX))
 
-    def _variables(self, name: str) -> set[str]:
+    def _variables(self, name: str) -> frozenset[str]:
         """What must be handed to `name`: its own variables and those of what it includes."""
         from jinja2 import meta  # noqa: PLC0415 - see `render`
 
-        known = set(self._environment().globals)
-        used: set[str] = set()
-        for file in self._reach(name):
-            used |= meta.find_undeclared_variables(self._syntax(file)) - known
-        return used
+        if name not in self._used:
+            known = set(self._environment().globals)
+            used = (meta.find_undeclared_variables(self._syntax(f)) for f in self._reach(name))
+            self._used[name] = frozenset().union(*used) - known
+        return self._used[name]
 
 
 def _judged_once(judge: Callable[[Any, str, Any], bool]) -> Callable[[Any, str, Any], bool]:

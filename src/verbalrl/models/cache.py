@@ -125,9 +125,7 @@ class Shelf(NamedTuple):
     def get(self, model: Model, request: Request, place: CallPlace) -> Reply | None:
         """The kept reply; its usage says that all of it is reused, and costs nothing."""
         key = self._key(model, request, place)
-        if self.cache is None or key is None:
-            return None
-        found = self.cache.get(key)
+        found = None if self.cache is None or key is None else self.cache.get(key)
         if found is None:
             return None
         cost = None if found.usage.cost_usd is None else 0.0
@@ -141,7 +139,7 @@ class Shelf(NamedTuple):
             self.cache.put(key, model.address, reply)
 
     def _key(self, model: Model, request: Request, place: CallPlace) -> str | None:
-        if not model.address:
+        if self.cache is None or not model.address:
             return None
         return key_id("answer", self.owner, *place, request.sha(), model.address)
 
