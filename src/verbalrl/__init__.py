@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .agents import agent as agent
     from .agents import check_agent as check_agent
     from .critics import check_critic as check_critic
+    from .execution import Memory as Memory
+    from .execution import load_embedder as load_embedder
     from .integrations import load_task as load_task
     from .learner import Learner as Learner
     from .methods import check_method as check_method
@@ -42,6 +44,7 @@ _HOMES = {
     "Instance": "records",
     "Learner": "learner",
     "Limits": "rollout",
+    "Memory": "execution",
     "Model": "models",
     "Observation": "records",
     "ScriptedModel": "models",
@@ -52,6 +55,7 @@ _HOMES = {
     "check_critic": "critics",
     "check_method": "methods",
     "check_task": "tasks",
+    "load_embedder": "execution",
     "load_model": "models",
     "load_prices": "models",
     "load_task": "integrations",

@@ -21,6 +21,7 @@ go on (`EpisodeError` branch). Limits and budgets are stop reasons, not errors.
         ├── HookError                      a hook raised
         ├── CriticError                    the critic's output is unusable after its repairs
         ├── CuratorError                   the curator's output is unusable after its repairs
+        ├── IndexFailure                   an index of memory failed; an exact scan takes over
         └── ModelError                     a model call failed for good
             ├── ReplayMismatch             a journaled call was made from another request
             ├── CallRefused                the provider said no for good; not asked again
@@ -139,6 +140,12 @@ class CuratorError(EpisodeError):
     """The curator's output is unusable after its repairs."""
 
     kind = "curator_error"
+
+
+class IndexFailure(EpisodeError):
+    """An index of memory failed; recall goes on with an exact scan."""
+
+    kind = "index_failure"
 
 
 class ModelError(EpisodeError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
@@ -62,13 +61,13 @@ def seed_from(*key: Any) -> int:
 
 def normalised(text: str) -> str:
     """`text` as it is compared for equality: NFKC, case-folded, white space and ends folded."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return re.sub(r"\s+", " ", folded).strip(" .;,!")
+    folded = (text if text.isascii() else unicodedata.normalize("NFKC", text)).casefold()
+    return " ".join(folded.split()).strip(" .;,!")
 
 
 def content_hash(fields: Mapping[str, str]) -> str:
     """The hash by which two lessons count as the same text; empty fields do not count."""
-    return sha256_json({k: normalised(v) for k, v in fields.items() if normalised(v)})[:32]
+    return sha256_json({k: text for k, v in fields.items() if (text := normalised(v))})[:32]
 
 
 def token_estimate(text: str) -> int:

@@ -20,7 +20,19 @@ from typing import Any
 from . import agents, critics, curators, methods
 from ._logging import get_logger
 from .errors import ConfigurationError
-from .execution import Bench, Forecast, Kit, Outline, Progress, RunPlan, bills, forecast, given
+from .execution import (
+    Bench,
+    Forecast,
+    Kit,
+    Memory,
+    Outline,
+    Progress,
+    RunPlan,
+    bills,
+    check_same,
+    forecast,
+    given,
+)
 from .lanes import Stream, together
 from .methods import Method
 from .models import AnswerCache, Model, RemoteModel, run_sync
@@ -44,7 +56,7 @@ class Learner:
         method: A plan from `verbalrl.methods`, or its name; by default the one that suits the task.
         critic: A model, its name, or a callable; by default the agent's own model.
         curator: A model, its name, or a callable; by default the critic's model.
-        store: A folder, or an open store; by default a new temporary folder.
+        store: A folder, an open store, or a `Memory`; by default a new temporary folder.
         hooks: What may act inside an episode.
         limits: Bounds of an episode, how many model calls may be in flight, the run's budget.
         prompts: A folder whose files take the place of the shipped prompts, file by file.
@@ -57,7 +69,7 @@ class Learner:
         method: Method | str | None = None,
         critic: critics.CriticLike | None = None,
         curator: curators.CuratorLike | None = None,
-        store: Store | Path | str | None = None,
+        store: Store | Memory | Path | str | None = None,
         hooks: Hook | Sequence[Hook] = (),
         limits: Limits | None = None,
         prompts: Path | str | None = None,
@@ -71,7 +83,9 @@ class Learner:
         self._curator = (
             None if distiller is None else curators.adapt_curator(distiller, self._prompts)
         )
-        self._store = store if isinstance(store, Store) else given.folder(store, "store")
+        self._memory = store if isinstance(store, Memory) else Memory(store)
+        place = self._memory.store
+        self._store = place if isinstance(place, Store) else given.folder(place, "store")
         self._hooks = given.hooks(hooks)
         self._limits = bills.resolved(given.limits(limits))
         self._bench: Bench | None = None
@@ -153,7 +167,7 @@ class Learner:
             plan = await RunPlan.from_config(record.config, task, self._method)
             limits = bills.course(record, self._limits)
             config = self._config(task, plan, limits)
-            _check_same(record.config, config)
+            check_same(record.config, config)
             if self._simulated() != record.simulated:
                 raise ConfigurationError(
                     f"cannot resume: {record.id} {_answered(record.simulated)}, and now it would"
@@ -287,6 +301,7 @@ class Learner:
             finally:
                 store.update_run(record.id, status=status, stop_reason=bench.stop_reason)
                 log.info("run.finished", run=record.id, status=status)
+                await kit.memory.aclose()
             # Digests read every episode: an interrupted run must not wait for them.
             result = bench.result(time.monotonic() - began, status)
             store.update_run(record.id, result=result.figures)
@@ -303,6 +318,7 @@ class Learner:
             limits=limits,
             prompts=self._prompts,
             cache=self._cache,
+            memory=self._memory.recaller(store),
         )
 
     def _models(self) -> dict[str, Model]:
@@ -329,6 +345,7 @@ class Learner:
             **{role: _name(part) for role, part in named.items()},
             **self._agent.recorded(),
             "servers": _servers(self._models()),
+            **self._memory.config(),
             "limits": limits.model_dump(mode="json"),
             "hooks": [type(hook).__name__ for hook in self._hooks],
             "prompts": str(self._prompts.overrides) if self._prompts.overrides else None,
@@ -378,16 +395,3 @@ def _parents(store: Store, start: str | None) -> dict[str, int]:
         return {}
     store.branch(start)
     return {scope: store.revision(start, scope) for scope in store.scopes(start)}
-
-
-_MAY_DIFFER = frozenset({"limits", "prompts", "servers", "versions", "task"})
-
-
-def _check_same(stored: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Refuse to resume what would not lead to the same memory."""
-    for key in sorted(now.keys() - _MAY_DIFFER):
-        if stored.get(key) != now[key]:
-            raise ConfigurationError(
-                f"cannot resume: {key!r} was {stored.get(key)!r} and is {now[key]!r}; "
-                "start a new run instead"
-            )

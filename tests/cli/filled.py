@@ -31,6 +31,7 @@ from verbalrl.records import (
     StopReason,
     Trajectory,
     Usage,
+    Use,
 )
 from verbalrl.store import lesson_id, open_store
 
@@ -76,6 +77,18 @@ def episode(trial: int, *, success: bool, seed: int = 0, arm: str = "learned") -
         feedback="a wall",
     )
     line = GuidanceLine(alias=1, lesson="le_x", when="at a wall", instruction="turn")
+    use = Use(
+        lesson="le_x",
+        version=1,
+        content="c0",
+        rank=1,
+        outcome="injected",
+        block="volatile",
+        tokens=9,
+        parts={"bm25": 0.5, "effect": 0.0, "diversity": -0.1, "score": 0.4},
+    )
+    left = use.replace(lesson="le_y", rank=2, outcome="trust", block=None, probability=0.8)
+    given = Guidance(volatile=(line,), uses=(use, left), left_out=3, tokens=9)
     return Episode(
         id=spec.id(LaneKey(run=RUN, arm=arm, seed=seed)),
         run=RUN,
@@ -86,7 +99,7 @@ def episode(trial: int, *, success: bool, seed: int = 0, arm: str = "learned") -
         success=success,
         reward=Reward(value=float(success)),
         stop_reason=StopReason.TERMINATED,
-        guidance={"actor": Guidance(volatile=(line,), tokens=9)} if trial > 1 else {},
+        guidance={"actor": given} if trial > 1 else {},
         usage={"actor": Usage(input=5, output=2, calls=1)},
     )
 

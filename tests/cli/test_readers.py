@@ -18,6 +18,7 @@ from verbalrl.store import open_store
 
 ROOT = Path(__file__).parents[2]
 FAILED = episode(1, success=False)
+SOLVED = episode(2, success=True)
 
 
 @pytest.fixture
@@ -38,6 +39,8 @@ READERS = [
     ["critiques"],
     ["behaviors"],
     ["reflections"],
+    ["why", FAILED.id],
+    ["why", SOLVED.id],
     ["show", RUN],
     ["show", FAILED.id],
     ["show", critique(1, FAILED).id],
@@ -318,3 +321,26 @@ def test_readers_import_nothing_heavy(folder: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(json.loads(done.stderr.splitlines()[-1]))
     assert loaded & {"anthropic", "chromadb", "httpx", "numpy", "openai", "rich"} == set()
+
+
+def test_why_gives_rank_parts_and_reasons(run: Any) -> None:
+    out = run("why", SOLVED.id)
+    assert "actor: 1 in (9 tokens), 3 left out" in out
+    assert "1  injected, volatile: in the prompt; 9 tokens; le_x version 1" in out
+    assert "When at a wall: turn" in out
+    assert "score 0.400 = bm25 0.500 + diversity -0.100" in out
+    assert "2  trust, probability 0.8: untrusted text fills its share already" in out
+    assert "and 2 more left out" in out
+
+
+def test_why_as_json_holds_all_of_it(run: Any) -> None:
+    told = json.loads(run("why", SOLVED.id[:12], "--json"))["guidance"]["actor"]
+    assert told["left_out"] == 3
+    assert told["left_out_not_listed"] == 2
+    assert [use["outcome"] for use in told["uses"]] == ["injected", "trust"]
+    assert told["uses"][0]["parts"]["bm25"] == 0.5
+
+
+def test_why_without_lessons_or_episode_says_so(run: Any) -> None:
+    assert "no lesson was asked for" in run("why", FAILED.id)
+    assert "no single episode" in run("why", "ep_nothing", code=2)

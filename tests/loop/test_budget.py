@@ -233,6 +233,8 @@ def test_an_old_store_gets_the_bill_of_what_was_recorded(tmp_path: Path) -> None
     with closing(sqlite3.connect(tmp_path / "verbalrl.db")) as connection:
         connection.execute("DROP INDEX calls_run")
         connection.execute("ALTER TABLE calls DROP COLUMN run")
+        for table in ("facts", "embedders", "embeddings", "index_state"):
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("PRAGMA user_version = 1")
     with open_store(tmp_path) as store:
         assert store.bill(first.run) == (priced, bare)

@@ -122,8 +122,9 @@ def test_damaged_file_is_one_clear_line(
 def test_newer_schema_is_refused(tmp_path: Path) -> None:
     new_store(tmp_path).close()
     with closing(sqlite3.connect(tmp_path / schema.FILE_NAME)) as other:
-        other.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")
-    with pytest.raises(SchemaVersionError, match="schema 3, this version reads up to 2; upgrade"):
+        newer = len(schema.MIGRATIONS) + 1
+        other.execute(f"PRAGMA user_version = {newer}")
+    with pytest.raises(SchemaVersionError, match=f"schema {newer}, this version reads up to"):
         open_store(tmp_path)
 
 
@@ -157,6 +158,32 @@ def test_new_store_migrates_to_the_newest(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, later))
     with new_store(tmp_path) as store:
         assert pragma(store, "user_version") == len(schema.MIGRATIONS)
+
+
+def test_store_of_version_1_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as then:
+        then.setattr(schema, "MIGRATIONS", (schema._VERSION_1,))
+        schema.create(tmp_path / schema.FILE_NAME)
+    with closing(sqlite3.connect(tmp_path / schema.FILE_NAME)) as old:
+        assert old.execute("PRAGMA user_version").fetchone() == (1,)
+        old.execute(
+            "INSERT INTO runs VALUES (1, 'r1', 'gridnav-v1', 'reflexion', 'scripted', 1, '{}',"
+            " 'running', '', '2026-11-23T00:00:00.000+00:00', NULL)"
+        )
+        old.execute(
+            "INSERT INTO branches VALUES ('r1/learned/0', 'r1', 'learned', 0, NULL, '{}', 1)"
+        )
+        old.commit()
+    with open_store(tmp_path) as store:
+        assert pragma(store, "user_version") == len(schema.MIGRATIONS)
+        with store.acquire_lease("r1/learned/0", "r1") as lease:
+            wait(store.put_commit(a_commit("r1/learned/0", 0, add("le_1")), lease.fence))
+        assert [lesson.id for lesson in store.current_lessons("r1/learned/0")] == ["le_1"]
+        store.vectors.put("f", {"c": b"1234"})
+        name = store.vectors.store_id()
+    with open_store(tmp_path) as store:
+        assert store.vectors.get("f", ["c", "d"]) == {"c": b"1234"}
+        assert store.vectors.store_id() == name
 
 
 def test_creating_twice_keeps_the_first(tmp_path: Path) -> None:

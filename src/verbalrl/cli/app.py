@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "behaviors": Entry("Look at a store", "lessons:behaviors", "List the behaviors learned."),
     "reflections": Entry("Look at a store", "lessons:reflections", "List the reflections kept."),
+    "why": Entry("Look at a store", "why:why", "Say why a prompt got the lessons that it got."),
     "show": Entry("Look at a store", "show:show", "Show anything that has an id."),
 }
 

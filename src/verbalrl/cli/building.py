@@ -11,6 +11,7 @@ import click
 
 from ..agents import ChatAgent
 from ..errors import ConfigurationError
+from ..execution import Memory
 from ..learner import Learner
 from ..methods import Method
 from ..models import MANY, Budget, Model, asks_server, load_model
@@ -42,6 +43,9 @@ class Setup:
     prompts: Path | None = None
     budget: Budget | None = None
     cache: Path | None = None
+    embedder: str = "hash"
+    embedder_url: str | None = None
+    index: str = "exact"
     servers: Mapping[str, Server] = field(default_factory=dict)
     """By role: agent, critic, curator."""
 
@@ -105,7 +109,7 @@ def learner_of(setup: Setup) -> Learner:
         method=setup.method,
         critic=setup.critic and _model(setup, "critic", setup.critic),
         curator=setup.curator and _model(setup, "curator", setup.curator),
-        store=setup.store,
+        store=Memory(setup.store, setup.embedder, setup.index, setup.embedder_url),
         limits=limits,
         prompts=setup.prompts,
     )

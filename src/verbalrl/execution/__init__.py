@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from . import bills as bills
 from .bench import Bench as Bench
+from .embedding import Memory as Memory
+from .embedding import load_embedder as load_embedder
 from .forecast import Forecast as Forecast
 from .forecast import Outline as Outline
 from .forecast import forecast as forecast
 from .kit import Kit as Kit
 from .plan import RunPlan as RunPlan
+from .resuming import check_same as check_same
 from .tally import ArmProgress as ArmProgress
 from .tally import Progress as Progress

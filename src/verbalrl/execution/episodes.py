@@ -6,7 +6,6 @@ from collections.abc import Collection
 
 from ..errors import MethodError
 from ..lanes import Place
-from ..memory import recall
 from ..models import CallContext
 from ..records import (
     Episode,
@@ -20,6 +19,7 @@ from ..records import (
     Situation,
 )
 from ..rollout import Assignment, GuidanceProvider, run_episode
+from .embedding import PromptAsker
 from .kit import Kit
 
 
@@ -35,7 +35,7 @@ async def run(
         Assignment(spec=work.spec, lane=place.lane, instance=view.instance, task=kit.task),
         agent=kit.agent,
         context=context,
-        guidance=provider(kit, work.spec, place),
+        guidance=provider(kit, work.spec, place, context),
         hooks=kit.hooks,
         limits=kit.limits,
     )
@@ -79,17 +79,23 @@ def pinned(spec: EpisodeSpec, place: Place) -> dict[str, int]:
     return {scope: held[scope] for scope in sorted(asked & held.keys())}
 
 
-def provider(kit: Kit, spec: EpisodeSpec, place: Place) -> GuidanceProvider:
+def provider(kit: Kit, spec: EpisodeSpec, place: Place, context: CallContext) -> GuidanceProvider:
     """Recalls from the lessons that the lane's view holds, never from the table."""
     view = instance_view(place)
-    lessons = lessons_of(view)
 
-    def guidance(role: str, situation: Situation, step: int) -> Guidance:
+    async def guidance(role: str, situation: Situation, step: int) -> Guidance:
         wanted = spec.guidance[role]
         if wanted.source == "instance":
             return _of_instance(kit, wanted, spec, place, role)
-        text = f"{situation.goal}\n{situation.observation.text}"
-        return recall(lessons, wanted, situation=text, prompts=kit.prompts, role=role, step=step)
+        return await kit.memory.recall(
+            view.lessons,
+            view.reflections,
+            wanted,
+            f"{situation.goal}\n{situation.observation.text}",
+            prompts=kit.prompts,
+            place=(role, step),
+            asker=PromptAsker(kit.memory.embedder, context.at(step=step, role=role, hook="recall")),
+        )
 
     return guidance
 

@@ -8,6 +8,7 @@ from ..agents import AgentHandle
 from ..critics import Critic
 from ..curators import Curator
 from ..ids import key_id
+from ..memory import Recaller
 from ..models import AnswerCache
 from ..prompts import PromptLibrary
 from ..records import CurateLessons, LaneKey, RunEpisode, WriteCritique
@@ -28,6 +29,7 @@ class Kit:
     hooks: tuple[Hook, ...]
     limits: Limits
     prompts: PromptLibrary
+    memory: Recaller
     cache: AnswerCache | None = None
 
 

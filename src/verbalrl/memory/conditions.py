@@ -19,7 +19,7 @@ import unicodedata
 from functools import lru_cache
 
 # The last two lines are what conditions are made of rather than about.
-_STOP_WORDS = """
+_STOP_LINES = """
     a about after all also always an and any are as at be because been before being both but by can
     could did do does doing done each either else ever every for from get got had has have he her
     him his how i if in into is it its just may me might more most must my neither no nor not of
@@ -29,7 +29,8 @@ _STOP_WORDS = """
     case cases contain contains hold holds mention mentioned mentions observation say says see seen
     show shown shows situation text word words
 """
-_STOP = frozenset(_STOP_WORDS.split())
+STOP_WORDS = frozenset(_STOP_LINES.split())
+"""Words that carry no condition; the index leaves them out too."""
 _QUOTED = re.compile(r"[\"“”„]([^\"“”„]+)[\"“”„]")
 _WORD = re.compile(r"[^\W_]+")
 _SUFFIXES = ("ingly", "edly", "ing", "ed", "ly", "es", "s", "e")
@@ -47,7 +48,7 @@ def holds(when: str, when_not: str, situation: str) -> bool:
 @lru_cache(maxsize=64)
 def _heard(situation: str) -> tuple[str, frozenset[str]]:
     """The situation as words in order, and as stems; many lessons ask about the same one."""
-    words = _words(situation)
+    words = words_of(situation)
     return f" {' '.join(words)} ", frozenset(map(_stem, words))
 
 
@@ -62,9 +63,9 @@ def _clause(clause: str, spoken: str, stems: frozenset[str], share: float) -> bo
 
 def _alternative(text: str, spoken: str, stems: frozenset[str], share: float) -> bool | None:
     """Whether it holds; None where it says nothing that could be tested."""
-    if quoted := [" ".join(_words(q)) for q in _QUOTED.findall(text)]:
+    if quoted := [" ".join(words_of(q)) for q in _QUOTED.findall(text)]:
         return all(f" {q} " in spoken for q in quoted)
-    content = {_stem(w) for w in _words(text) if w not in _STOP}
+    content = {_stem(w) for w in words_of(text) if w not in STOP_WORDS}
     numbers = {c for c in content if any(ch.isdigit() for ch in c)}
     rest = content - numbers
     if not content:
@@ -72,7 +73,8 @@ def _alternative(text: str, spoken: str, stems: frozenset[str], share: float) ->
     return numbers <= stems and len(rest & stems) >= share * len(rest)
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """The words of `text`, case folded."""
     return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 

@@ -16,6 +16,7 @@ from .cache import AnswerCache as AnswerCache
 from .cache import Shelf as Shelf
 from .calls import CallContext as CallContext
 from .calls import TokensSpent as TokensSpent
+from .embeddings import OpenAIEmbedder as OpenAIEmbedder
 from .journal import Journal as Journal
 from .journal import MemoryJournal as MemoryJournal
 from .load import asks_server as asks_server
@@ -34,6 +35,7 @@ from .prices import Prices as Prices
 from .prices import load_prices as load_prices
 from .prices import price_of as price_of
 from .remote import PROMPT_INPUTS as PROMPT_INPUTS
+from .remote import Place as Place
 from .remote import RemoteModel as RemoteModel
 from .remote import check_url as check_url
 from .retry import RetryPolicy as RetryPolicy

@@ -183,6 +183,10 @@ class CallContext:
             ambient.reset(token)
             view.close()
 
+    def charge(self, usage: Usage) -> None:
+        """Bill what was paid outside of a model call, to this view's role."""
+        self._charge(self.role, usage)
+
     def close(self) -> None:
         """Refuse further calls of this view and let go of threads that wait for one."""
         self._fence.close()

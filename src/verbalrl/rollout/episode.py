@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from .._logging import bound, get_logger
@@ -58,7 +58,7 @@ from .limits import Limits
 
 log = get_logger(__name__)
 
-GuidanceProvider = Callable[[str, Situation, int], Guidance]
+GuidanceProvider = Callable[[str, Situation, int], Guidance | Awaitable[Guidance]]
 """(role, situation, step) to guidance; step is 0 when the guidance is pinned for the episode."""
 
 _ROLE = "actor"
@@ -218,7 +218,7 @@ class _Play:
     async def _turn(self) -> None:
         """One step of the agent's, with its hooks."""
         drafts: list[Action] = []
-        situation = self._situation()
+        situation = await self._situation()
         action = await self._decide(situation, drafts)
         if action is None:
             return
@@ -229,7 +229,7 @@ class _Play:
         if self.stop is None:
             await self._after_step()
 
-    def _situation(self) -> Situation:
+    async def _situation(self) -> Situation:
         observation = self.observation
         assert observation is not None
         # Its parts are validated; validating the history at every step would be quadratic.
@@ -243,16 +243,17 @@ class _Play:
             previous=self.spec.revises,
             instance=self.public,
         )
-        return situation.model_copy(update={"guidance": self._recall(situation)})
+        return situation.model_copy(update={"guidance": await self._recall(situation)})
 
-    def _recall(self, situation: Situation) -> Guidance:
+    async def _recall(self, situation: Situation) -> Guidance:
         wanted = self.spec.guidance.get(_ROLE)
         if self.provider is None or wanted is None:
             return Guidance()
         per_step = wanted.recall == "step"
         if self.guidance is None or per_step:
             step = situation.step if per_step else 0
-            self.guidance = self.provider(_ROLE, situation, step)
+            given = self.provider(_ROLE, situation, step)
+            self.guidance = given if isinstance(given, Guidance) else await given
             self.uses += self.guidance.uses
         return self.guidance
 

@@ -11,7 +11,11 @@ from . import leases, runs
 from .lessons import Cache, Lessons, lessons, owns, projected, revision
 from .reduce import blanked, reduce_with_versions
 from .rows import dump, dump_json, insert, insert_many, load, load_json, now
+from .vectors import forget
 
+_UPDATE = (
+    "commit_id", "branch", "scope", "revision", "ordinal", "op", "lesson", "copied", "body",
+)  # fmt: skip
 _VERSION = ("branch", "lesson", "version", "n", "body")
 
 
@@ -123,29 +127,29 @@ def _insert_updates(
     connection: sqlite3.Connection, commit: Commit, made: tuple[MemoryUpdate, ...], copies: int
 ) -> list[int]:
     """Insert the updates; gives their numbers in the outbox."""
-    numbers: list[int] = []
-    for ordinal, update in enumerate(made):
-        values = {
-            "commit_id": commit.id,
-            "branch": commit.branch,
-            "scope": commit.scope,
-            "revision": commit.base + 1,
-            "ordinal": ordinal,
-            "op": update.op,
-            "lesson": update.lesson,
-            "copied": ordinal < copies,
-            "body": dump(update),
-        }
-        numbers.append(insert(connection, "updates", values))
-    return numbers
+    place = (commit.id, commit.branch, commit.scope, commit.base + 1)
+    rows = [
+        (*place, ordinal, update.op, update.lesson, ordinal < copies, dump(update))
+        for ordinal, update in enumerate(made)
+    ]
+    insert_many(connection, "updates", _UPDATE, rows)
+    numbers = connection.execute(
+        "SELECT n FROM updates WHERE commit_id = ? ORDER BY ordinal", (commit.id,)
+    )
+    return [n for (n,) in numbers]
 
 
 def _project(connection: sqlite3.Connection, branch: str, before: Lessons, after: Lessons) -> None:
     """Bring the table of lessons up to what the updates made."""
     known = {lesson.id: lesson for lesson in before}
-    for lesson in after:
-        if known.get(lesson.id) != lesson:
-            insert(connection, "lessons", {"branch": branch, **_row(lesson)}, replace=True)
+    changed = [
+        {"branch": branch, **_row(x)}
+        for x in after
+        if (old := known.get(x.id)) is not x and old != x
+    ]
+    if changed:
+        rows = [tuple(row.values()) for row in changed]
+        insert_many(connection, "lessons", tuple(changed[0]), rows, replace=True)
 
 
 def _row(lesson: Lesson) -> dict[str, object]:
@@ -172,7 +176,7 @@ def _row(lesson: Lesson) -> dict[str, object]:
 
 
 def _erase(connection: sqlite3.Connection, commit: Commit) -> None:
-    """What a purged lesson said, from its updates and versions on this branch."""
+    """What a purged lesson said, from its updates and versions on this branch, and its vectors."""
     for purge in commit.updates:
         if purge.op is not Operation.PURGE:
             continue
@@ -181,7 +185,9 @@ def _erase(connection: sqlite3.Connection, commit: Commit) -> None:
             (commit.branch, purge.lesson, Operation.PURGE),
         ).fetchall()
         for n, body in rows:
-            text = dump(blanked(load(MemoryUpdate, body)))
+            update = load(MemoryUpdate, body)
+            forget(connection, update)
+            text = dump(blanked(update))
             connection.execute("UPDATE updates SET body = ? WHERE n = ?", (text, n))
         connection.execute(
             "DELETE FROM lesson_versions WHERE branch = ? AND lesson = ?",

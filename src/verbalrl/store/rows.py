@@ -57,6 +57,8 @@ def load_json(text: str) -> Any:
 
 def normalise_if_needed(text: str) -> str:
     """`text` as SQLite can store it: lone surrogates are the only thing that it refuses."""
+    if text.isascii():
+        return text
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -79,11 +81,13 @@ def insert_many(
     table: str,
     columns: Sequence[str],
     rows: Sequence[Sequence[Any]],
+    *,
+    replace: bool = False,
 ) -> None:
     """Insert `rows`, each in the order of `columns`."""
     if rows:
-        marks = ", ".join("?" * len(columns))
-        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
+        verb, marks = "INSERT OR REPLACE" if replace else "INSERT", ", ".join("?" * len(columns))
+        sql = f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({marks})"
         connection.executemany(sql, [[_bindable(v) for v in row] for row in rows])
 
 

@@ -149,7 +149,32 @@ UPDATE calls SET run = coalesce(
 CREATE INDEX calls_run ON calls (run);
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
+# What indexes keep: all of it is made again from lessons, so it may be deleted at any time.
+_INDEXES = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+INSERT INTO facts VALUES ('store', lower(hex(randomblob(16))));
+
+-- Which embedder has a fingerprint.
+CREATE TABLE embedders (
+  fingerprint TEXT PRIMARY KEY, name TEXT NOT NULL, config TEXT NOT NULL
+) STRICT;
+
+-- float32, little-endian; a pure function of embedder and text, hence of the key.
+CREATE TABLE embeddings (
+  fingerprint TEXT NOT NULL, content TEXT NOT NULL, vector BLOB NOT NULL,
+  PRIMARY KEY (fingerprint, content)
+) STRICT;
+
+-- Up to which number of the outbox an index outside this file has followed.
+CREATE TABLE index_state (
+  name TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, generation INTEGER NOT NULL,
+  applied_n INTEGER NOT NULL, rows INTEGER NOT NULL
+) STRICT;
+"""
+
+_VERSION_3 = _INDEXES
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 """Entry n takes a file from version n to n + 1."""
 
 

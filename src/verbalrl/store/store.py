@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self, TypeVar
 
 from pydantic import JsonValue
@@ -35,6 +34,7 @@ from . import commits, digest, episodes, finding, journal, leases, lessons, publ
 from .leases import Lease
 from .locks import FileLock, Liveness
 from .reading import Readers
+from .vectors import Vectors
 from .writer import Work, Writer, close_connection
 
 T = TypeVar("T")
@@ -87,6 +87,8 @@ class Store(Readers):
         self._cache = lessons.Cache()
         self._alive = Liveness(folder)
         self._closed = False
+        self.vectors = Vectors(self._read, self._do)
+        """What indexes keep in the file."""
 
     def close(self) -> None:
         """Write what is under way, give up all leases, and close; a second call does nothing."""
@@ -105,12 +107,7 @@ class Store(Readers):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # Runs and branches

@@ -66,7 +66,7 @@ def resume(context: click.Context, /, **options: Any) -> None:
 def _setup(record: RunRecord, folder: Path, options: Mapping[str, Any]) -> Setup:
     config = record.config
     before = Limits.model_validate(config.get("limits") or {})
-    prompts = config.get("prompts")
+    prompts, url = config.get("prompts"), config.get("embedder_url")
     return Setup(
         model=_model(record, "agent") or record.model,
         critic=_model(record, "critic"),
@@ -77,6 +77,9 @@ def _setup(record: RunRecord, folder: Path, options: Mapping[str, Any]) -> Setup
         prompts=Path(str(prompts)) if prompts else None,
         cache=before.cache,
         servers=_servers(config.get("servers")),
+        embedder=str(config.get("embedder") or "hash"),
+        embedder_url=None if url is None else str(url),
+        index=str(config.get("index") or "exact"),
     )
 
 

@@ -53,6 +53,9 @@ class RunOptions:
     budget: Budget
     dry_run: bool
     prompts: Path | None
+    embedder: str
+    embedder_url: str | None
+    index: str
     trust_code: bool
     untrusted: bool
     cache: Path | None
@@ -136,6 +139,26 @@ def _conditions(command: F) -> F:
     return command
 
 
+def _recalling(command: F) -> F:
+    """How lessons are found that do not all fit into a prompt."""
+    for decorate in (
+        click.option(
+            "--index", default="exact", metavar="I", help="exact, chroma:DIR or chroma:URL. [exact]"
+        ),
+        click.option(
+            "--embedder-url", metavar="URL", help="Server that embeds for an openai: embedder."
+        ),
+        click.option(
+            "--embedder",
+            default="hash",
+            metavar="NAME",
+            help="hash (lexical), onnx-minilm or openai:NAME; asked where lessons do not all fit.",
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
 @click.command()
 @click.argument("task")
 @server_options
@@ -143,6 +166,7 @@ def _conditions(command: F) -> F:
 @_models
 @_amounts
 @_conditions
+@_recalling
 @budget_options
 @click.option("--dry-run", is_flag=True, help="Say what it would take; ask and write nothing.")
 @store_option
@@ -179,6 +203,9 @@ def _run(given: RunOptions, how: Method | None, task: Task) -> int:
             prompts=given.prompts,
             cache=given.cache,
             budget=given.budget,
+            embedder=given.embedder,
+            embedder_url=given.embedder_url,
+            index=given.index,
         ).at(given.base_url, given.offline_server)
     )
     say_notes(task)

@@ -1,0 +1,181 @@
+"""Indexes: which stored vectors are nearest to one. They name rows and hold nothing else.
+
+A row is a text in a scope: the key is (scope, content hash), its vector a function of the content.
+So rows are only ever added, by whichever branch and revision brings the text, and what a view may
+show is decided by the view. A wrong index can find less, never show what is not there.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from .embed import Matrix, Vector
+
+
+class Key(NamedTuple):
+    """Names a row."""
+
+    scope: str
+    content: str
+
+
+class Hit(NamedTuple):
+    """A row found, and how near it is: its cosine, higher is nearer."""
+
+    scope: str
+    content: str
+    score: float
+
+
+class Index(Protocol):
+    """What recall asks of an index. Vectors are float32 of length 1."""
+
+    def upsert(self, keys: Sequence[Key], vectors: Matrix, /) -> None:
+        """Hold these rows; those that are there are overwritten."""
+
+    def delete(self, keys: Iterable[Key], /) -> None:
+        """Hold these rows no longer; unknown ones do not matter."""
+
+    def search(self, scopes: Sequence[str], vector: Vector, k: int, /) -> list[Hit]:
+        """At most `k` rows of these scopes, the nearest first, ties by (content, scope)."""
+
+    def count(self) -> int:
+        """How many rows it holds."""
+
+    def reset(self) -> None:
+        """Hold nothing."""
+
+    def close(self) -> None:
+        """Let go of memory and files; a second call does nothing."""
+
+
+class ExactIndex:
+    """Looks at every row of the scopes asked for: exact, in memory, one matrix per scope."""
+
+    def __init__(self) -> None:
+        self._scopes: dict[str, _Block] = {}
+        self._lock = threading.Lock()
+
+    def upsert(self, keys: Sequence[Key], vectors: Matrix, /) -> None:
+        """Hold these rows; those that are there are overwritten."""
+        with self._lock:
+            rows: dict[str, list[int]] = {}
+            for n, key in enumerate(keys):
+                rows.setdefault(key.scope, []).append(n)
+            for scope, numbers in rows.items():
+                if scope not in self._scopes:
+                    self._scopes[scope] = _Block(vectors.shape[1])
+                block = self._scopes[scope]
+                block.put([keys[n].content for n in numbers], vectors[numbers])
+
+    def delete(self, keys: Iterable[Key], /) -> None:
+        """Hold these rows no longer; unknown ones do not matter."""
+        with self._lock:
+            for scope, content in keys:
+                if scope in self._scopes:
+                    self._scopes[scope].drop(content)
+
+    def search(self, scopes: Sequence[str], vector: Vector, k: int, /) -> list[Hit]:
+        """At most `k` rows of these scopes, the nearest first, ties by (content, scope)."""
+        with self._lock:
+            found = [
+                Hit(scope, content, score)
+                for scope in dict.fromkeys(scopes)
+                if scope in self._scopes
+                for content, score in self._scopes[scope].nearest(vector, k)
+            ]
+        return sorted(found, key=lambda hit: (-hit.score, hit.content, hit.scope))[: max(k, 0)]
+
+    def has(self, key: Key) -> bool:
+        """Whether it holds that row."""
+        block = self._scopes.get(key.scope)
+        return block is not None and key.content in block.places
+
+    def vectors(self, keys: Sequence[Key]) -> Matrix:
+        """The rows' vectors; all must be there."""
+        import numpy as np
+
+        if not keys:
+            return np.zeros((0, 0), dtype=np.float32)
+        blocks = self._scopes
+        if len({key.scope for key in keys}) == 1:
+            block = blocks[keys[0].scope]
+            one: Matrix = block.rows[[block.places[key.content] for key in keys]]
+            return one
+        return np.stack([blocks[s].rows[blocks[s].places[c]] for s, c in keys])
+
+    def count(self) -> int:
+        """How many rows it holds."""
+        return sum(len(block.contents) for block in self._scopes.values())
+
+    def reset(self) -> None:
+        """Hold nothing."""
+        with self._lock:
+            self._scopes.clear()
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self.reset()
+
+
+class _Block:
+    """The rows of one scope, without gaps, in a matrix that grows by doubling."""
+
+    def __init__(self, dim: int) -> None:
+        import numpy as np
+
+        self.contents: list[str] = []
+        self.places: dict[str, int] = {}
+        self.rows: Matrix = np.zeros((16, dim), dtype=np.float32)
+
+    def put(self, contents: Sequence[str], vectors: Matrix) -> None:
+        import numpy as np
+
+        for content in contents:
+            if content not in self.places:
+                self.places[content] = len(self.contents)
+                self.contents.append(content)
+        if len(self.contents) > len(self.rows):
+            grown = np.zeros((2 * len(self.contents), self.rows.shape[1]), dtype=np.float32)
+            grown[: len(self.rows)] = self.rows
+            self.rows = grown
+        self.rows[[self.places[content] for content in contents]] = vectors
+
+    def drop(self, content: str) -> None:
+        place = self.places.pop(content, None)
+        if place is None:
+            return
+        last = self.contents.pop()
+        if last != content:
+            self.contents[place] = last
+            self.places[last] = place
+            self.rows[place] = self.rows[len(self.contents)]
+
+    def nearest(self, vector: Vector, k: int) -> list[tuple[str, float]]:
+        """The best `k`, and all that tie with the last of them."""
+        import numpy as np
+
+        count = len(self.contents)
+        if count == 0 or k < 1:
+            return []
+        scores = _dots(self.rows[:count], vector)
+        if k >= count:
+            places = np.arange(count)
+        else:
+            edge = scores[np.argpartition(scores, count - k)[count - k]]
+            places = np.nonzero(scores >= edge)[0]
+        return [(self.contents[p], float(scores[p])) for p in places]
+
+
+def _dots(rows: Matrix, vector: Vector) -> Vector:
+    """Row by row, at the speed at which memory is read; a matrix product takes twice as long."""
+    import numpy as np
+
+    if hasattr(np, "vecdot"):
+        fast: Vector = np.vecdot(rows, vector)
+        return fast
+    slow: Vector = np.einsum("ij,j->i", rows, vector)
+    return slow

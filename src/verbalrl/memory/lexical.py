@@ -1,0 +1,132 @@
+"""Which lessons share words with a situation: BM25 by SQLite's FTS5, over exactly the given texts.
+
+The statistics (how many lessons, how many hold a word) decide prompts, so they must be a function
+of the lessons of the view alone: never of other branches, later revisions or the order of arrival.
+So each table lives in memory, holds the texts of one set of contents, and is brought to the next
+set by its differences; the scores are those of a table made afresh.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Mapping
+
+from .conditions import STOP_WORDS, words_of
+
+FREQUENT_SHARE = 0.1
+"""A word in more of the texts than this is left out: it costs most and says least."""
+_FREQUENT_FLOOR = 20
+_TERMS = 24
+_FEWEST_TERMS = 4
+_ROWS = 2000
+"""Words of a situation are looked up, the rarest first, while they are at most `_TERMS` and occur
+in at most `_ROWS` texts together, but `_FEWEST_TERMS` in any case: so a search has a price."""
+_MANY = 500
+
+_TABLE = (
+    "CREATE VIRTUAL TABLE lessons USING fts5("
+    "body, content='', tokenize='porter unicode61 remove_diacritics 2')"
+)
+
+
+class Lexical:
+    """The texts of one set of contents, by content hash."""
+
+    def __init__(self, texts: Mapping[str, str] = {}) -> None:
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self._db.execute(_TABLE)
+        self._texts: dict[str, str] = {}
+        self._by_row: dict[int, str] = {}
+        self._counts: dict[str, int] = {}
+        self.bring_to(texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def differs(self, contents: Iterable[str]) -> int:
+        """In how many texts this set differs from `contents`."""
+        return len(self._texts.keys() ^ set(contents))
+
+    def bring_to(self, texts: Mapping[str, str]) -> None:
+        """Hold exactly `texts`."""
+        with self._lock:
+            gone = [c for c in self._texts if c not in texts]
+            new = sorted((c for c in texts if c not in self._texts), key=_row)
+            if not gone and not new:
+                return
+            self._db.execute("BEGIN")
+            # A table without content deletes by the text that it was given.
+            self._db.executemany(
+                "INSERT INTO lessons (lessons, rowid, body) VALUES ('delete', ?, ?)",
+                [(_row(content), self._texts[content]) for content in gone],
+            )
+            self._db.executemany(
+                "INSERT INTO lessons (rowid, body) VALUES (?, ?)",
+                [(_row(content), texts[content]) for content in new],
+            )
+            self._db.execute("COMMIT")
+            if len(gone) + len(new) > _MANY:
+                # One segment is searched twice as fast as several.
+                self._db.execute("INSERT INTO lessons (lessons) VALUES ('optimize')")
+            for content in gone:
+                del self._texts[content], self._by_row[_row(content)]
+            for content in new:
+                self._texts[content] = texts[content]
+                self._by_row[_row(content)] = content
+            self._counts.clear()
+
+    def search(self, text: str, k: int) -> list[tuple[str, float]]:
+        """(content, BM25) of the best `k`, the best first; higher is better, ties by content."""
+        with self._lock:
+            terms = self._terms(text)
+            if not terms or k < 1:
+                return []
+            wanted = " OR ".join(map(_quoted, terms))
+            sql = (
+                "SELECT rowid, -rank FROM lessons WHERE lessons MATCH ?"
+                " ORDER BY rank, rowid LIMIT ?"
+            )
+            found = self._db.execute(sql, (wanted, k)).fetchall()
+            return sorted(
+                ((self._by_row[row], score) for row, score in found),
+                key=lambda hit: (-hit[1], hit[0]),
+            )
+
+    def close(self) -> None:
+        """Let the table go."""
+        with self._lock:
+            self._db.close()
+
+    def _terms(self, text: str) -> list[str]:
+        """The words worth looking up: no stop word, none that is everywhere, the rarest first."""
+        most = max(FREQUENT_SHARE * len(self._texts), _FREQUENT_FLOOR)
+        words = {word for word in words_of(text) if word not in STOP_WORDS and len(word) > 1}
+        counted = sorted((self._count(word), word) for word in words)
+        chosen: list[str] = []
+        rows = 0
+        for count, word in counted:
+            if 0 < count <= most:
+                rows += count
+                if rows > _ROWS and len(chosen) >= _FEWEST_TERMS:
+                    break
+                chosen.append(word)
+        return chosen[:_TERMS]
+
+    def _count(self, word: str) -> int:
+        known = self._counts.get(word)
+        if known is None:
+            sql = "SELECT count(*) FROM lessons WHERE lessons MATCH ?"
+            known = self._counts[word] = self._db.execute(sql, (_quoted(word),)).fetchone()[0]
+        return known
+
+
+def _row(content: str) -> int:
+    """A row number that every build gives to a content: ties then break alike."""
+    return int(content[:15], 16)
+
+
+def _quoted(word: str) -> str:
+    # Words are letters and digits, so nothing of FTS5's query language can be in them.
+    return f'"{word}"'

@@ -1,0 +1,148 @@
+"""The lessons of a view whose vectors are nearest to a situation's.
+
+Vectors come from the store, or from the embedder and then into the store. An exact scan always can
+answer; an index outside the store, where one is asked for, may answer for large views.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from .._logging import get_logger
+from ..errors import ModelError, StorageError
+from ..records import Usage
+from ..store import Store
+from .embed import Embedder, fingerprint
+from .following import Follower
+from .index import ExactIndex, Hit, Key
+from .pool import Item, Shelf
+
+if TYPE_CHECKING:
+    from .embed import Matrix, Vector
+
+log = get_logger(__name__)
+
+_BATCH = 256
+
+
+class VectorCache:
+    """Vectors by content: from the store if they are there, else made and kept there."""
+
+    def __init__(self, store: Store, embedder: Embedder) -> None:
+        self.embedder = embedder
+        self.fingerprint = fingerprint(embedder)
+        self._store = store
+        self._named = False
+
+    async def rows(self, texts: Mapping[str, str]) -> tuple[Matrix, Usage]:
+        """A row for each of `texts` (content to text), in their order, and what was paid."""
+        import numpy as np
+
+        contents = list(texts)
+        found = self._store.vectors.get(self.fingerprint, contents)
+        missing = [content for content in contents if content not in found]
+        paid = Usage()
+        for start in range(0, len(missing), _BATCH):
+            part = missing[start : start + _BATCH]
+            made, usage = await self.embedder.embed([texts[content] for content in part])
+            if len(made) != len(part):
+                raise ModelError(
+                    f"{self.embedder.name} gave {len(made)} vectors for {len(part)} texts"
+                )
+            new = {c: row.astype("<f4").tobytes() for c, row in zip(part, made, strict=True)}
+            self._keep(new)
+            found |= new
+            paid += usage
+        if len({len(vector) for vector in found.values()}) > 1:
+            raise ModelError(
+                f"{self.embedder.name} gives vectors of another size than before; "
+                "give it another name, or name its dimensions"
+            )
+        joined = b"".join(found[content] for content in contents)
+        rows = np.frombuffer(joined, dtype="<f4").reshape(len(contents), -1)
+        return rows.astype(np.float32, copy=False), paid
+
+    async def aclose(self) -> None:
+        """Close the connections that the embedder holds on the running loop, if it holds any."""
+        closing = getattr(self.embedder, "aclose", None)
+        if closing is not None:
+            await closing()
+
+    def _keep(self, vectors: Mapping[str, bytes]) -> None:
+        kept = self._store.vectors
+        try:
+            if not self._named:
+                kept.name_embedder(self.fingerprint, self.embedder.name, self.embedder.config)
+                self._named = True
+            kept.put(self.fingerprint, vectors)
+        except StorageError as error:
+            # They can be made again; recall does not need them on the disk.
+            log.warning("vectors.not_kept", why=str(error))
+
+
+class Nearest:
+    """Finds lessons of a shelf by vector."""
+
+    def __init__(self, store: Store, embedder: Embedder, index: str) -> None:
+        self._cache = VectorCache(store, embedder)
+        self._exact = ExactIndex()
+        self._far = Follower.of(index, store, self._cache)
+        self._prepared: WeakSet[Shelf] = WeakSet()
+        self._turn = asyncio.Lock()
+
+    async def prepare(self, shelf: Shelf) -> Usage:
+        """Have all vectors of `shelf` at hand; gives what was paid for them."""
+        if shelf in self._prepared:
+            return Usage()
+        async with self._turn:
+            missing = [key for key in _keys(shelf) if not self._exact.has(key)]
+            paid = Usage()
+            if missing:
+                texts = {key.content: shelf.texts[key.content] for key in missing}
+                rows, paid = await self._cache.rows(texts)
+                places = {content: n for n, content in enumerate(texts)}
+                self._exact.upsert(missing, rows[[places[key.content] for key in missing]])
+            self._prepared.add(shelf)
+        return paid
+
+    async def search(self, shelf: Shelf, vector: Vector, k: int) -> list[Hit]:
+        """At most `k` lessons of a prepared shelf, one hit for each content and scope."""
+        if self._far is not None and len(shelf.by_content) >= self._far.scan_below:
+            found = await self._far.search(shelf.revisions, vector, k, shelf.by_content)
+            if found is not None:
+                return found
+        wanted, asked = min(k, len(shelf.by_content)), k
+        while True:
+            hits = self._exact.search(list(shelf.revisions), vector, asked)
+            # Rows of other branches and revisions are not of this view.
+            seen = [hit for hit in hits if hit.content in shelf.by_content]
+            if len(seen) >= wanted or asked >= self._exact.count():
+                return seen[:k]
+            asked *= 4
+
+    def vectors(self, items: Sequence[Item]) -> Matrix:
+        """A row for each item of a prepared shelf."""
+        return self._exact.vectors([Key(item.lesson.scope, item.content) for item in items])
+
+    @property
+    def far(self) -> Follower | None:
+        """The index outside the store, where there is one."""
+        return self._far
+
+    async def aclose(self) -> None:
+        """Close the embedder's connections on this loop, and then the rest."""
+        await self._cache.aclose()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of memory and of the index outside."""
+        self._exact.close()
+        if self._far is not None:
+            self._far.close()
+
+
+def _keys(shelf: Shelf) -> list[Key]:
+    return list(dict.fromkeys(Key(x.lesson.scope, x.content) for x in shelf.items))

@@ -1,0 +1,213 @@
+"""The lessons that a prompt may draw on, arranged once for the many prompts of a view. Pure.
+
+Shared lessons stand on a `Shelf`, which the prompts of a whole round have in common; what belongs
+to one instance, and what a plan forces in or out, joins it in a `Pool` for one prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+from ..records import GuidanceSpec, Lesson, LessonBody, LessonKind, Origin, Outcome, Status
+from .embed import text_of
+
+STABLE_SHARE = 0.5
+"""Of the budget, at most, for the stable block."""
+UNTRUSTED_SHARE = 0.25
+"""Of the budget, at most, for lessons made from untrusted text."""
+
+BARRED = (Status.QUARANTINED, Status.REVOKED, Status.PURGED)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A lesson, with what takes long to find out about it."""
+
+    lesson: Lesson
+    content: str
+    tokens: int
+    general: bool
+    """True where there is no condition to test."""
+
+    @classmethod
+    def of(cls, lesson: Lesson) -> Item:
+        """The item of `lesson`."""
+        body = lesson.body
+        # A reflection serves the very instance that it came from: there is nothing to test.
+        reflection = lesson.kind is LessonKind.REFLECTION
+        general = reflection or not (body.conditional or body.when_not.strip())
+        return cls(lesson, *_facts(body), general)
+
+    @property
+    def untrusted(self) -> bool:
+        """Whether it was made from untrusted text."""
+        return self.lesson.trust is Origin.UNTRUSTED
+
+    @property
+    def age(self) -> tuple[int, int, int, str, str]:
+        """Oldest first, whatever order they came in; a reflection is as new as its critique."""
+        lesson = self.lesson
+        moved = lesson.kept_at if lesson.kind is LessonKind.REFLECTION else 0
+        return (moved, lesson.born, lesson.position, self.content, lesson.id)
+
+
+@lru_cache(maxsize=1 << 14)
+def _facts(body: LessonBody) -> tuple[str, int]:
+    # The same bodies are arranged for every prompt of an instance.
+    return body.content, body.tokens
+
+
+class Room:
+    """What is left of the budget, and of the share of it that untrusted text may fill."""
+
+    def __init__(self, tokens: int, untrusted: int | None = None) -> None:
+        self.tokens = tokens
+        self.untrusted = int(tokens * UNTRUSTED_SHARE) if untrusted is None else untrusted
+
+    def take(self, item: Item) -> None:
+        """Put `item` in, whether or not there is room."""
+        self.tokens -= item.tokens
+        if item.untrusted:
+            self.untrusted -= item.tokens
+
+    def offer(self, item: Item) -> Outcome:
+        """Put `item` in if there is room; what became of it."""
+        if item.untrusted and item.tokens > self.untrusted:
+            return "trust"
+        if item.tokens > self.tokens:
+            return "budget"
+        self.take(item)
+        return "injected"
+
+
+class Shelf:
+    """Lessons of shared scopes in the order of (scope as asked for, age)."""
+
+    def __init__(
+        self, items: Iterable[Item], spec: GuidanceSpec, apart: Sequence[Lesson] = ()
+    ) -> None:
+        self.apart = apart
+        """Reflections that came with them."""
+        self.items = sorted(items, key=lambda item: (_place(item.lesson, spec), item.age))
+        self.by_id = {item.lesson.id: item for item in self.items}
+        self.by_content: dict[str, list[Item]] = {}
+        for item in self.items:
+            self.by_content.setdefault(item.content, []).append(item)
+        self.conditional = [item for item in self.items if not item.general]
+        general = [item for item in self.items if item.general]
+        self.general_tokens = sum(item.tokens for item in general)
+        self.untrusted_tokens = sum(item.tokens for item in general if item.untrusted)
+        self.least_tokens = min((item.tokens for item in self.items), default=0)
+        self.standing: dict[str, tuple[float, float]] = {}
+        """By lesson id; for whoever ranks."""
+        self._stable: dict[tuple[int, int], tuple[Item, ...]] = {}
+
+    @classmethod
+    def of(
+        cls, lessons: Iterable[Lesson], spec: GuidanceSpec, before: Shelf | None = None
+    ) -> Shelf:
+        """The usable ones that `spec` asks for; what `before` knows of them is taken from there."""
+        known = {} if before is None else before.by_id
+        found: list[Item] = []
+        apart: list[Lesson] = []
+        for lesson in lessons:
+            if lesson.kind is LessonKind.REFLECTION:
+                apart.append(lesson)
+            elif lesson.usable and _asked(lesson, spec):
+                old = known.get(lesson.id)
+                same = old is not None and old.lesson is lesson
+                found.append(old if old is not None and same else Item.of(lesson))
+        return cls(found, spec, apart)
+
+    @cached_property
+    def texts(self) -> dict[str, str]:
+        """What is embedded and searched, by content."""
+        return {content: text_of(same[0].lesson.body) for content, same in self.by_content.items()}
+
+    @cached_property
+    def revisions(self) -> dict[str, int]:
+        """By scope, the newest revision that any of its lessons knows."""
+        found: dict[str, int] = {}
+        for item in self.items:
+            lesson = item.lesson
+            found[lesson.scope] = max(found.get(lesson.scope, 0), lesson.born, lesson.kept_at)
+        return found
+
+    def stable(self, budget: int, left: int) -> tuple[Item, ...]:
+        """General active lessons, oldest first, while they fit; never looks at a situation.
+
+        Whether one goes in depends on older ones alone, so a new one never changes what is before.
+        `left` is what texts and forced lessons leave of the budget.
+        """
+        tokens = max(0, min(int(budget * STABLE_SHARE), left))
+        if (budget, tokens) not in self._stable:
+            room = Room(tokens, untrusted=int(budget * UNTRUSTED_SHARE))
+            self._stable[budget, tokens] = tuple(
+                item
+                for item in self.items
+                if item.general
+                and item.lesson.status is Status.ACTIVE
+                and room.tokens >= self.least_tokens
+                and room.offer(item) == "injected"
+            )
+        return self._stable[budget, tokens]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What one prompt may get."""
+
+    shared: Shelf
+    reflections: Sequence[Item] = ()
+    """Of the instance, in the order of (scope, age)."""
+    forced: Sequence[Item] = ()
+    withheld: Sequence[Item] = ()
+    known: Sequence[Lesson] = field(default=(), repr=False)
+    """All lessons of the view, in any order and status."""
+
+    @classmethod
+    def of(cls, lessons: Iterable[Lesson], spec: GuidanceSpec, shelf: Shelf | None = None) -> Pool:
+        """What `spec` asks for; `shelf` stands for the shared lessons, where nothing is forced."""
+        known = tuple(lessons)
+        if shelf is not None and not spec.force_in and not spec.force_out:
+            own = [x for x in known if x.kind is LessonKind.REFLECTION and x.usable]
+            return cls(shelf, _sorted((x for x in own if _asked(x, spec)), spec), known=known)
+        reach = [x for x in known if _in_reach(x, spec)]
+        out = [x for x in reach if x.id in spec.force_out]
+        forced = [x for x in reach if x.id in spec.force_in and x.id not in spec.force_out]
+        free = [x for x in reach if x.id not in spec.force_in and x.id not in spec.force_out]
+        return cls(
+            Shelf((Item.of(x) for x in free if x.kind is not LessonKind.REFLECTION), spec),
+            _sorted((x for x in free if x.kind is LessonKind.REFLECTION), spec),
+            _sorted(forced, spec),
+            _sorted(out, spec),
+            known,
+        )
+
+    @property
+    def size(self) -> int:
+        """How many lessons are in reach."""
+        parts = (self.shared.items, self.reflections, self.forced, self.withheld)
+        return sum(map(len, parts))
+
+
+def _sorted(lessons: Iterable[Lesson], spec: GuidanceSpec) -> list[Item]:
+    items = map(Item.of, lessons)
+    return sorted(items, key=lambda item: (_place(item.lesson, spec), item.age))
+
+
+def _in_reach(lesson: Lesson, spec: GuidanceSpec) -> bool:
+    fit = lesson.usable or lesson.id in spec.force_in
+    return fit and lesson.status not in BARRED and _asked(lesson, spec)
+
+
+def _asked(lesson: Lesson, spec: GuidanceSpec) -> bool:
+    wanted = not spec.scopes or lesson.scope in spec.scopes
+    return wanted and (not spec.kinds or lesson.kind in spec.kinds)
+
+
+def _place(lesson: Lesson, spec: GuidanceSpec) -> int:
+    # Revisions count per scope, so ages of two scopes do not compare: scopes stand in order.
+    return spec.scopes.index(lesson.scope) if lesson.scope in spec.scopes else len(spec.scopes)

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from verbalrl.ids import content_hash, normalised
+
+
+@given(st.text(max_size=40) | st.text(" \t\n.;,!aB\x1c\u2003ﬁẞ", max_size=20))
+def test_normalised_folds_case_width_white_space_and_ends(text: str) -> None:
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    assert normalised(text) == re.sub(r"\s+", " ", folded).strip(" .;,!")
+
+
+def test_empty_fields_do_not_count() -> None:
+    assert content_hash({"a": "x", "b": " . "}) == content_hash({"a": "X."})
+    assert content_hash({"a": "x"}) != content_hash({"b": "x"})
