@@ -1,8 +1,8 @@
 """The one writer of a store in this process: a thread, a queue, and one fsync for many rows.
 
-Whatever is asked for while a commit is under way goes into the next one together. Each item runs in
-a savepoint of its own, so that one that fails takes nobody else along. A caller hears back once its
-rows are on the disk.
+Whatever is asked for while a commit is under way goes into the next one together. Where one fails,
+all are done again, each in a savepoint of its own, so that it takes nobody else along. A caller
+hears back once its rows are on the disk.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -144,11 +145,20 @@ class Writer:
     def _transaction(self, connection: sqlite3.Connection, batch: list[_Item]) -> list[Any]:
         if not batch:
             return []
+        # Each statement gives the interpreter away, and waits for it behind a busy event loop: one
+        # that is left out is worth milliseconds. So savepoints are for batches in which one failed.
+        try:
+            return self._committed(connection, [item.work for item in batch])
+        except _OF_THE_ITEM:
+            works = [partial(self._attempt, work=item.work) for item in batch]
+            return self._committed(connection, works)
+
+    def _committed(self, connection: sqlite3.Connection, works: Iterable[Work[Any]]) -> list[Any]:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            outcomes = [self._attempt(connection, item.work) for item in batch]
+            outcomes = [work(connection) for work in works]
             connection.execute("COMMIT")
-        except sqlite3.Error:
+        except _OF_THE_ITEM:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
