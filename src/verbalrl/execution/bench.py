@@ -93,7 +93,7 @@ class Bench:
             view,
             episodes=tuple(store.episode(e.id) or e for e in view.episodes),
             critiques=tuple(store.critique(c.id) or c for c in view.critiques),
-            reflections=self._lessons(lane, scope, self._revisions[lane.branch, scope]),
+            reflections=self._lessons(lane, scope, view.own_revision),
         )
 
     @property
