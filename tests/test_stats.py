@@ -253,3 +253,17 @@ def test_the_table_names_lessons_that_leak() -> None:
     assert "5 lessons hold 8 words in a row of a test instance" in result.table()
     assert "le_0, le_1, le_2 and 2 more" in result.table()
     assert summarise(facts(), [], {"learned": ArmFacts()}).figures["leaks"] is None
+
+
+def test_a_table_says_what_kept_an_arm_from_learning() -> None:
+    facts = RunFacts(
+        run="r", task="t", method="reflexion", model="m", simulated=False, learns="instance",
+        trials=1, seeds=(0,), train=1, test=0, reported="train",
+    )  # fmt: skip
+    counts = {"written": 3, "useful": 0, "refused": {"empty": 1}, "failed": 2}
+    arms = {"learned": ArmFacts(critiques={**counts, "failed_curations": 1})}
+    shown = summarise(facts, [outcome("i", 1, success=True)], arms).table()
+    said = "learned: 0 of 3 critiques useful (2 failed, 1 refused), 1 curations failed"
+    assert said in shown
+    fine = {"learned": ArmFacts(critiques={"written": 3, "useful": 3, "failed": 0})}
+    assert "critiques" not in summarise(facts, [outcome("i", 1, success=True)], fine).table()

@@ -333,14 +333,33 @@ def ready(record: BaseModel) -> Any:
     return _value(record)
 
 
+def _check_overrides(folder: Path, shipped: Path) -> None:
+    """Refuse a folder whose files take the place of nothing: a wrong name would go unnoticed."""
+    known = sorted(f.relative_to(shipped).as_posix() for f in shipped.rglob(f"*{SUFFIX}"))
+    given = [f.relative_to(folder).as_posix() for f in sorted(folder.rglob("*")) if f.is_file()]
+    if not any(name in known for name in given):
+        raise PromptError(f"prompts: {folder} has none of {', '.join(known)}")
+    for name in given:
+        if name.endswith(SUFFIX) and name not in known and not name.startswith("_"):
+            raise PromptError(f"{folder}: " + str(UnknownNameError.of("prompt file", name, known)))
+
+
 @lru_cache(maxsize=1)
 def _shipped() -> PromptLibrary:
     return PromptLibrary()
 
 
 def library(overrides: Path | str | None = None) -> PromptLibrary:
-    """The prompts, those in the folder `overrides` first; the shipped ones are read but once."""
-    return _shipped() if overrides is None else PromptLibrary(Path(overrides))
+    """The prompts, those in the folder `overrides` first; the shipped ones are read but once.
+
+    Raises:
+        PromptError: The folder is not there, or a file of it takes the place of none.
+    """
+    if overrides is None:
+        return _shipped()
+    made = PromptLibrary(Path(overrides))
+    _check_overrides(Path(overrides), _resources.root("prompts"))
+    return made
 
 
 def _value(value: Any) -> Any:

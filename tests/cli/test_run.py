@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from verbalrl._resources import root
 from verbalrl.cli import main
 from verbalrl.store import open_store
 
@@ -217,7 +218,6 @@ def test_a_run_that_outlasts_its_time_before_it_begins_is_given_up(
         (["gridnav-v1", *OFFLINE, "--arms", "lerned"], "did you mean: learned"),
         (["gridnav-v1", *OFFLINE, "--arms", "none,none"], "'none' is named twice"),
         (["gridnav-v1", *OFFLINE, "--method", "reflex"], "did you mean: reflexion"),
-        (["gridnav-v1", *OFFLINE, "--set", "window=2"], "give --method"),
         (["gridnav-v1", *OFFLINE, "--method", "reflexion", "--gate", "none"], "has no gate"),
         (["gridnav-v1", *OFFLINE, "--method", "reflexion", "--set", "windw=2"], "window"),
         (["gridnav-v1", *OFFLINE, "--instances", "4:2"], "holds no instance"),
@@ -318,3 +318,48 @@ def test_interrupted_run_says_how_to_go_on_and_reaches_the_same_memory(
     whole = json.loads(capsys.readouterr().out)
     assert resumed["memory_digest"] == whole["memory_digest"]
     assert resumed["status"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--base-url", ""], "--base-url: an empty text is no address"),
+        (["--prompts", "{empty}"], "has none of"),
+        (["--prompts", "{wrong}"], "unknown prompt file 'actor/atc.jinja'; did you mean"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    for name in ("empty", "wrong/actor"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("act", "atc"):
+        text = (root("prompts") / "actor" / "act.jinja").read_text(encoding="utf-8")
+        (tmp_path / "wrong" / "actor" / f"{name}.jinja").write_text(text, encoding="utf-8")
+    given = [a.format(empty=tmp_path / "empty", wrong=tmp_path / "wrong") for a in arguments]
+    base = ["run", "gridnav-v1", "--model", "offline:apprentice", "--store", str(tmp_path / "s")]
+    assert main([*base, *given]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_run_that_cannot_learn_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = ["--model", "offline:apprentice", "--store", str(tmp_path / "s"), "--instances", "1"]
+    assert main(["run", "gridnav-v1", "--trials", "1", "--no-learn", *base]) == 0
+    assert "learned is a second retry" in capsys.readouterr().err
+    rows = tmp_path / "q.jsonl"
+    rows.write_text('{"question": "2+2?", "answer": "4", "split": "test"}\n', encoding="utf-8")
+    assert main(["run", str(rows), "--method", "handbook", *base]) == 2
+    assert "learns from a train split, and q has none" in capsys.readouterr().err
+
+
+def test_settings_go_to_the_method_that_the_task_chooses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = ["--model", "offline:apprentice", "--store", str(tmp_path / "s"), "--instances", "2"]
+    given = ["--gate", "review", "--set", "trials=1", "--train-instances", "2", "--json"]
+    assert main(["run", "triage-v1", *base, *given]) == 0
+    assert json.loads(capsys.readouterr().out)["method"] == "handbook"
+    assert main(["run", "gridnav-v1", *base, "--gate", "review"]) == 2
+    assert "--gate: method 'reflexion' has no gate" in capsys.readouterr().err

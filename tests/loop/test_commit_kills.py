@@ -58,11 +58,11 @@ def test_kill_at_some_statements_of_a_commit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("case", "stage", "statements"),
     [
-        (ROUND, "commit", 15),
-        (REFLECTION, "commit", 15),
+        (ROUND, "commit", 13),
+        (REFLECTION, "commit", 13),
         # One lane only: where others run beside it, their calls are under way.
-        (REFLECTION, "critique", 6),
-        (REFLECTION, "episode", 8),
+        (REFLECTION, "critique", 4),
+        (REFLECTION, "episode", 6),
     ],
     ids=["round", "reflection", "critique", "episode"],
 )

@@ -54,6 +54,8 @@ class Setup:
 
         A server for tests stays one wherever it is: what answers decides what is learned.
         """
+        if base_url is not None and not base_url.strip():
+            raise ConfigurationError("--base-url: an empty text is no address; leave it out")
         if base_url is None:
             if offline:
                 raise ConfigurationError("--offline-server says what --base-url is: give that too")

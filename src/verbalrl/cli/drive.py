@@ -176,7 +176,8 @@ def report(
             one_line(str(ended.result.figures.get("stop_reason") or "")) if ended.result else ""
         )
         more = larger(ended.result.figures if ended.result else {})
-        way_on = f"; go on with: {command('resume', run, *more, store=store)}" if run else ""
+        goes_on = run and not (ended.result and _all_broke(ended.result))
+        way_on = f"; go on with: {command('resume', run, *more, store=store)}" if goes_on else ""
         between = ": " if status == "failed" else " by "
         note(f"{status}{between + reason if reason else ''}{way_on}")
     if status == "interrupted":

@@ -77,11 +77,17 @@ class RunPlan:
             read = await _made(task, "test", *span)
             if not read:
                 raise ConfigurationError(
-                    f"{method.name} is read on a test split, and {task.id} has none in {span}; "
+                    f"{method.name} is read on a test split, and {task.id} has none in "
+                    f"{span[0]}:{span[1]}; "
                     'give rows "split": "test", or use a method that learns per instance'
                 )
             count = task.default_train if train_instances is None else train_instances
             train = await _made(task, "train", 0, count) if method.learn else ()
+            if method.learn and not train:
+                raise ConfigurationError(
+                    f"{method.name} learns from a train split, and {task.id} has none; give rows "
+                    '"split": "train", or learn nothing (--no-learn, learn=False)'
+                )
         if not read:
             raise ConfigurationError(f"{task.id} has no instances in {span[0]}:{span[1]}")
         return cls(method, arms, seeds, start, read, train, span, test_rows)

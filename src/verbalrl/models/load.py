@@ -50,6 +50,7 @@ def load_model(
     """
     if isinstance(name, Model):
         return name
+    _check_name(name)
     provider, _, rest = name.partition(":")
     if provider == "scripted":
         raise ConfigurationError("a scripted model needs replies: use ScriptedModel([...])")
@@ -75,6 +76,13 @@ def load_model(
 def asks_server(name: str) -> bool:
     """Whether the model `name` is asked over HTTP, so that `base_url` means something to it."""
     return name.partition(":")[0] in _REMOTE
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str):
+        raise ConfigurationError(
+            f"a model is wanted, or its name such as {_KNOWN[0]!r}, not {type(name).__name__}"
+        )
 
 
 def _remote(provider: str, model: str, place: Place) -> Model:

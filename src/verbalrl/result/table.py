@@ -94,6 +94,7 @@ def _caveats(figures: Mapping[str, Any]) -> list[str]:
     unknown = [f"{name} {a['unknown']}" for name, a in figures["arms"].items() if a["unknown"]]
     if unknown:
         lines.append(f"episodes of unknown success, left out of the rates: {', '.join(unknown)}")
+    lines += [line for name, arm in figures["arms"].items() if (line := _critics(name, arm))]
     if discarded := figures.get("discarded"):
         lines.append(f"{discarded}× work was done again: its journal held other requests")
     if leaks := (figures.get("leaks") or {}).get("ids"):
@@ -103,6 +104,20 @@ def _caveats(figures: Mapping[str, Any]) -> list[str]:
             f" holds: {', '.join(leaks[:_NAMED])}{more}"
         )
     return lines
+
+
+def _critics(name: str, arm: Mapping[str, Any]) -> str:
+    """What kept an arm from learning; empty where its critics and curators did their work."""
+    counts = arm.get("critiques") or {}
+    written, useful = counts.get("written", 0), counts.get("useful", 0)
+    failed, curations = counts.get("failed", 0), counts.get("failed_curations", 0)
+    parts = []
+    if written and (failed or not useful):
+        refused = sum((counts.get("refused") or {}).values())
+        parts.append(f"{useful} of {written} critiques useful ({failed} failed, {refused} refused)")
+    if curations:
+        parts.append(f"{curations} curations failed")
+    return f"{name}: {', '.join(parts)}; see `verbalrl critiques`" if parts else ""
 
 
 def _unfinished(arm: Mapping[str, Any]) -> bool:

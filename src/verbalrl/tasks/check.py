@@ -27,6 +27,8 @@ def check_task(task: Task) -> None:
     Raises:
         ConfigurationError: It does not; one line that lists what was found.
     """
+    if not isinstance(task, Task):
+        raise ConfigurationError(f"a task is wanted, from vrl.load_task(…), not {task!r:.80}")
     try:
         with boundary(TaskError, f"task {task.id}"):
             found = list(dict.fromkeys(_violations(task)))

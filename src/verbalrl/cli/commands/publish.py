@@ -44,6 +44,8 @@ def publish(run: str, store: Path, as_json: bool, **asked: Any) -> None:
         found = {"from": branch, "to": MAIN, "approved": asked["approve"], **counts}
         emit_json({**found, "left_out": left})
         return
+    if record.status != "done":
+        note(f"run {record.id} is not done ({record.status}): this is what it had learned so far")
     listed = ", ".join(f"{number} {what}" for what, number in counts.items())
     click.echo(f"{branch} → {MAIN}: {listed}")
     if left:

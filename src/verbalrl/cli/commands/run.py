@@ -12,7 +12,7 @@ import click
 from ...errors import ConfigurationError
 from ...execution import Forecast
 from ...integrations import load_task
-from ...methods import ARMS, METHODS, Method, method
+from ...methods import ARMS, METHODS, Method, default_for, method
 from ...models import Budget
 from ...tasks import Task
 from ..app import DONE
@@ -20,7 +20,7 @@ from ..budgets import budget_of, budget_options
 from ..building import Setup, cache_option, learner_of, say_notes, server_options
 from ..drive import drive, report
 from ..options import Names, Span, json_option, settings, store_option, verbose_option
-from ..output import emit_json, say
+from ..output import emit_json, note, say
 
 F = TypeVar("F", bound=Callable[..., Any])
 POSITIVE = click.IntRange(min=1)
@@ -181,17 +181,20 @@ def run(context: click.Context, /, **options: Any) -> None:
     """
     options["budget"] = budget_of(options)
     given = RunOptions(**{field.name: options[field.name] for field in fields(RunOptions)})
-    chosen = _method(given)
+    if given.method is not None:
+        # Before the task is loaded: a wrong name costs nothing.
+        _method(given, given.method)
     task = load_task(
         given.task,
         task_seed=given.task_seed,
         trust_code=given.trust_code,
         untrusted=given.untrusted,
     )
-    context.exit(_run(given, chosen, task))
+    name = given.method or default_for(task.learns, task.size("test") != 0).name
+    context.exit(_run(given, _method(given, name), task))
 
 
-def _run(given: RunOptions, how: Method | None, task: Task) -> int:
+def _run(given: RunOptions, how: Method, task: Task) -> int:
     learner = learner_of(
         Setup(
             model=given.model,
@@ -209,6 +212,8 @@ def _run(given: RunOptions, how: Method | None, task: Task) -> int:
         ).at(given.base_url, given.offline_server)
     )
     say_notes(task)
+    if given.no_learn and given.start is None and "learned" in given.arms:
+        note("--no-learn without --from: there is nothing to read, so learned is a second retry")
     chosen: dict[str, Any] = {
         "trials": given.trials,
         "instances": given.instances,
@@ -235,16 +240,12 @@ def _dry(found: Forecast, *, as_json: bool) -> int:
     return DONE
 
 
-def _method(given: RunOptions) -> Method | None:
-    """The method with its settings; None leaves the choice to the learner."""
+def _method(given: RunOptions, name: str) -> Method:
+    """The method `name` with the settings that were given."""
     chosen = settings(given.pairs)
     if given.gate is not None:
         chosen["gate"] = given.gate
-    if given.method is None:
-        if chosen:
-            raise ConfigurationError("--set and --gate are settings of a method: give --method")
-        return None
-    kind = METHODS.get(given.method)
+    kind = METHODS.get(name)
     if given.gate is not None and kind is not None and "gate" not in kind.model_fields:
-        raise ConfigurationError(f"--gate: method {given.method!r} has no gate")
-    return method(given.method, chosen)
+        raise ConfigurationError(f"--gate: method {name!r} has no gate")
+    return method(name, chosen)
