@@ -48,12 +48,9 @@ def _any_of(names: Iterable[str]) -> str:
 # Possessive throughout: a text made to match almost must not cost more than its length.
 _GAP = "[\\s\u200b-\u200d\u2060\ufeff\u00ad]*+"
 _REST = r"(?![\w-]))([^<>＜＞﹤﹥‹›]{0,200}[>＞﹥])?"
-_TAG = re.compile(rf"[<＜﹤]({_GAP}/?{_GAP}(?:{_any_of(TAGS)}){_REST}", re.IGNORECASE)
+_TAG = rf"[<＜﹤]({_GAP}/?{_GAP}(?:{_any_of(TAGS)}){_REST}"
 # `List<User>` is code, not a turn: an opening form needs something other than a word before it.
-_TURN = re.compile(
-    rf"(?:(?<!\w)[<＜﹤]|[<＜﹤](?={_GAP}/))({_GAP}/?{_GAP}(?:{_any_of(_TURNS)}){_REST}",
-    re.IGNORECASE,
-)
+_TURN = rf"(?:(?<!\w)[<＜﹤]|[<＜﹤](?={_GAP}/))({_GAP}/?{_GAP}(?:{_any_of(_TURNS)}){_REST}"
 _TOKEN = re.compile(r"[<＜﹤](\s*+[|｜][^<>|｜\n]{1,60}[|｜]\s*|/?s|bos|eos|/?SYS)[>＞﹥]")
 _BRACKET = re.compile(r"\[(\s*+/?\s*+INST\s*+)\]", re.IGNORECASE)
 _LINE_START = r"(?:\A|(?<=[\n\r\x0b\x0c\x85\u2028\u2029]))[ \t]*+"
@@ -75,8 +72,8 @@ def neutralise(text: str) -> str:
     """
     # Most texts hold none of it: looking for single characters first is ten times as fast.
     if any(mark in text for mark in "<＜﹤"):
-        text = _TAG.sub(_quoted_tag, text)
-        text = _TURN.sub(_quoted_tag, text)
+        for pattern in _markup():
+            text = pattern.sub(_quoted_tag, text)
         text = _TOKEN.sub(r"‹\1›", text)
     if "[" in text:
         text = _BRACKET.sub(r"‹\1›", text)
@@ -84,6 +81,12 @@ def neutralise(text: str) -> str:
         text = _SPEAKER.sub(r"\1‹\2›", text)
         text = _HEADING.sub(r"\1‹\2›", text) if "#" in text else text
     return text
+
+
+@lru_cache(maxsize=1)
+def _markup() -> tuple[re.Pattern[str], ...]:
+    # Compiled on use: together they are a tenth of making a learner.
+    return re.compile(_TAG, re.IGNORECASE), re.compile(_TURN, re.IGNORECASE)
 
 
 # The history of an episode is rendered again at every step.
@@ -299,13 +302,15 @@ class PromptLibrary:
 
     def _variables(self, name: str) -> frozenset[str]:
         """What must be handed to `name`: its own variables and those of what it includes."""
+        return frozenset().union(*map(self._own_variables, self._reach(name)))
+
+    def _own_variables(self, file: str) -> frozenset[str]:
         from jinja2 import meta  # noqa: PLC0415 - see `render`
 
-        if name not in self._used:
-            known = set(self._environment().globals)
-            used = (meta.find_undeclared_variables(self._syntax(f)) for f in self._reach(name))
-            self._used[name] = frozenset().union(*used) - known
-        return self._used[name]
+        if file not in self._used:
+            used = meta.find_undeclared_variables(self._syntax(file))
+            self._used[file] = frozenset(used) - set(self._environment().globals)
+        return self._used[file]
 
 
 def _judged_once(judge: Callable[[Any, str, Any], bool]) -> Callable[[Any, str, Any], bool]:
