@@ -9,7 +9,6 @@ and the next generation of the index is made from the stored vectors beside it.
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from .._logging import get_logger
 from ..errors import ConfigurationError, EpisodeError, IndexFailure, StorageError
 from ..records import Usage
 from ..store import Store
-from ..store.locks import try_lock
+from ..store.locks import OwnerLock
 from ..store.vectors import IndexState, Outgoing
 from .chroma import ChromaIndex, is_url
 from .embed import text_of
@@ -76,7 +75,7 @@ class Follower:
         self._index: ChromaIndex | None = None
         self._state = IndexState(fingerprint, 0, 0, 0)
         self._folder = None if is_url(place) else Path(place).expanduser().absolute()
-        self._lock: int | None = None
+        self._lock = None if self._folder is None else OwnerLock(self._folder / LOCK_NAME)
         self._builder: threading.Thread | None = None
         self._closing = threading.Event()
         self._turn = threading.Lock()
@@ -140,8 +139,7 @@ class Follower:
                 if self._folder is not None:
                     write_sums(self._generation_folder(self._state.generation))
         if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+            self._lock.let_go()
         self.reason = self.reason or "closed"
 
     @property
@@ -179,7 +177,7 @@ class Follower:
 
     def _open(self) -> bool:
         """Open the newest generation if it is sound, else begin the next one."""
-        if self._folder is not None and not self._claim(self._folder):
+        if self._lock is not None and not self._lock.take():
             self._stand_aside(f"another process has {self._folder} open")
             return False
         known = self._store.vectors.state(self.key)
@@ -307,15 +305,6 @@ class Follower:
                 f"index chroma:{folder} cannot be used ({error.strerror}); name another folder"
             ) from error
 
-    def _claim(self, folder: Path) -> bool:
-        if self._lock is None:
-            fd = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
-            if not try_lock(fd):
-                os.close(fd)
-                return False
-            self._lock = fd
-        return True
-
 
 def place_of(index: str) -> str | None:
     """The folder or URL of `chroma:PLACE`; None for `exact`."""
@@ -356,11 +345,12 @@ def _texts(piece: Iterable[Outgoing]) -> dict[str, str]:
     return {u.body.content: text_of(u.body) for u in piece if u.body is not None}
 
 
-def _probe(folder: Path, collection: str, rows: int, lock: int | None) -> str:
+def _probe(folder: Path, collection: str, rows: int, lock: OwnerLock | None) -> str:
     """What a child process says is wrong with the index in `folder`; empty when it is sound."""
     command = [sys.executable, "-m", f"{__package__}.probe", str(folder), collection, str(rows)]
     # Should we be killed meanwhile, the child holds the lock on until it has closed the folder.
-    held = () if lock is None or sys.platform == "win32" else (lock,)
+    fd = None if lock is None or sys.platform == "win32" else lock.fd
+    held = () if fd is None else (fd,)
     try:
         done = subprocess.run(
             command, capture_output=True, timeout=_PROBE_S, check=False, pass_fds=held

@@ -127,6 +127,28 @@ class FileLock(_Held):
             pause = min(pause * 1.5, 0.005)
 
 
+class OwnerLock(_Held):
+    """The right to have something open; held until it is let go, or the process ends."""
+
+    @property
+    def fd(self) -> int | None:
+        """The locked file, for a program that is started and is to hold the lock on."""
+        return self._fd
+
+    def take(self) -> bool:
+        """Whether it is ours now; False at once while somebody else has it."""
+        if self._fd is not None:
+            return True
+        taken = try_lock(self._opened())
+        if not taken:
+            self._shut()
+        return taken
+
+    def let_go(self) -> None:
+        """Leave it to others; a second call does nothing."""
+        self._shut()
+
+
 class Liveness(_Held):
     """Proof that this store object lives: a locked file, named by a token that nobody else has."""
 
