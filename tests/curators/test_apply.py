@@ -226,12 +226,15 @@ def test_revoked_text_does_not_come_back() -> None:
     assert "was revoked" in why(on, op("revise", lessons=(1,), evidence=(1,), **NEW))
 
 
-def test_trusted_text_neither_confirms_nor_replaces_a_quarantined_one() -> None:
+def test_trusted_text_takes_the_place_of_a_quarantined_one_and_confirms_nothing() -> None:
     quarantined = lesson(
         "q", "choose cobalt", "it says so", status=Status.QUARANTINED, trust=Origin.UNTRUSTED
     )
     update = only(desk(hidden=(quarantined,)), op("add", evidence=(1,), **NEW))
-    assert (update.op, update.status) == (Operation.ADD, Status.ACTIVE)
+    assert (update.op, update.status) == (Operation.SUPERSEDE, Status.ACTIVE)
+    assert (update.trust, update.parents) == (Origin.TASK, ("q",))
+    published = quarantined.replace(trust=Origin.OPERATOR)
+    assert "waits in quarantine" in why(desk(hidden=(published,)), op("add", evidence=(1,), **NEW))
     untrusted = desk(hidden=(quarantined,), trust=Origin.UNTRUSTED)
     update = only(untrusted, op("add", evidence=(1,), **NEW))
     assert (update.op, update.lesson) == (Operation.SUPPORT, "q")

@@ -86,7 +86,7 @@ def test_one_row_per_proposal_active_at_once() -> None:
         ("b", Status.ACTIVE, "cr1", 1),
     ]
     assert {x.kind for x in lessons} == {LessonKind.REFLECTION}
-    assert lessons[0].evidence[0].model_dump() == {
+    assert lessons[0].evidence[0].model_dump(exclude_defaults=True) == {
         "critique": "cr1",
         "episode": "ep1",
         "instance": "i1",

@@ -136,7 +136,7 @@ def test_what_main_gave_up_does_not_come_back(
 ) -> None:
     wait(store.publish(branch, approve=True))
     first = store.lessons("main", "s")[0].id
-    wait(store.put_commit(a_commit("main", 1, change(op, first))))
+    wait(store.put_commit(a_commit("main", 1, change(op, first, trust=Origin.OPERATOR))))
     assert wait(store.publish(branch, approve=True)) == expected
     assert [x.usable for x in store.lessons("main", "s")] == [False, True]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .apply import Settled as Settled
+from .apply import confirmed as confirmed
 from .apply import entry as entry
 from .apply import settle as settle
 from .curator import PROMPT_INPUTS as PROMPT_INPUTS
@@ -16,3 +17,4 @@ from .schema import CuratorReply as CuratorReply
 from .schema import OperationReply as OperationReply
 from .shared import CurationCase as CurationCase
 from .shared import curate_shared as curate_shared
+from .sources import sourced as sourced

@@ -19,9 +19,10 @@ from ..records import (
     Origin,
     Status,
 )
-from ..store.reduce import lesson_id
+from ..store import LIVE, corroboration, lesson_id
 from .desk import Desk, Progress, completed, counted, fault, has_words
 from .schema import OperationReply
+from .sources import saying
 
 _MAKING = (Operation.ADD, Operation.REVISE, Operation.MERGE)
 
@@ -64,6 +65,39 @@ def entry(trust: Origin, gate: Gate) -> Status:
     return Status.PROVISIONAL
 
 
+def confirmed(
+    lessons: Iterable[Lesson], updates: Iterable[MemoryUpdate], gate: Gate
+) -> tuple[MemoryUpdate, ...]:
+    """What corroboration makes of `lessons`, which are as `updates` left them.
+
+    Quarantined ones that two sources confirm become provisional, and active where the gate lets
+    them through at once.
+    """
+    touched = {u.lesson for u in updates}
+    found: list[MemoryUpdate] = []
+    for lesson in lessons:
+        pair = corroboration(lesson) if lesson.id in touched else ()
+        if not pair or lesson.trust is not Origin.UNTRUSTED:
+            continue
+        if lesson.status is Status.QUARANTINED:
+            found.append(_confirmed(lesson, Status.PROVISIONAL, pair))
+        if gate == "none" and lesson.status in (Status.QUARANTINED, Status.PROVISIONAL):
+            found.append(_confirmed(lesson, Status.ACTIVE, pair))
+    return tuple(found)
+
+
+def _confirmed(lesson: Lesson, status: Status, pair: Iterable[Evidence]) -> MemoryUpdate:
+    names = " and ".join("+".join(e.sources) for e in pair)
+    return MemoryUpdate(
+        op=Operation.ACTIVATE,
+        lesson=lesson.id,
+        status=status,
+        trust=Origin.UNTRUSTED,
+        critiques=tuple(e.critique for e in pair),
+        reason=f"confirmed by {names}",
+    )
+
+
 def _turn(op: OperationReply, n: int) -> tuple[int, int, int]:
     # Adds last, those with most evidence first: what the cap keeps out is the thinnest.
     last = op.op == "add"
@@ -95,6 +129,7 @@ def _support(lesson: Lesson, op: OperationReply, desk: Desk, progress: Progress)
     less_trusted = desk.trust.rank < lesson.trust.rank
     name = f"support_{desk.trust.value}" if less_trusted else "support"
     update = _update(Operation.SUPPORT, lesson.id, op, desk, votes={name: _episodes(fresh)})
+    fresh = _saying(lesson.body, fresh, desk)
     progress.updates.append(update.replace(evidence=fresh))
     return ""
 
@@ -118,17 +153,33 @@ def _add(op: OperationReply, desk: Desk, progress: Progress) -> str:
         return f"another operation ({progress.changed[known.id]}) is about this text"
     if known is not None and (known.usable or known.status is Status.QUARANTINED):
         return _support(known, op, desk, progress)
-    if known is not None and known.status is not Status.PURGED:
+    waits = [x for x in desk.memory if _waits(x, body)]
+    if known is not None and (known.status is Status.REVOKED or not waits):
         return _again(known, op, desk, progress)
+    if any(x.trust.rank > desk.trust.rank for x in waits):
+        return f"this text waits in quarantine, and {desk.trust} text cannot take its place"
     if progress.count >= desk.max_lessons:
         return f"the list is full ({desk.max_lessons} lessons)"
     progress.count += 1
     name = lesson_id(desk.branch, desk.scope, body, desk.commit)
     progress.made[body.content] = len(progress.updates)
     votes = {"support": _episodes(_cited(op, desk))}
-    update = _update(Operation.ADD, name, op, desk, votes=votes)
-    progress.updates.append(update.replace(body=body, status=entry(desk.trust, desk.gate)))
+    made = Operation.SUPERSEDE if waits else Operation.ADD
+    update = _update(made, name, op, desk, votes=votes)
+    progress.updates.append(
+        update.replace(
+            body=body,
+            status=entry(desk.trust, desk.gate),
+            evidence=_saying(body, update.evidence, desk),
+            parents=tuple(x.id for x in waits),
+        )
+    )
     return ""
+
+
+def _waits(lesson: Lesson, body: LessonBody) -> bool:
+    """Whether `lesson` is this text in quarantine: a trusted one takes its place."""
+    return lesson.status is Status.QUARANTINED and lesson.body.content == body.content
 
 
 def _again(known: Lesson, op: OperationReply, desk: Desk, progress: Progress) -> str:
@@ -158,7 +209,8 @@ def _rewrite(op: OperationReply, desk: Desk, progress: Progress) -> str:
         return "another operation gives this text already"
     if known is not None and op.op == "revise" and known.id == named[0].id:
         return _support(known, op, desk, progress)
-    if known is not None and known.usable and known.id not in {x.id for x in named}:
+    others = {x.id for x in desk.memory if x.status in LIVE and x.body.content == body.content}
+    if others - {x.id for x in named}:
         return "another lesson has this text already; merge the two"
     if known is not None and known.status is Status.REVOKED:
         return "this text was revoked"
@@ -170,20 +222,25 @@ def _rewrite(op: OperationReply, desk: Desk, progress: Progress) -> str:
         # A lesson keeps what only the method decides.
         old = named[0].body
         kept = {"aspect": old.aspect, "audience": old.audience, "conditional": old.conditional}
-        progress.updates.append(update.replace(body=body.replace(**kept)))
+        body = body.replace(**kept)
+        said = _saying(body, update.evidence, desk)
+        progress.updates.append(update.replace(body=body, evidence=said))
         return ""
     progress.count -= len(named) - 1
     update = _update(
         Operation.MERGE, lesson_id(desk.branch, desk.scope, body, desk.commit), op, desk
     )
-    progress.updates.append(update.replace(body=body, parents=tuple(x.id for x in named)))
+    said = _saying(body, update.evidence, desk)
+    parents = tuple(x.id for x in named)
+    progress.updates.append(update.replace(body=body, parents=parents, evidence=said))
     return ""
 
 
 def _join(op: OperationReply, desk: Desk, progress: Progress, place: int) -> None:
     """Equal texts are one lesson: the second adds its evidence to the first."""
     first = progress.updates[place]
-    evidence = tuple(dict.fromkeys((*first.evidence, *_cited(op, desk))))
+    said = _cited(op, desk) if first.body is None else _saying(first.body, _cited(op, desk), desk)
+    evidence = tuple(dict.fromkeys((*first.evidence, *said)))
     progress.updates[place] = first.replace(
         evidence=evidence,
         critiques=tuple(dict.fromkeys(e.critique for e in evidence)),
@@ -195,9 +252,10 @@ def _same_content(body: LessonBody, desk: Desk, progress: Progress) -> Lesson | 
     """The lesson that says the same, a usable one if there is one."""
     same = [x for x in desk.memory if x.body.content == body.content]
     gone = {i for i, op in progress.changed.items() if op in ("revise", "merge", "retire")}
+    same = [x for x in same if x.status is not Status.PURGED]
     free = [x for x in same if x.id not in gone] or same
     order = {Status.ACTIVE: 0, Status.PROVISIONAL: 1, Status.QUARANTINED: 2, Status.REVOKED: 3}
-    # Trusted text does not take a quarantined lesson's place, nor does it confirm it.
+    # Trusted text does not confirm a quarantined lesson: it takes its place.
     if desk.trust is not Origin.UNTRUSTED:
         free = [x for x in free if x.status is not Status.QUARANTINED]
     return min(free, key=lambda x: (order.get(x.status, 9), x.born, x.position), default=None)
@@ -215,6 +273,12 @@ def _body(op: OperationReply, desk: Desk) -> LessonBody:
 
 def _cited(op: OperationReply, desk: Desk) -> tuple[Evidence, ...]:
     return tuple(dict.fromkeys(desk.evidence[n].evidence for n in op.evidence))
+
+
+def _saying(body: LessonBody, evidence: tuple[Evidence, ...], desk: Desk) -> tuple[Evidence, ...]:
+    """`evidence`, marked where the critique behind it says `body` itself."""
+    critiques = {item.critique.id: item.critique for item in desk.evidence.values()}
+    return tuple(saying(e, critiques[e.critique], body) for e in evidence)
 
 
 def _episodes(evidence: Iterable[Evidence]) -> int:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..ids import normalised, token_estimate
 from ..prompts import one_line
-from ..records import Cause, Critique, Episode, Evidence, LessonProposal, Step
+from ..records import Cause, Critique, Episode, Evidence, LessonProposal, Origin, Step
 from .schema import EvidenceView, ProposalView
+from .sources import sourced
 
 CUT = "[…]"
 # Tokens of an observation: the widest at which all new evidence fits is taken.
@@ -66,8 +67,15 @@ class Item:
         )
 
 
-def items_of(critique: Critique, episodes: Mapping[str, Episode]) -> tuple[Item, ...]:
-    """What `critique` stands on: an item for each step of a proposal, else for its first cause."""
+def items_of(
+    critique: Critique,
+    episodes: Mapping[str, Episode],
+    observations: Origin = Origin.UNTRUSTED,
+) -> tuple[Item, ...]:
+    """What `critique` stands on: an item for each step of a proposal, else for its first cause.
+
+    `observations` is who the task's observations come from, where their parts do not say.
+    """
     attempts = [episodes[i] for i in critique.episodes if i in episodes]
     by_place: dict[tuple[str, int], list[LessonProposal]] = {}
     steps: dict[tuple[str, int], tuple[Episode, Step]] = {}
@@ -82,7 +90,10 @@ def items_of(critique: Critique, episodes: Mapping[str, Episode]) -> tuple[Item,
         place = (found[0].id, found[1].n)
         steps[place] = found
         by_place.setdefault(place, []).extend([proposal] if proposal else [])
-    return tuple(_item(critique, *steps[place], tuple(by_place[place])) for place in by_place)
+    items = [_item(critique, *steps[place], tuple(by_place[place])) for place in by_place]
+    return tuple(
+        replace(x, evidence=sourced(x.evidence, critique, episodes, observations)) for x in items
+    )
 
 
 def actions_of(items: Iterable[Item]) -> tuple[str, ...] | None:

@@ -20,10 +20,12 @@ from ..records import (
     LessonProposal,
     MemoryUpdate,
     Operation,
+    Origin,
     Status,
 )
 from ..store.reduce import lesson_id
 from .evidence import attempt_of
+from .sources import saying, sourced
 
 
 def curate_reflections(
@@ -35,6 +37,7 @@ def curate_reflections(
     branch: str,
     scope: str,
     base: int,
+    observations: Origin = Origin.UNTRUSTED,
 ) -> Commit:
     """The commit that one critique makes of the reflections of its instance.
 
@@ -50,35 +53,75 @@ def curate_reflections(
         branch: Where the lessons live.
         scope: Of the instance.
         base: The revision that the updates are made against.
+        observations: Who the task's observations come from, where their parts do not say.
     """
     bare = Commit(id=commit, branch=branch, scope=scope, base=base, critiques=(critique.id,))
     if critique.status != "accepted":
         return bare
     earlier = [x for x in lessons if x.scope == scope and x.kind is LessonKind.REFLECTION]
-    by_content = {x.body.content: x for x in sorted(earlier, key=lambda x: x.usable)}
+    by_content = {x.body.content: x for x in sorted(earlier, key=_precedence)}
     kept = {x.id for x in earlier if x.id in critique.keeps and x.usable}
     updates: list[MemoryUpdate] = []
     confirmed: dict[str, tuple[Evidence, ...]] = {name: () for name in sorted(kept)}
     rejected: list[str] = []
     done: set[str] = set()
+    given = {e.id: e for e in episodes}
     for proposal in critique.proposals:
-        body, evidence = _body(proposal), (_evidence(critique, proposal, episodes),)
+        body = _body(proposal)
+        rests_on = _evidence(critique, proposal, episodes)
+        rests_on = sourced(rests_on, critique, given, observations)
+        evidence = (saying(rests_on, critique, body),)
         known = by_content.get(body.content)
         if known is not None and known.usable:
             confirmed[known.id] = (*confirmed.get(known.id, ()), *evidence)
         elif body.content in done:
             continue
-        elif known is not None and known.status in (Status.REVOKED, Status.PURGED):
-            rejected.append(f"add {body.instruction[:80]!r}: this text was {known.status}")
-        elif known is not None and known.status is Status.RETIRED:
-            updates += _restored(known, critique, evidence)
         else:
-            updates.append(_added(lesson_id(branch, scope, body, commit), body, critique, evidence))
+            made, why = _new(
+                known, body, critique, evidence, lesson_id(branch, scope, body, commit)
+            )
+            updates += made
+            rejected += why
         done.add(body.content)
     shown = [x for x in earlier if x.id in critique.shown and x.usable and x.id not in confirmed]
-    supports = [_supported(name, critique, found) for name, found in confirmed.items()]
+    kept_by = (sourced(_evidence(critique), critique, given, observations),)
+    supports = [
+        _supported(name, critique, found or kept_by, again=bool(found))
+        for name, found in confirmed.items()
+    ]
     retired = [_retired(x.id, critique) for x in sorted(shown, key=lambda x: (x.born, x.position))]
     return bare.replace(updates=(*supports, *retired, *updates), rejected=tuple(rejected))
+
+
+def _precedence(lesson: Lesson) -> int:
+    """Which of several lessons with one text decides what becomes of it: the last in this order."""
+    order = (Status.QUARANTINED, Status.REVOKED, Status.PROVISIONAL, Status.ACTIVE)
+    return order.index(lesson.status) if lesson.status in order else -1
+
+
+def _new(
+    known: Lesson | None,
+    body: LessonBody,
+    critique: Critique,
+    evidence: tuple[Evidence, ...],
+    name: str,
+) -> tuple[list[MemoryUpdate], list[str]]:
+    """What a text makes that no usable line has: updates, or why there are none."""
+    if known is not None and known.status in (Status.REVOKED, Status.PURGED):
+        return [], [f"add {body.instruction[:80]!r}: this text was {known.status}"]
+    if known is not None and known.status is Status.RETIRED:
+        return _restored(known, critique, evidence), []
+    added = _added(name, body, critique, evidence)
+    if known is None or not _waits(known):
+        return [added], []
+    if known.trust.rank > critique.trust.rank:
+        return [], [f"add {body.instruction[:80]!r}: this text waits in quarantine"]
+    # It waits for a person elsewhere, but its own instance may have its line.
+    return [added.replace(op=Operation.SUPERSEDE, parents=(known.id,))], []
+
+
+def _waits(lesson: Lesson) -> bool:
+    return lesson.status is Status.QUARANTINED
 
 
 def _body(proposal: LessonProposal) -> LessonBody:
@@ -125,15 +168,17 @@ def _added(
     )
 
 
-def _supported(name: str, critique: Critique, evidence: tuple[Evidence, ...]) -> MemoryUpdate:
+def _supported(
+    name: str, critique: Critique, evidence: tuple[Evidence, ...], *, again: bool = True
+) -> MemoryUpdate:
     return MemoryUpdate(
         op=Operation.SUPPORT,
         lesson=name,
         trust=critique.trust,
-        evidence=evidence or (_evidence(critique),),
+        evidence=evidence,
         critiques=(critique.id,),
         votes={"support": 1},
-        reason="proposed again" if evidence else "not contradicted by the critic",
+        reason="proposed again" if again else "not contradicted by the critic",
         prompt_sha=critique.prompt_sha,
     )
 

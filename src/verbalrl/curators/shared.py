@@ -29,7 +29,7 @@ from ..records import (
 )
 from ..store.reduce import reduce
 from .again import Left, left_of
-from .apply import Settled, settle, title
+from .apply import Settled, confirmed, settle, title
 from .curator import ROLE, Answer, Curator, Question
 from .desk import Desk, complaints
 from .evidence import Item, actions_of, fit, items_of
@@ -72,6 +72,10 @@ class CurationCase:
     check: Callable[[Commit, tuple[Lesson, ...]], str] | None = None
     """A method's own check: why a commit is refused, or the empty text."""
     evidence_tokens: int = EVIDENCE_TOKENS
+    observations: Origin = Origin.UNTRUSTED
+    """Who the task's observations come from, where their parts do not say."""
+    barred: frozenset[str] = frozenset()
+    """Critiques whose source was revoked: they are consumed, and never shown."""
 
 
 _Proposed = list[Settled | EpisodeError]
@@ -149,6 +153,8 @@ async def _levels(
             continue
         desk = _Level(case, curator, context, level, place, group)
         group += await desk.run(new, done)
+    after = reduce(case.lessons, done.updates, case.base + 1, case.work.scope)
+    done.updates += confirmed(after, done.updates, case.work.gate)
     return bare.replace(updates=tuple(done.updates), rejected=tuple(done.rejected))
 
 
@@ -173,21 +179,16 @@ class _Level:
     async def run(self, new: Sequence[Critique], done: _Round) -> int:
         """Add what comes of `new` to `done`; how many groups there were."""
         desk = self._desk(done)
-        by_critique = [items_of(c, self.case.episodes) for c in new]
+        by_critique = [self._items(c) for c in new]
         done.rejected += [
-            f"critique {c.id}: no step to show"
+            f"critique {c.id}: {self._unshown(c)}"
             for c, x in zip(new, by_critique, strict=True)
             if not x
         ]
         if not any(by_critique):
             return 0
         read = [c for c in self.case.earlier if c.status == "accepted"]
-        earlier = [
-            item
-            for c in read
-            if c.trust.rank >= self.trust.rank
-            for item in items_of(c, self.case.episodes)
-        ]
+        earlier = [item for c in read if c.trust.rank >= self.trust.rank for item in self._items(c)]
         shown, width, left_out = fit(
             [x for group in by_critique for x in group], earlier, self.case.evidence_tokens
         )
@@ -200,6 +201,14 @@ class _Level:
         done.updates += settled.updates
         done.rejected += settled.rejected
         return len(groups)
+
+    def _items(self, critique: Critique) -> tuple[Item, ...]:
+        if critique.id in self.case.barred:
+            return ()
+        return items_of(critique, self.case.episodes, self.case.observations)
+
+    def _unshown(self, critique: Critique) -> str:
+        return "its source was revoked" if critique.id in self.case.barred else "no step to show"
 
     async def _decided(
         self,

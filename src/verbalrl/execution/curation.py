@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from ..curators import CurationCase, curate_reflections, curate_shared
+from ..curators import CurationCase, curate_reflections, curate_shared, sourced
 from ..errors import ConfigurationError, CuratorError, MethodError
 from ..lanes import Place
 from ..methods import CommitCheck, Method
@@ -15,6 +15,7 @@ from ..records import (
     Critique,
     CurateLessons,
     Episode,
+    Evidence,
     InstanceView,
     Lesson,
     LessonKind,
@@ -40,7 +41,7 @@ async def curate(
 ) -> Commit:
     """The commit that `work` asks for; a curator that failed makes one without updates."""
     if isinstance(place.view, InstanceView):
-        return _reflections(work, place, ground)
+        return _reflections(kit, work, place, ground)
     if kit.curator is None:
         raise ConfigurationError("this method needs a curator; give curator= or critic=")
     case = _case(kit, work, place, ground)
@@ -66,7 +67,7 @@ def _late(case: CurationCase, context: CallContext, why: str) -> Commit:
     )
 
 
-def _reflections(work: CurateLessons, place: Place, ground: Ground) -> Commit:
+def _reflections(kit: Kit, work: CurateLessons, place: Place, ground: Ground) -> Commit:
     """Reflections are curated without a model: the critic has said which earlier lines hold."""
     view = place.view
     assert isinstance(view, InstanceView)
@@ -74,6 +75,8 @@ def _reflections(work: CurateLessons, place: Place, ground: Ground) -> Commit:
         raise MethodError("the lane of an instance commits the reflections of one critique")
     (critique,) = (c for c in view.critiques if c.id == work.critiques[0])
     by_id = {e.id: e for e in view.episodes}
+    if _is_barred(kit, critique):
+        critique = critique.replace(status="refused", detail="its source was revoked")
     return curate_reflections(
         critique,
         ground.lessons,
@@ -82,6 +85,7 @@ def _reflections(work: CurateLessons, place: Place, ground: Ground) -> Commit:
         branch=place.lane.branch,
         scope=work.scope,
         base=ground.base,
+        observations=kit.task.observations,
     )
 
 
@@ -100,6 +104,8 @@ def _case(kit: Kit, work: CurateLessons, place: Place, ground: Ground) -> Curati
         lessons=ground.lessons,
         goal=ground.goal,
         check=_check(work, ground.method),
+        observations=kit.task.observations,
+        barred=frozenset(c.id for c in (*new, *earlier) if _is_barred(kit, c)),
     )
 
 
@@ -108,6 +114,22 @@ def _critique(kit: Kit, name: str) -> Critique:
     if found is None:
         raise MethodError(f"the plan curates an unknown critique: {name!r}")
     return found
+
+
+def _is_barred(kit: Kit, critique: Critique) -> bool:
+    """Whether a person has revoked what the critique stems from."""
+    barred = kit.store.barred()
+    if not barred:
+        return False
+    read = {e: found for e in critique.episodes if (found := kit.store.episode(e)) is not None}
+    bare = Evidence(
+        critique=critique.id,
+        episode=critique.episodes[-1],
+        instance=critique.instance,
+        trial=critique.trial,
+    )
+    behind = sourced(bare, critique, read, kit.task.observations)
+    return barred.hits(behind) or any(e in barred.episodes for e in critique.episodes)
 
 
 def _behind(kit: Kit, name: str) -> Critique | None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from ..errors import ConfigurationError, UnknownNameError
+from ..errors import ConfigurationError
 from ..ids import key_id
 from ..records import Commit, Lesson, MemoryUpdate, Operation, Origin, Status
 from ..store import TRANSITIONS, Store
+from .changing import check_over, find
 
 Verdict = Literal["approve", "retire"]
 
@@ -64,28 +65,14 @@ async def review(
     """
     chosen: dict[tuple[str, str], list[Lesson]] = {}
     for name in dict.fromkeys(lessons):
-        home = branch if branch is not None else store.home(name)
-        found = None if home is None else store.lesson(name, branch=store.branch(home).id)
-        if home is None or found is None:
-            place = store.path if branch is None else f"branch {branch}"
-            raise UnknownNameError(f"there is no lesson {name!r} in {place}; see `show {name}`")
+        home, found = find(store, name, branch)
         decide(found, verdict)
-        _check_over(store, home)
+        check_over(store, home)
         chosen.setdefault((home, found.scope), []).append(found)
     reviewed: list[Reviewed] = []
     for (home, scope), before in chosen.items():
         reviewed += await _commit(store, home, scope, before, verdict)
     return tuple(reviewed)
-
-
-def _check_over(store: Store, branch: str) -> None:
-    # A resumed run goes on from the memory that it left, and must find it so.
-    run = store.branch(branch).run
-    if run is not None and store.run(run).status != "done":
-        raise ConfigurationError(
-            f"run {run} can still be resumed, so its memory stays as it is until then; "
-            "resume it first, or publish what it learned and review that on main"
-        )
 
 
 async def _commit(

@@ -148,6 +148,15 @@ class Evidence(Record):
     instance: str
     trial: int
     step: int | None = None
+    origin: Origin | None = None
+    """The least trusted text behind it, where that is untrusted; None otherwise."""
+    sources: tuple[str, ...] = ()
+    """The untrusted sources behind it that have a name, sorted."""
+    sound: bool = False
+    """True when it may confirm untrusted text: every untrusted source behind it has a name, and the
+    verdict agrees with a reward that the agent did not supply."""
+    says: str = ""
+    """The content of the lesson, where the critique itself says all of its words."""
 
 
 class LessonBody(Record):
@@ -263,6 +272,12 @@ class MemoryUpdate(Record):
     prompt_sha: str = ""
     snapshot: Lesson | None = None
     """The whole lesson, where it is copied from another branch."""
+    without: tuple[Evidence, ...] = ()
+    """Evidence that the lesson loses, because where it came from was revoked."""
+    undoes: int | None = None
+    """The revision that it goes back to, in a rollback; `snapshot` is the lesson as it was then."""
+    revokes: bool = False
+    """True for a part of a revocation or a purge, whatever operation it takes."""
 
 
 class Commit(Record):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from itertools import groupby
 from pathlib import Path
 
 from ..errors import StorageError
-from ..records import Commit, Lesson, MemoryUpdate, Operation, Usage
-from . import leases, runs
+from ..records import Commit, Lesson, MemoryUpdate, Operation, Origin, Status, Usage
+from . import leases, runs, tombstones
 from .lessons import Cache, Lessons, lessons, owns, projected, revision
-from .reduce import blanked, reduce_with_versions
+from .purging import blank_updates
+from .reduce import MAKES, clashes, reduce_with_versions
 from .rows import dump, dump_json, insert, insert_many, load, load_json, now
-from .vectors import forget
 
 _UPDATE = (
     "commit_id", "branch", "scope", "revision", "ordinal", "op", "lesson", "copied", "body",
@@ -29,9 +30,10 @@ def put(
     stored = get(connection, commit.id)
     if stored is not None:
         return stored
-    if not runs.branch(connection, commit.branch).learns:
+    if not runs.branch(connection, commit.branch).learns and not _takes_away(commit):
         raise StorageError(f"branch {commit.branch} does not learn; commit {commit.id} is refused")
     leases.verify(connection, folder, commit.branch, fence)
+    tombstones.check(connection, commit)
     stands_at = revision(connection, commit.branch, commit.scope)
     if commit.base != stands_at:
         raise StorageError(
@@ -41,6 +43,7 @@ def put(
     before, copies = _start(connection, cache, commit)
     made = (*copies, *commit.updates)
     after, versions = reduce_with_versions(before, made, commit.base + 1, commit.scope)
+    _check_distinct(commit, before, after)
     _insert(connection, commit, fence)
     numbers = _insert_updates(connection, commit, made, len(copies))
     _project(connection, commit.branch, before, after)
@@ -51,6 +54,24 @@ def put(
     insert_many(connection, "lesson_versions", _VERSION, rows)
     _erase(connection, commit)
     return commit
+
+
+def _takes_away(commit: Commit) -> bool:
+    # What a person revokes is gone from frozen branches too.
+    mine = [u.trust is Origin.OPERATOR and u.revokes for u in commit.updates]
+    return bool(mine) and all(mine)
+
+
+def _check_distinct(commit: Commit, before: Lessons, after: Lessons) -> None:
+    """Raise when the commit leaves two live lessons that say the same."""
+    if not any(u.op in MAKES or u.body is not None for u in commit.updates):
+        return
+    found = clashes(after) - clashes(before)
+    if found:
+        same = " and ".join(sorted(found)[0])
+        raise StorageError(
+            f"commit {commit.id} is refused: {same} would say the same; support one, or merge them"
+        )
 
 
 def _start(
@@ -178,18 +199,41 @@ def _row(lesson: Lesson) -> dict[str, object]:
 def _erase(connection: sqlite3.Connection, commit: Commit) -> None:
     """What a purged lesson said, from its updates and versions on this branch, and its vectors."""
     for purge in commit.updates:
-        if purge.op is not Operation.PURGE:
-            continue
-        rows = connection.execute(
-            "SELECT n, body FROM updates WHERE branch = ? AND lesson = ? AND op <> ?",
-            (commit.branch, purge.lesson, Operation.PURGE),
-        ).fetchall()
-        for n, body in rows:
-            update = load(MemoryUpdate, body)
-            forget(connection, update)
-            text = dump(blanked(update))
-            connection.execute("UPDATE updates SET body = ? WHERE n = ?", (text, n))
-        connection.execute(
-            "DELETE FROM lesson_versions WHERE branch = ? AND lesson = ?",
-            (commit.branch, purge.lesson),
-        )
+        if purge.op is Operation.PURGE:
+            blank_updates(connection, commit.branch, purge.lesson)
+
+
+def rebuild(connection: sqlite3.Connection) -> int:
+    """Make the tables of lessons and versions anew from the updates; how many lessons there are."""
+    connection.execute("DELETE FROM lessons")
+    connection.execute("DELETE FROM lesson_versions")
+    homes = connection.execute("SELECT DISTINCT branch, scope FROM updates ORDER BY branch, scope")
+    count = 0
+    for branch, scope in homes.fetchall():
+        state: Lessons = ()
+        for number, rows in _by_revision(connection, branch, scope):
+            made = [load(MemoryUpdate, body) for _, body in rows]
+            state, versions = reduce_with_versions(state, made, number, scope)
+            written = [
+                (branch, lesson.id, lesson.version, rows[position][0], dump(lesson.body))
+                for position, lesson in versions
+            ]
+            insert_many(connection, "lesson_versions", _VERSION, written)
+        for lesson in state:
+            if lesson.status is Status.PURGED:
+                blank_updates(connection, branch, lesson.id)
+        _project(connection, branch, (), state)
+        count += len(state)
+    return count
+
+
+def _by_revision(
+    connection: sqlite3.Connection, branch: str, scope: str
+) -> list[tuple[int, list[tuple[int, str]]]]:
+    rows = connection.execute(
+        "SELECT revision, n, body FROM updates WHERE branch = ? AND scope = ?"
+        " ORDER BY revision, ordinal",
+        (branch, scope),
+    ).fetchall()
+    groups = groupby(rows, key=lambda row: row[0])
+    return [(number, [(n, body) for _, n, body in group]) for number, group in groups]

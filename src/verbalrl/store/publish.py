@@ -12,7 +12,8 @@ from ..ids import key_id
 from ..records import Commit, Lesson, LessonKind, MemoryUpdate, Operation, Origin, Status
 from . import commits
 from .lessons import Cache, lessons, revision, scopes, updates
-from .reduce import LIVE, is_copy, lesson_id
+from .reduce import is_copy, lesson_id
+from .trust import LIVE
 
 ADDED, MERGED, UNCHANGED, REFUSED = "added", "merged", "unchanged", "refused"
 

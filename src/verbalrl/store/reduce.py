@@ -7,6 +7,7 @@ the updates table; every prefix of the updates is a memory that once was.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from ..errors import StorageError
@@ -21,19 +22,20 @@ from ..records import (
     Origin,
     Status,
 )
-
-LIVE = (Status.QUARANTINED, Status.PROVISIONAL, Status.ACTIVE)
-"""Statuses from which a lesson can still change."""
+from .trust import ENTRY, LIVE, REWRITES, ceiling, too_far, trust_of
 
 _STAYS: Mapping[Status | None, tuple[Status | None, ...]] = {s: (s,) for s in LIVE}
+_FALLS: Mapping[Status | None, tuple[Status | None, ...]] = {
+    s: (s, *LIVE[:n][::-1]) for n, s in enumerate(LIVE)
+}
 
 TRANSITIONS: Mapping[Operation, Mapping[Status | None, tuple[Status | None, ...]]] = {
     Operation.ADD: {None: LIVE},
-    Operation.REVISE: _STAYS,
-    Operation.MERGE: {None: LIVE, **_STAYS},
-    Operation.SUPERSEDE: {None: LIVE, **_STAYS},
+    Operation.REVISE: _FALLS,
+    Operation.MERGE: {None: LIVE, **_FALLS},
+    Operation.SUPERSEDE: {None: LIVE, **_FALLS},
     Operation.SUPPORT: _STAYS,
-    Operation.VOTE: _STAYS,
+    Operation.VOTE: {s: (s,) for s in (*LIVE, Status.RETIRED, Status.SUPERSEDED)},
     Operation.ACTIVATE: {
         Status.QUARANTINED: (Status.ACTIVE, Status.PROVISIONAL),
         Status.PROVISIONAL: (Status.ACTIVE,),
@@ -51,7 +53,8 @@ TRANSITIONS: Mapping[Operation, Mapping[Status | None, tuple[Status | None, ...]
 }
 """From the status of the lesson named by an update (None: there is none) to the statuses that the
 operation may leave it in. The first is taken when the update names none; where an update makes or
-restores a lesson, its trust decides instead, and in a merge the least of its parents."""
+restores a lesson, its trust decides instead, and where it rewrites one, what the text was made
+from. How far an update may go for the trust of its text `store.trust` says."""
 
 PARENTS: Mapping[Operation, Mapping[Status, Status]] = {
     Operation.MERGE: {s: Status.SUPERSEDED for s in LIVE},
@@ -59,16 +62,8 @@ PARENTS: Mapping[Operation, Mapping[Status, Status]] = {
 }
 """What becomes of the lessons whose place the named lesson takes."""
 
-ENTRY: Mapping[Origin, tuple[Status, ...]] = {
-    Origin.OPERATOR: (Status.ACTIVE, Status.PROVISIONAL, Status.QUARANTINED),
-    Origin.TASK: (Status.PROVISIONAL, Status.ACTIVE, Status.QUARANTINED),
-    Origin.UNTRUSTED: (Status.QUARANTINED,),
-}
-"""The statuses that a new lesson may enter by the trust of its text, the usual one first.
-Reflections are free: they serve their own instance and branch only."""
-
-_REWRITES = (Operation.REVISE, Operation.MERGE, Operation.SUPERSEDE)
-_MAKES = (Operation.ADD, Operation.MERGE, Operation.SUPERSEDE)
+MAKES = (Operation.ADD, Operation.MERGE, Operation.SUPERSEDE, Operation.RESTORE)
+"""What may put another live text beside those that are there."""
 
 
 def reduce(
@@ -93,7 +88,7 @@ def reduce_with_versions(
     versions: list[tuple[int, Lesson]] = []
     for position, update in enumerate(updates):
         before = state.get(update.lesson)
-        _apply(state, update, scope, (revision, position))
+        apply(state, update, scope, (revision, position))
         after = state.get(update.lesson)
         if after is not None and (before is None or before.version != after.version):
             versions.append((position, after))
@@ -103,6 +98,20 @@ def reduce_with_versions(
 def lesson_id(branch: str, scope: str, body: LessonBody, commit: str) -> str:
     """The id of a lesson that a commit makes, from what it said when it was made."""
     return key_id("le", branch, scope, body.kind, body.content, commit)
+
+
+def clashes(lessons: Iterable[Lesson]) -> frozenset[tuple[str, ...]]:
+    """The ids of live lessons that say the same, one group for each text; a scope has none."""
+    by_content: dict[str, list[str]] = {}
+    for lesson in lessons:
+        if lesson.status in LIVE:
+            by_content.setdefault(_content(lesson.body), []).append(lesson.id)
+    return frozenset(tuple(ids) for ids in by_content.values() if len(ids) > 1)
+
+
+@lru_cache(maxsize=65_536)
+def _content(body: LessonBody) -> str:
+    return body.content
 
 
 def is_copy(update: MemoryUpdate) -> bool:
@@ -120,7 +129,7 @@ def blanked(update: MemoryUpdate) -> MemoryUpdate:
     snapshot = None if update.snapshot is None else _purged(update.snapshot)
     if snapshot is not None and update.snapshot is not None:
         snapshot = snapshot.model_copy(update={"status": update.snapshot.status})
-    changes = {"body": body, "snapshot": snapshot, "evidence": (), "reason": ""}
+    changes = {"body": body, "snapshot": snapshot, "evidence": (), "reason": "", "without": ()}
     return update.model_copy(update=changes)
 
 
@@ -128,7 +137,8 @@ def _order(lesson: Lesson) -> tuple[int, int, str]:
     return (lesson.born, lesson.position, lesson.id)
 
 
-def _apply(state: dict[str, Lesson], update: MemoryUpdate, scope: str, at: tuple[int, int]) -> None:
+def apply(state: dict[str, Lesson], update: MemoryUpdate, scope: str, at: tuple[int, int]) -> None:
+    """Change `state`, lessons by id, as `update` says; `at` is (revision, position in it)."""
     old = state.get(update.lesson)
     if is_copy(update) and update.snapshot is not None:
         if old is not None:
@@ -166,7 +176,16 @@ def _target(update: MemoryUpdate, old: Lesson | None, parents: tuple[Lesson, ...
         trust = _joint_trust(update, parents)
         if status is not None and status not in ENTRY[trust]:
             raise _refused(update, f"{trust} text may not enter as {status}")
+    if old is not None and status is not None:
+        if why := too_far(update, old, status):
+            raise _refused(update, why)
+        if update.op in REWRITES and _above(status, ceiling(update, old, parents)):
+            raise _refused(update, f"new words may not stand as {status}")
     return status
+
+
+def _above(status: Status, limit: Status) -> bool:
+    return LIVE.index(status) > LIVE.index(limit)
 
 
 def _usual(
@@ -175,13 +194,15 @@ def _usual(
     parents: tuple[Lesson, ...],
     allowed: tuple[Status | None, ...],
 ) -> Status | None:
-    if old is None and update.op in _MAKES:
+    if old is None and update.op in MAKES:
         entry = ENTRY[_joint_trust(update, parents)]
         # A new text for old ones stands no higher than the least of them.
         least = min((p.status for p in parents), key=LIVE.index, default=entry[0])
         return least if least in entry else entry[0]
     if old is not None and update.op is Operation.RESTORE:
-        return ENTRY[old.trust][0]
+        return ENTRY[Origin.minimum((trust_of(update), old.trust))][0]
+    if old is not None and update.op in REWRITES:
+        return ceiling(update, old, parents)
     return allowed[0]
 
 
@@ -204,9 +225,9 @@ def _parents(state: Mapping[str, Lesson], update: MemoryUpdate) -> tuple[Lesson,
 
 def _guard_trust(update: MemoryUpdate, new: Lesson, touched: tuple[Lesson, ...]) -> None:
     """Less trusted text may support a more trusted lesson, and change nothing of it."""
-    if update.op not in _REWRITES:
+    if update.op not in REWRITES:
         return
-    trust = Origin.minimum((_trust(update), new.trust))
+    trust = Origin.minimum((trust_of(update), new.trust))
     for lesson in touched:
         if lesson.trust.rank > trust.rank:
             raise _refused(update, f"{trust} text may not change {lesson.trust} {lesson.id}")
@@ -246,11 +267,15 @@ def _changed(
     merged = parents if update.op is Operation.MERGE else ()
     changes: dict[str, Any] = {
         "votes": _sum(old.votes, *(p.votes for p in merged), update.votes),
-        "evidence": _union(old.evidence, *(p.evidence for p in merged), update.evidence),
+        "evidence": tuple(
+            e
+            for e in _union(old.evidence, *(p.evidence for p in merged), update.evidence)
+            if e not in update.without
+        ),
     }
     if update.confidence is not None:
         changes["confidence"] = update.confidence
-    if update.op in _REWRITES:
+    if update.op in REWRITES:
         changes |= _rewritten(update, old, merged)
     elif update.op is Operation.SUPPORT:
         if not update.votes:
@@ -259,9 +284,19 @@ def _changed(
         changes["critique"] = _kept_by(update, old.body, old.critique)
     elif update.op is Operation.RESTORE:
         changes["successor"] = None
+    elif update.op is Operation.ACTIVATE and _approves(update):
+        changes["trust"] = Origin.OPERATOR
     elif update.op is Operation.KEEP_BOTH:
         changes["conflict_with"] = _conflict(state, update)
+    if update.undoes is not None and update.snapshot is not None:
+        changes["trust"] = Origin.minimum((changes.get("trust", old.trust), update.snapshot.trust))
     return old.model_copy(update=changes)
+
+
+def _approves(update: MemoryUpdate) -> bool:
+    # Whoever approves a text vouches for it: less trusted text may only support it from then on.
+    approved = update.undoes is None and update.status is not Status.PROVISIONAL
+    return update.trust is Origin.OPERATOR and approved
 
 
 def _rewritten(update: MemoryUpdate, old: Lesson, merged: tuple[Lesson, ...]) -> dict[str, Any]:
@@ -271,7 +306,7 @@ def _rewritten(update: MemoryUpdate, old: Lesson, merged: tuple[Lesson, ...]) ->
         return {}
     if update.body.kind is not old.kind:
         raise _refused(update, f"a {old.kind} cannot become a {update.body.kind}")
-    trusts = (old.trust, _trust(update), *(p.trust for p in merged))
+    trusts = (old.trust, trust_of(update), *(p.trust for p in merged))
     return {"body": update.body, "version": old.version + 1, "trust": Origin.minimum(trusts)}
 
 
@@ -297,14 +332,10 @@ def _purged(lesson: Lesson) -> Lesson:
     )
 
 
-def _trust(update: MemoryUpdate) -> Origin:
-    return update.trust or Origin.UNTRUSTED
-
-
 def _joint_trust(update: MemoryUpdate, parents: tuple[Lesson, ...]) -> Origin:
     """The trust of a new text: a merged one has something of each of its parents."""
     merged = parents if update.op is Operation.MERGE else ()
-    return Origin.minimum((_trust(update), *(p.trust for p in merged)))
+    return Origin.minimum((trust_of(update), *(p.trust for p in merged)))
 
 
 def _kept_by(update: MemoryUpdate, body: LessonBody, before: str | None) -> str | None:

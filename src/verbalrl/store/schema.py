@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..errors import SchemaVersionError, StorageError, first_line
+from . import tombstones
 from .locks import FileLock
 
 FILE_NAME = "verbalrl.db"
@@ -174,7 +175,7 @@ CREATE TABLE index_state (
 
 _VERSION_3 = _INDEXES
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, tombstones.TABLE)
 """Entry n takes a file from version n to n + 1."""
 
 

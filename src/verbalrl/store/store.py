@@ -31,6 +31,7 @@ from ..records import (
     Usage,
 )
 from . import commits, digest, episodes, finding, journal, leases, lessons, publish, runs, schema
+from .keeping import Keepers
 from .leases import Lease
 from .locks import FileLock, Liveness
 from .reading import Readers
@@ -69,7 +70,7 @@ def open_store(path: str | Path, *, create: bool = False) -> Store:
         ) from error
 
 
-class Store(Readers):
+class Store(Readers, Keepers):
     """All that is kept, through one writer and one reader connection; a context manager.
 
     Coroutines return once their rows are on the disk; so do the plain methods that write, which

@@ -1,0 +1,68 @@
+"""How a person changes memory: under the leases of the branches, all of it or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+
+from ..errors import ConfigurationError, UnknownNameError
+from ..ids import key_id
+from ..records import Commit, Lesson, MemoryUpdate
+from ..store import Store
+
+Home = tuple[str, str]
+"""A branch and a scope."""
+
+
+def find(store: Store, lesson: str, branch: str | None = None) -> tuple[str, Lesson]:
+    """The branch, by default the one where it was written, and the lesson as it is there.
+
+    Raises:
+        UnknownNameError: There is no such lesson on the branch.
+    """
+    home = branch if branch is not None else store.home(lesson)
+    found = None if home is None else store.lesson(lesson, branch=store.branch(home).id)
+    if home is None or found is None:
+        place = store.path if branch is None else f"branch {branch}"
+        raise UnknownNameError(f"there is no lesson {lesson!r} in {place}; see `show {lesson}`")
+    return home, found
+
+
+def check_over(store: Store, branch: str) -> None:
+    """Raise `ConfigurationError` where the run of a branch can still be resumed.
+
+    A resumed run goes on from the memory that it left, and must find it so.
+    """
+    run = store.branch(branch).run
+    if run is not None and store.run(run).status != "done":
+        raise ConfigurationError(
+            f"run {run} can still be resumed, so its memory stays as it is until then; "
+            "resume it first, or publish what it learned and review that on main"
+        )
+
+
+@contextmanager
+def leased(store: Store, branches: Iterable[str], owner: str) -> Iterator[dict[str, int]]:
+    """The fences of the leases of `branches`; raises `LeaseError` while another holds one."""
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(store.acquire_lease(name, owner)).fence
+            for name in sorted(set(branches))
+        }
+
+
+def commits_of(
+    store: Store, what: str, updates: Mapping[Home, Sequence[MemoryUpdate]]
+) -> list[Commit]:
+    """One commit for each branch and scope that has updates, on the revision it stands at."""
+    made = []
+    for (branch, scope), asked in sorted(updates.items()):
+        if not asked:
+            continue
+        base = store.revision(branch, scope)
+        key = [u.model_dump(mode="json") for u in asked]
+        identity = key_id("op", what, branch, scope, base, key)
+        made.append(
+            Commit(id=identity, branch=branch, scope=scope, base=base, updates=tuple(asked))
+        )
+    return made

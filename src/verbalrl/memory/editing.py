@@ -1,0 +1,87 @@
+"""Rewording a lesson by hand: a new version of it, in the words of a person."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..errors import ConfigurationError
+from ..records import Lesson, LessonBody, MemoryUpdate, Operation, Origin
+from ..store import LIVE, Store
+from ..text import normalise, redact
+from .changing import check_over, commits_of, find, leased
+
+FIELDS = ("name", "when", "when_not", "instruction")
+"""What can be reworded."""
+LONGEST = 2_000
+"""Characters of one field."""
+
+
+class Edited(NamedTuple):
+    """A lesson before and after."""
+
+    branch: str
+    before: Lesson
+    lesson: Lesson
+
+
+async def edit(
+    store: Store,
+    lesson: str,
+    changes: dict[str, str],
+    *,
+    version: int | None = None,
+    branch: str | None = None,
+) -> Edited:
+    """Give a lesson new words; it keeps its status, its trust and what it rests on.
+
+    Args:
+        store: Where.
+        lesson: Its id.
+        changes: New texts by field, of `FIELDS`.
+        version: The version that the caller has read; another one by now is refused.
+        branch: By default the one where it was written.
+
+    Raises:
+        UnknownNameError: There is no such lesson.
+        ConfigurationError: It has another version by now, or cannot change, or nothing changes.
+        StorageError: Another lesson of the scope says the same already.
+    """
+    home, found = find(store, lesson, branch)
+    check_over(store, home)
+    with leased(store, [home], "edit") as fences:
+        _, found = find(store, lesson, home)
+        body = reworded(found, changes, version)
+        update = MemoryUpdate(
+            op=Operation.REVISE,
+            lesson=lesson,
+            body=body,
+            trust=Origin.OPERATOR,
+            reason="reworded by a person",
+        )
+        await store.put_commits(commits_of(store, "edit", {(home, found.scope): [update]}), fences)
+    return Edited(home, found, find(store, lesson, home)[1])
+
+
+def reworded(lesson: Lesson, changes: dict[str, str], version: int | None) -> LessonBody:
+    """The body of `lesson` with `changes`, as texts enter a run: normalised, without secrets."""
+    if version is not None and version != lesson.version:
+        raise ConfigurationError(
+            f"lesson {lesson.id} has version {lesson.version} by now, not {version}; read it again"
+        )
+    if lesson.status not in LIVE:
+        raise ConfigurationError(f"lesson {lesson.id} is {lesson.status} and cannot be reworded")
+    texts = {name: redact(normalise(text)).strip() for name, text in changes.items()}
+    body = lesson.body.replace(**texts)
+    check_text(body)
+    if body == lesson.body:
+        raise ConfigurationError(f"lesson {lesson.id} says that already")
+    return body
+
+
+def check_text(body: LessonBody) -> None:
+    """Raise `ConfigurationError` for a text that no lesson can have."""
+    if not any(c.isalnum() for c in body.instruction):
+        raise ConfigurationError("a lesson needs an instruction")
+    for name in (*FIELDS, "aspect", "audience"):
+        if len(getattr(body, name)) > LONGEST:
+            raise ConfigurationError(f"{name} has more than {LONGEST} characters; a hint is enough")

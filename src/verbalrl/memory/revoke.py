@@ -1,0 +1,135 @@
+"""Revoking a lesson, a source, an episode or a critique, with all that stems from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ..errors import ConfigurationError, UnknownNameError
+from ..store import Carried, Store, Tombstone
+from .changing import Home, commits_of, leased
+from .lineage import Memory, Target, trace
+from .revocation import Revoked, revocation
+
+
+class Revocation(NamedTuple):
+    """What was taken out."""
+
+    reason: str
+    places: Mapping[Home, Revoked]
+    """By branch and scope, where anything changed."""
+    carried: tuple[Carried, ...]
+    """The prompts that had carried what fell or was reverted."""
+    ended: tuple[str, ...] = ()
+    """Runs that can be resumed no more, because their memory has changed."""
+
+
+async def revoke(
+    store: Store,
+    *,
+    lesson: str | None = None,
+    source: str | None = None,
+    episode: str | None = None,
+    critique: str | None = None,
+    end_runs: bool = False,
+) -> Revocation:
+    """Take out exactly one thing, and what stems from it, on every branch, in one transaction.
+
+    A source, an episode or a critique stays barred: nothing that rests on it is stored any more.
+
+    Args:
+        store: Where.
+        lesson: Its id; copies on other branches go with it.
+        source: The name of an untrusted source.
+        episode: Its id; so are the critiques that read it.
+        critique: Its id.
+        end_runs: Change also the memory of runs that could be resumed, which then cannot be.
+
+    Raises:
+        UnknownNameError: There is no such lesson, episode or critique.
+        ConfigurationError: None or several are named, or a run can still be resumed.
+        LeaseError: A run is at work on a branch that would change.
+    """
+    target, reason, stones = aim(
+        store, lesson=lesson, source=source, episode=episode, critique=critique
+    )
+    fences: set[str] = set()
+    while True:
+        with leased(store, fences, "revoke") as held:
+            memories = trace(store.lines(), store.branches(), target)
+            places = decided(memories, target, reason)
+            needed = {branch for branch, _ in places} - fences
+            if needed:
+                fences |= needed
+                continue
+            ended = _resumable(store, fences, end_runs)
+            updates = {home: found.updates for home, found in places.items()}
+            await store.put_commits(commits_of(store, "revoke", updates), held, stones=stones)
+            for run in ended:
+                store.update_run(run, status="done", stop_reason=f"its memory changed: {reason}")
+        return Revocation(reason, places, carriers(store, memories, places), ended)
+
+
+def decided(memories: Mapping[Home, Memory], target: Target, reason: str) -> dict[Home, Revoked]:
+    """What becomes of each branch and scope, where anything does."""
+    found = {home: revocation(memory, target, reason) for home, memory in memories.items()}
+    return {home: made for home, made in sorted(found.items()) if made.updates}
+
+
+def aim(
+    store: Store,
+    *,
+    lesson: str | None = None,
+    source: str | None = None,
+    episode: str | None = None,
+    critique: str | None = None,
+) -> tuple[Target, str, tuple[Tombstone, ...]]:
+    """What is meant, in words too, and the tombstones that it leaves."""
+    given = {"lesson": lesson, "source": source, "episode": episode, "critique": critique}
+    named = {kind: name for kind, name in given.items() if name}
+    if len(named) != 1:
+        raise ConfigurationError("name one lesson, or one source, episode or critique")
+    ((kind, name),) = named.items()
+    reason = f"revoked: {kind} {name}"
+    if kind == "lesson":
+        if store.home(name) is None:
+            raise UnknownNameError(f"there is no lesson {name!r} in {store.path}")
+        return Target(lessons=frozenset({name})), reason, ()
+    if kind == "source":
+        stone = Tombstone("source", name, "revoked", reason)
+        return Target(sources=frozenset({name})), reason, (stone,)
+    if kind == "critique":
+        if store.critique(name) is None:
+            raise UnknownNameError(f"there is no critique {name!r} in {store.path}")
+        stone = Tombstone("critique", name, "revoked", reason)
+        return Target(critiques=frozenset({name})), reason, (stone,)
+    if store.episode(name) is None:
+        raise UnknownNameError(f"there is no episode {name!r} in {store.path}")
+    read_by = frozenset(c.id for c in store.critiques() if name in c.episodes)
+    target = Target(episodes=frozenset({name}), critiques=read_by)
+    return target, reason, (Tombstone("episode", name, "revoked", reason),)
+
+
+def _resumable(store: Store, branches: set[str], end_runs: bool) -> tuple[str, ...]:
+    runs = {store.branch(name).run for name in branches} - {None}
+    waiting = sorted(run for run in runs if run and store.run(run).status != "done")
+    if waiting and not end_runs:
+        raise ConfigurationError(
+            f"run {waiting[0]} can still be resumed and has lessons of it; resume it to its end "
+            "first, or give up resuming it with --end-runs"
+        )
+    return tuple(waiting)
+
+
+def carriers(
+    store: Store, memories: Mapping[Home, Memory], places: Mapping[Home, Revoked]
+) -> tuple[Carried, ...]:
+    """The prompts that carried what fell, or a text that a reverted lesson had."""
+    fallen = {name for made in places.values() for name in made.fallen}
+    tainted: dict[str, set[int]] = {}
+    for home, made in places.items():
+        for name in made.reverted:
+            texts = memories[home].tracks[name].texts
+            tainted.setdefault(name, set()).update(t.number for t in texts if t.tainted)
+    seen = store.carried(fallen | set(tainted), outcome="injected")
+    return tuple(u for u in seen if u.lesson in fallen or u.version in tainted[u.lesson])

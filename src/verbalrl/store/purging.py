@@ -1,0 +1,196 @@
+"""Erasing what was said: texts of lessons, steps of episodes, journaled calls, critiques.
+
+What remains says that there was something, and nothing of what it said. A migration that brings
+tables with texts of their own adds a line to `OF_LESSON` or `OF_EPISODE`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from ..records import (
+    Critique,
+    Episode,
+    Guidance,
+    GuidanceLine,
+    Lesson,
+    LessonBody,
+    LessonKind,
+    MemoryUpdate,
+    Operation,
+    StopReason,
+    Trajectory,
+)
+from .reduce import apply, blanked
+from .rows import dump, load
+
+OF_LESSON: tuple[tuple[str, str], ...] = (("embeddings", "lesson"),)
+"""Tables, where they are there, whose rows of a purged lesson are deleted: (table, column)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """What is to be erased."""
+
+    lessons: frozenset[str] = frozenset()
+    """On every branch; they must be purged already."""
+    episodes: frozenset[str] = frozenset()
+    critiques: frozenset[str] = frozenset()
+    texts: frozenset[tuple[str, str, int]] = frozenset()
+    """Single texts of lessons that live on: (branch, lesson, version)."""
+
+
+def erase(connection: sqlite3.Connection, what: Erase) -> None:
+    """Erase, within the caller's transaction; freed pages are overwritten."""
+    connection.execute("PRAGMA secure_delete = ON")
+    for lesson in sorted(what.lessons):
+        _lesson(connection, lesson)
+    for branch, lesson, version in sorted(what.texts):
+        blank_updates(connection, branch, lesson, version)
+    for episode in sorted(what.episodes):
+        _episode(connection, episode)
+    for critique in sorted(what.critiques):
+        _critique(connection, critique)
+
+
+def blank_updates(
+    connection: sqlite3.Connection, branch: str, lesson: str, version: int | None = None
+) -> None:
+    """Take the texts of a lesson out of the updates and versions of one branch: all, or of one.
+
+    What status each update left it in may follow from texts, so it is written down first.
+    """
+    rows = connection.execute(
+        "SELECT n, scope, revision, ordinal, body FROM updates WHERE branch = ?1 AND scope IN"
+        " (SELECT scope FROM updates WHERE branch = ?1 AND lesson = ?2)"
+        " ORDER BY scope, revision, ordinal",
+        (branch, lesson),
+    ).fetchall()
+    state: dict[str, Lesson] = {}
+    for n, scope, revision, ordinal, body in rows:
+        update, before = load(MemoryUpdate, body), state.get(lesson)
+        apply(state, update, scope, (revision, ordinal))
+        after = state.get(lesson)
+        if update.lesson != lesson or after is None or update.op is Operation.PURGE:
+            continue
+        made = before is None or before.version != after.version
+        if version is None or (made and after.version == version):
+            bare = blanked(update).model_copy(update={"status": after.status})
+        elif update.snapshot is not None and update.snapshot.version == version:
+            bare = update.model_copy(update={"snapshot": None})
+        else:
+            bare = update.model_copy(update={"status": after.status})
+        connection.execute("UPDATE updates SET body = ? WHERE n = ?", (dump(bare), n))
+    if version is None:
+        connection.execute(
+            "DELETE FROM lesson_versions WHERE branch = ? AND lesson = ?", (branch, lesson)
+        )
+        return
+    connection.execute(
+        "UPDATE lesson_versions SET body = ? WHERE branch = ? AND lesson = ? AND version = ?",
+        (_blank_body(connection, branch, lesson), branch, lesson, version),
+    )
+
+
+def _blank_body(connection: sqlite3.Connection, branch: str, lesson: str) -> str:
+    row = connection.execute(
+        "SELECT kind FROM lessons WHERE branch = ? AND id = ?", (branch, lesson)
+    ).fetchone()
+    return dump(LessonBody(kind=LessonKind(row[0])))
+
+
+def _lesson(connection: sqlite3.Connection, lesson: str) -> None:
+    _prompts(connection, lesson)
+    branches = connection.execute("SELECT DISTINCT branch FROM updates WHERE lesson = ?", (lesson,))
+    for (branch,) in branches.fetchall():
+        blank_updates(connection, branch, lesson)
+    for table, column in OF_LESSON:
+        if _has(connection, table, column):
+            connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (lesson,))
+
+
+def _prompts(connection: sqlite3.Connection, lesson: str) -> None:
+    """Take the lesson's words out of the prompts that carried it; what was answered remains."""
+    carried = connection.execute(
+        "SELECT DISTINCT episode FROM uses WHERE lesson = ?", (lesson,)
+    ).fetchall()
+    for (identity,) in carried:
+        (body,) = connection.execute(
+            "SELECT body FROM episodes WHERE id = ?", (identity,)
+        ).fetchone()
+        kept = load(Episode, body)
+        guidance = {role: _without(g, lesson) for role, g in kept.guidance.items()}
+        text = dump(kept.replace(guidance=guidance))
+        connection.execute("UPDATE episodes SET body = ? WHERE id = ?", (text, identity))
+        # Of a critic that was shown it, too: its requests hold the attempt's guidance.
+        connection.execute(
+            "UPDATE calls SET request = '' WHERE owner = ?1 OR owner IN"
+            " (SELECT critique FROM critique_episodes WHERE episode = ?1)",
+            (identity,),
+        )
+    connection.execute(
+        "UPDATE calls SET request = '' WHERE owner IN"
+        " (SELECT commit_id FROM updates WHERE lesson = ?)",
+        (lesson,),
+    )
+
+
+def _without(guidance: Guidance, lesson: str) -> Guidance:
+    def bare(line: GuidanceLine) -> GuidanceLine:
+        gone = {"name": "", "when": "", "when_not": "", "instruction": ""}
+        return line.replace(**gone) if line.lesson == lesson else line
+
+    return guidance.replace(
+        stable=tuple(map(bare, guidance.stable)),
+        volatile=tuple(map(bare, guidance.volatile)),
+        text="",
+    )
+
+
+def _episode(connection: sqlite3.Connection, identity: str) -> None:
+    """Its steps, its journal, the texts that its prompts got; where and how it ended remains."""
+    row = connection.execute("SELECT body FROM episodes WHERE id = ?", (identity,)).fetchone()
+    if row is None:
+        return
+    kept = load(Episode, row[0])
+    bare = kept.replace(
+        spec=kept.spec.replace(prefix=(), revises=None, guidance={}),
+        trajectory=Trajectory(),
+        answer=None,
+        guidance={role: Guidance() for role in kept.guidance},
+        failure=None,
+        stop_reason=kept.stop_reason or StopReason.ABANDONED,
+    )
+    connection.execute("UPDATE episodes SET body = ? WHERE id = ?", (dump(bare), identity))
+    connection.execute("DELETE FROM steps WHERE episode = ?", (identity,))
+    _calls(connection, identity)
+
+
+def _critique(connection: sqlite3.Connection, identity: str) -> None:
+    row = connection.execute("SELECT body FROM critiques WHERE id = ?", (identity,)).fetchone()
+    if row is None:
+        return
+    changes = {"causes": (), "proposals": (), "refinement": "", "raw": "", "detail": ""}
+    bare = load(Critique, row[0]).model_copy(update=changes)
+    connection.execute("UPDATE critiques SET body = ? WHERE id = ?", (dump(bare), identity))
+    _calls(connection, identity)
+    # A curation has read it, so the calls of that hold its words too.
+    consumed = connection.execute(
+        "SELECT commit_id FROM commit_critiques WHERE critique = ?", (identity,)
+    ).fetchall()
+    for (commit,) in consumed:
+        _calls(connection, commit)
+        connection.execute("UPDATE commits SET rejected = '[]' WHERE id = ?", (commit,))
+
+
+def _calls(connection: sqlite3.Connection, owner: str) -> None:
+    # What stays is that it was asked, and what it cost.
+    connection.execute(
+        "UPDATE calls SET request = '', reply = '', request_sha = '' WHERE owner = ?", (owner,)
+    )
+
+
+def _has(connection: sqlite3.Connection, table: str, column: str) -> bool:
+    columns = connection.execute(f"SELECT name FROM pragma_table_info('{table}')")
+    return (column,) in columns.fetchall()
