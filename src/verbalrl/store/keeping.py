@@ -83,6 +83,10 @@ class Keepers:
         """Every update, of one lesson or one branch or of all, in the order of writing."""
         return self._read(lambda c: tuple(_lines(c, lesson, branch)))
 
+    def home(self: Keeping, lesson: str) -> str | None:
+        """The branch on which a lesson was first written."""
+        return self._read(lambda c: next((b for b, _ in lessons.written(c, lesson)), None))
+
     def versions(self: Keeping, lesson: str) -> tuple[Version, ...]:
         """The texts that a lesson had, by branch and number."""
         rows = self._read(

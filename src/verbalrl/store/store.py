@@ -295,10 +295,6 @@ class Store(Readers, Keepers):
         """A lesson as it is now on a branch, by default on the one where it was written."""
         return self._read(lambda c: lessons.lesson(c, self._cache, identity, branch))
 
-    def home(self, lesson: str) -> str | None:
-        """The branch on which a lesson was first written."""
-        return self._read(lambda c: next((b for b, _ in lessons.written(c, lesson)), None))
-
     async def publish(
         self,
         from_branch: str,
