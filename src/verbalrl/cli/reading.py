@@ -65,6 +65,16 @@ def branch_of(
     return source_of(store, branch, run, kind)
 
 
+def find_lesson(store: Store, prefix: str) -> str:
+    """The only lesson whose id begins with `prefix`."""
+    found = store.ids_beginning(prefix)["lessons"] if prefix else []
+    if prefix in found or len(found) == 1:
+        return found[0]
+    if found:
+        raise UnknownNameError(f"lesson {prefix!r} is not unique; it may be: {', '.join(found)}")
+    raise UnknownNameError(f"no lesson in {store.path} has the id {prefix!r}; see `behaviors`")
+
+
 def instance_matches(instance: str, asked: str | None) -> bool:
     """True for the instance's id, and for the end of it: `train/3`, `3`."""
     return asked is None or instance == asked or instance.endswith(f"/{asked}")

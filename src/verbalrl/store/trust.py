@@ -61,12 +61,16 @@ def ceiling(update: MemoryUpdate, old: Lesson, parents: Iterable[Lesson]) -> Sta
     It stands no higher than the least of the texts that it was made from, and new words of
     untrusted text wait in quarantine, whatever the old ones had earned.
     """
-    statuses = [old.status]
+    statuses, trusts = [old.status], [trust_of(update), old.trust]
     if update.body is None or old.kind is LessonKind.REFLECTION:
         return old.status
     if update.op is Operation.MERGE:
-        statuses += [p.status for p in parents]
-    if trust_of(update) is Origin.UNTRUSTED and update.body.content != old.body.content:
+        merged = list(parents)
+        statuses += [p.status for p in merged]
+        trusts += [p.trust for p in merged]
+    a_persons = trust_of(update) is Origin.OPERATOR
+    untrusted = Origin.minimum(tuple(trusts)) is Origin.UNTRUSTED
+    if untrusted and not a_persons and update.body.content != old.body.content:
         statuses.append(Status.QUARANTINED)
     return min(statuses, key=LIVE.index)
 

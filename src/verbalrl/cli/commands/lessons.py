@@ -1,4 +1,4 @@
-"""`verbalrl behaviors` and `verbalrl reflections`: what was learned, and what it stems from."""
+"""`verbalrl behaviors`, `beliefs` and `reflections`: what was learned, and what it stems from."""
 
 from __future__ import annotations
 
@@ -28,7 +28,24 @@ _WAITS = {
 }
 
 
+_SORTS: dict[str, Callable[[Lesson], Any]] = {
+    "status": lambda le: (_ORDER.index(le.status), -le.votes.get("support", 0)),
+    "support": lambda le: -le.votes.get("support", len(le.evidence)),
+    "new": lambda le: (-le.born, -le.position),
+    "old": lambda le: (le.born, le.position),
+    "name": lambda le: (le.name.casefold(), le.when.casefold()),
+}
+"""How the lessons of one scope may be ordered."""
+
+
 def _filters(command: F) -> F:
+    command = click.option(
+        "--sort",
+        type=click.Choice(list(_SORTS)),
+        default="status",
+        show_default=True,
+        help="Order within a scope.",
+    )(command)
     command = click.option("--scope", metavar="SCOPE", help="Only of this task or scope.")(command)
     return click.option(
         "--status",
@@ -48,6 +65,19 @@ def behaviors(store: Path, as_json: bool, **asked: Any) -> None:
     seed.
     """
     _list(LessonKind.BEHAVIOR, store, as_json, asked)
+
+
+@click.command()
+@_filters
+@branch_options("arm learned, first seed")
+@reader
+def beliefs(store: Path, as_json: bool, **asked: Any) -> None:
+    """List the beliefs held.
+
+    Without --run or --branch: of main if it has any, else of the latest run's arm learned, first
+    seed.
+    """
+    _list(LessonKind.BELIEF, store, as_json, asked)
 
 
 @click.command()
@@ -76,6 +106,8 @@ def _list(kind: LessonKind, folder: Path, as_json: bool, asked: dict[str, Any]) 
         if instance_matches(lesson.scope, asked.get("instance"))
         and (asked["scope"] is None or within(lesson, asked["scope"]))
     )
+    order = _SORTS[asked["sort"]]
+    found = tuple(sorted(found, key=lambda le: (le.scope, order(le))))
     if as_json:
         emit_json(
             {
@@ -91,7 +123,7 @@ def _list(kind: LessonKind, folder: Path, as_json: bool, asked: dict[str, Any]) 
     if seeds:
         say(f"other seeds: {', '.join(f'--branch {name}' for name in seeds)}", indent=2)
     scope = ""
-    for lesson in sorted(found, key=lambda le: (le.scope, _ORDER.index(le.status))):
+    for lesson in found:
         if lesson.scope != scope:
             scope = lesson.scope
             heading(f"— {scope}")

@@ -9,12 +9,11 @@ from typing import Any, TypeVar
 
 import click
 
-from ...errors import UnknownNameError
 from ...memory import Reviewed, Verdict, review
-from ...store import MAIN, Store
+from ...store import MAIN
 from ..options import json_option, store_option, verbose_option
 from ..output import emit_json, note
-from ..reading import opened
+from ..reading import find_lesson, opened
 from ..telling import rule
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,7 +53,7 @@ def _review(
     verdict: Verdict, lessons: tuple[str, ...], branch: str | None, folder: Path, as_json: bool
 ) -> None:
     with opened(folder) as store:
-        names = [_lesson(store, name) for name in lessons]
+        names = [find_lesson(store, name) for name in lessons]
         found = asyncio.run(review(store, names, verdict, branch=branch))
     if as_json:
         emit_json({"lessons": [_summary(one) for one in found]})
@@ -69,16 +68,6 @@ def _review(
         note(
             "other runs read the branch main: `verbalrl publish RUN --approve` copies lessons there"
         )
-
-
-def _lesson(store: Store, prefix: str) -> str:
-    """The only lesson whose id begins with `prefix`."""
-    found = store.ids_beginning(prefix)["lessons"] if prefix else []
-    if prefix in found or len(found) == 1:
-        return found[0]
-    if found:
-        raise UnknownNameError(f"lesson {prefix!r} is not unique; it may be: {', '.join(found)}")
-    raise UnknownNameError(f"no lesson in {store.path} has the id {prefix!r}; see `behaviors`")
 
 
 def _summary(one: Reviewed) -> dict[str, Any]:

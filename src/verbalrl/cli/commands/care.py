@@ -1,0 +1,179 @@
+"""`verbalrl edit`, `rollback`, `diff` `conflicts`: changes of lessons, and what changed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...errors import ConfigurationError
+from ...memory import Difference, differences
+from ...memory import edit as reword
+from ...memory import rollback as go_back
+from ...store import LIVE, Store
+from ..options import json_option, reader, store_option, verbose_option
+from ..output import emit_json, heading, note, say
+from ..reading import branch_of, find_lesson, opened
+from ..telling import rule, tell_lesson
+
+
+@click.command()
+@click.argument("lesson")
+@click.option("--name", metavar="TEXT", help="A short title.")
+@click.option("--when", metavar="TEXT", help="When it applies.")
+@click.option("--when-not", metavar="TEXT", help="When it does not.")
+@click.option("--instruction", metavar="TEXT", help="What to do.")
+@click.option("--version", type=int, metavar="N", help="The version that you have read.")
+@click.option("--branch", metavar="BRANCH", help="On this branch. [where it was written]")
+@store_option
+@json_option
+@verbose_option
+def edit(
+    lesson: str,
+    version: int | None,
+    branch: str | None,
+    store: Path,
+    as_json: bool,
+    **texts: str | None,
+) -> None:
+    """Give a lesson other words: a new version, which keeps its status and what it rests on."""
+    changes = {name: text for name, text in texts.items() if text is not None}
+    if not changes:
+        raise ConfigurationError("nothing to change: give --name, --when, --when-not, …")
+    with opened(store) as kept:
+        named = find_lesson(kept, lesson)
+        done = asyncio.run(reword(kept, named, changes, version=version, branch=branch))
+    if as_json:
+        emit_json({"branch": done.branch, "lesson": done.lesson.model_dump(mode="json")})
+        return
+    heading(f"{done.lesson.id}  version {done.lesson.version}  {done.lesson.status}")
+    say(f"- {rule(done.before.body)}", indent=2)
+    say(f"+ {rule(done.lesson.body)}", indent=2)
+    if not done.lesson.usable:
+        note("it waits for `verbalrl approve`, as before")
+
+
+@click.command()
+@click.argument("revision", type=int)
+@click.option("--scope", metavar="SCOPE", help="Of this scope. [the only one]")
+@click.option("--branch", metavar="BRANCH", default="main", show_default=True)
+@store_option
+@json_option
+@verbose_option
+def rollback(revision: int, scope: str | None, branch: str, store: Path, as_json: bool) -> None:
+    """Bring the lessons of a scope back to an earlier revision, as a new revision.
+
+    What was revoked since stays revoked; evidence and votes stay.
+    """
+    with opened(store) as kept:
+        where = _scope(kept, branch, scope)
+        done = asyncio.run(go_back(kept, branch, where, revision))
+    if as_json:
+        changed = [_pair(d) for d in done.changed]
+        told = {"branch": branch, "scope": where, "revision": done.revision}
+        emit_json({**told, "changed": changed, "kept": done.kept})
+        return
+    click.echo(f"{branch}, {where}: revision {done.revision} is as revision {revision} was")
+    _tell(done.changed)
+    for name in done.kept:
+        note(f"{name} stays as it is: it was touched by a revocation since")
+
+
+@click.command()
+@click.argument("before", type=int)
+@click.argument("after", type=int)
+@click.option("--scope", metavar="SCOPE", help="Of this scope. [the only one]")
+@click.option("--branch", metavar="BRANCH", help="Of this branch. [main, else the latest run's]")
+@reader
+def diff(
+    before: int, after: int, scope: str | None, branch: str | None, store: Path, as_json: bool
+) -> None:
+    """Compare the lessons of a scope at two revisions, BEFORE and AFTER."""
+    with opened(store) as kept:
+        chosen = branch_of(kept, branch, None).branch
+        where = _scope(kept, chosen, scope)
+        newest = kept.revision(chosen, where)
+        if not (0 <= before <= newest and 0 <= after <= newest):
+            raise ConfigurationError(
+                f"scope {where} of branch {chosen} has the revisions 0 to {newest}"
+            )
+        found = differences(
+            kept.lessons(chosen, where, revision=before),
+            kept.lessons(chosen, where, revision=after),
+        )
+    if as_json:
+        emit_json(
+            {
+                "branch": chosen,
+                "scope": where,
+                "before": before,
+                "after": after,
+                "changed": [_pair(d) for d in found],
+            }
+        )
+        return
+    heading(f"branch {chosen}, scope {where}, revision {before} → {after}: {len(found)} changed")
+    _tell(found)
+
+
+@click.command()
+@click.option("--scope", metavar="SCOPE", help="Only of this scope.")
+@click.option("--branch", metavar="BRANCH", help="Of this branch. [main, else the latest run's]")
+@reader
+def conflicts(scope: str | None, branch: str | None, store: Path, as_json: bool) -> None:
+    """List the live lessons that were kept beside another one although they disagree."""
+    with opened(store) as kept:
+        chosen = branch_of(kept, branch, None).branch
+        known = kept.current_lessons(chosen, scope=scope)
+    by_id = {x.id: x for x in known}
+    pairs = [(x, by_id.get(x.conflict_with or "")) for x in known if x.status in LIVE]
+    found = [(one, other) for one, other in pairs if other is not None and other.status in LIVE]
+    if as_json:
+        listed = [[one.model_dump(mode="json"), o.model_dump(mode="json")] for one, o in found]
+        emit_json({"branch": chosen, "conflicts": listed})
+        return
+    heading(f"{len(found)} conflicts on branch {chosen}")
+    for one, other in found:
+        tell_lesson(one)
+        say("against", indent=2)
+        tell_lesson(other)
+        say()
+
+
+def _scope(store: Store, branch: str, asked: str | None) -> str:
+    """The scope asked for; the branch's only one when none is."""
+    there = store.scopes(store.branch(branch).id)
+    if asked is not None:
+        if asked not in there:
+            raise ConfigurationError(f"branch {branch} has no scope {asked!r}{_list(there)}")
+        return asked
+    if len(there) != 1:
+        raise ConfigurationError(f"say which --scope of branch {branch}{_list(there)}")
+    return there[0]
+
+
+def _list(scopes: tuple[str, ...]) -> str:
+    shown = ", ".join(scopes[:8]) + (", …" if len(scopes) > 8 else "")
+    return f"; it has {shown}" if shown else "; it has none"
+
+
+def _pair(found: Difference) -> dict[str, Any]:
+    return {
+        "lesson": found.lesson,
+        "before": None if found.before is None else found.before.model_dump(mode="json"),
+        "after": None if found.after is None else found.after.model_dump(mode="json"),
+    }
+
+
+def _tell(found: Iterable[Difference]) -> None:
+    for change in found:
+        before, after = change.before, change.after
+        states = [x.status.value if x else "not there" for x in (before, after)]
+        heading(f"{change.lesson}  {states[0]} → {states[1]}")
+        if before is not None and (after is None or before.body != after.body):
+            say(f"- {rule(before.body)}", indent=2)
+        if after is not None and (before is None or before.body != after.body):
+            say(f"+ {rule(after.body)}", indent=2)

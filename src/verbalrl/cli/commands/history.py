@@ -1,0 +1,99 @@
+"""`verbalrl history`: a lesson from the critique that it stems from to the prompts that had it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...records import Critique
+from ...store import Carried, Line, Store, Version
+from ..options import reader
+from ..output import emit_json, heading, one_line, plural, say, success_word
+from ..reading import find_lesson, opened
+from ..telling import place, rule, tell_lesson, tell_update
+
+_SHOWN = 20
+
+
+@click.command()
+@click.argument("lesson")
+@click.option("--branch", metavar="BRANCH", help="Only on this branch.")
+@reader
+def history(lesson: str, branch: str | None, store: Path, as_json: bool) -> None:
+    """Tell the life of a lesson: the critiques it rests on, its versions, changes and uses."""
+    with opened(store) as kept:
+        name = find_lesson(kept, lesson)
+        if branch is not None:
+            kept.branch(branch)
+        found: dict[str, Any] = {
+            "lesson": kept.lesson(name, branch=branch),
+            "critiques": _critiques(kept, name),
+            "versions": [v for v in kept.versions(name) if branch in (None, v.branch)],
+            "lines": [x for x in kept.lines(lesson=name) if branch in (None, x.branch)],
+            "uses": kept.carried([name]),
+        }
+    if as_json:
+        emit_json(_summary(name, found))
+        return
+    if found["lesson"] is not None:
+        tell_lesson(found["lesson"], shown=0)
+    _tell_critiques(found["critiques"])
+    _tell_versions(found["versions"])
+    heading("changes")
+    for line in found["lines"]:
+        say(f"revision {line.revision} of branch {line.branch}, {line.at}", indent=2)
+        tell_update(line.update)
+    _tell_uses(found["uses"])
+
+
+def _critiques(store: Store, lesson: str) -> list[Critique]:
+    cited = (e.critique for line in store.lines(lesson=lesson) for e in line.update.evidence)
+    found = (store.critique(name) for name in dict.fromkeys(cited))
+    return [critique for critique in found if critique is not None]
+
+
+def _tell_critiques(critiques: list[Critique]) -> None:
+    heading(f"rests on {plural(len(critiques), 'critique')}")
+    for critique in critiques[:_SHOWN]:
+        say(
+            f"{critique.id}  {critique.verdict}, {critique.instance} trial {critique.trial}",
+            indent=2,
+        )
+        for cause in critique.causes[:3]:
+            say(one_line(cause.why, 160), indent=4)
+
+
+def _tell_versions(versions: list[Version]) -> None:
+    heading(plural(len(versions), "version"))
+    for version in versions:
+        say(f"{version.number}  {rule(version.body)}", indent=2)
+
+
+def _tell_uses(uses: tuple[Carried, ...]) -> None:
+    injected = [u for u in uses if u.outcome == "injected"]
+    heading(f"in {plural(len(injected), 'prompt')}, left out of {len(uses) - len(injected)}")
+    for use in uses[:_SHOWN]:
+        chance = "" if use.probability == 1.0 else f", probability {use.probability:g}"
+        say(
+            f"{use.episode}  version {use.version} {use.outcome}{chance}: "
+            f"{use.instance} trial {use.trial} {success_word(use.success)}",
+            indent=2,
+        )
+    if len(uses) > _SHOWN:
+        say(f"and {len(uses) - _SHOWN} more; --json has all", indent=2)
+
+
+def _summary(name: str, found: dict[str, Any]) -> dict[str, Any]:
+    lesson = found["lesson"]
+    lines: list[Line] = found["lines"]
+    return {
+        "id": name,
+        "lesson": None if lesson is None else lesson.model_dump(mode="json"),
+        "from": [place(e) for e in (lesson.evidence if lesson else ())],
+        "critiques": [c.model_dump(mode="json") for c in found["critiques"]],
+        "versions": [v._asdict() | {"body": v.body.model_dump()} for v in found["versions"]],
+        "changes": [x._asdict() | {"update": x.update.model_dump(mode="json")} for x in lines],
+        "uses": [u._asdict() for u in found["uses"]],
+    }

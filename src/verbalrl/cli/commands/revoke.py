@@ -1,0 +1,110 @@
+"""`verbalrl revoke` and `verbalrl purge`: taking out what stems from something."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...errors import ConfigurationError
+from ...memory import Purged, Revocation
+from ...memory import purge as purge_all
+from ...memory import revoke as revoke_all
+from ...store import Store
+from ..options import json_option, store_option, verbose_option
+from ..output import emit_json, heading, note, plural, say
+from ..reading import find_lesson, opened
+
+
+@click.command()
+@click.argument("lesson", required=False)
+@click.option("--source", metavar="NAME", help="An untrusted source, such as a customer.")
+@click.option("--episode", metavar="ID", help="An episode, with the critiques that read it.")
+@click.option("--critique", metavar="ID", help="A critique.")
+@click.option("--end-runs", is_flag=True, help="Also in runs that could be resumed; they end.")
+@store_option
+@json_option
+@verbose_option
+def revoke(lesson: str | None, store: Path, as_json: bool, **asked: Any) -> None:
+    """Take out a lesson, or all that stems from a source, an episode or a critique.
+
+    On every branch. Lessons that rest on nothing else fall, with their copies; texts made under its
+    influence go back to the last one that was not. Says which prompts had carried them.
+    """
+    with opened(store) as kept:
+        named = None if lesson is None else find_lesson(kept, lesson)
+        done = asyncio.run(revoke_all(kept, lesson=named, **asked))
+    if as_json:
+        emit_json(_summary(done))
+        return
+    heading(done.reason)
+    for (branch, scope), made in done.places.items():
+        say(f"branch {branch}, scope {scope}", indent=2)
+        for word in ("fallen", "reverted", "lessened", "restored"):
+            for name in getattr(made, word):
+                say(f"{word}: {name}", indent=4)
+    if not done.places:
+        say("no lesson rests on it", indent=2)
+    episodes = {use.episode: use for use in done.carried}
+    if episodes:
+        heading(f"{plural(len(episodes), 'episode')} had it in a prompt")
+    for use in episodes.values():
+        say(f"{use.episode}  {use.instance} trial {use.trial}, run {use.run}", indent=2)
+    for run in done.ended:
+        note(f"run {run} cannot be resumed any more")
+
+
+@click.command()
+@click.argument("lesson", required=False)
+@click.option("--source", metavar="NAME", help="All of an untrusted source.")
+@click.option("--episode", metavar="ID", help="An episode, with the critiques that read it.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@store_option
+@json_option
+@verbose_option
+def purge(
+    lesson: str | None, yes: bool, store: Path, as_json: bool, source: str | None, **asked: Any
+) -> None:
+    """Erase what a lesson, an episode or a source said; tombstones remain.
+
+    It cannot be undone. Steps, journaled calls, critiques and texts of lessons go, on every branch;
+    digests change, and say so.
+    """
+    if not yes:
+        if as_json:
+            raise ConfigurationError("purge erases for good: say --yes")
+        click.confirm("This erases for good. Go on?", abort=True, err=True)
+    with opened(store) as kept:
+        named = _named(kept, lesson)
+        done = asyncio.run(purge_all(kept, lesson=named, source=source, **asked))
+    if as_json:
+        emit_json(done._asdict())
+        return
+    click.echo(f"erased {_counts(done)}")
+
+
+def _named(store: Store, lesson: str | None) -> str | None:
+    return None if lesson is None else find_lesson(store, lesson)
+
+
+def _counts(done: Purged) -> str:
+    counted = ((done.lessons, "lesson"), (done.episodes, "episode"), (done.critiques, "critique"))
+    return ", ".join(plural(len(ids), noun) for ids, noun in counted)
+
+
+def _summary(done: Revocation) -> dict[str, Any]:
+    places = [
+        {
+            "branch": branch,
+            "scope": scope,
+            "fallen": made.fallen,
+            "reverted": made.reverted,
+            "lessened": made.lessened,
+            "restored": made.restored,
+        }
+        for (branch, scope), made in done.places.items()
+    ]
+    carried = [use._asdict() for use in done.carried]
+    return {"reason": done.reason, "places": places, "carried": carried, "ended": done.ended}
