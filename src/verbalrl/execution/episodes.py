@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from ..errors import MethodError
 from ..lanes import Place
+from ..memory.trial import toss
 from ..models import CallContext
 from ..records import (
     Episode,
@@ -87,15 +88,18 @@ def provider(kit: Kit, spec: EpisodeSpec, place: Place, context: CallContext) ->
         wanted = spec.guidance[role]
         if wanted.source == "instance":
             return _of_instance(kit, wanted, spec, place, role)
-        return await kit.memory.recall(
+        text = f"{situation.goal}\n{situation.observation.text}"
+        tossed = toss(view.lessons, wanted, text, (place.lane.seed, spec.instance, spec.trial))
+        found = await kit.memory.recall(
             view.lessons,
             view.reflections,
-            wanted,
-            f"{situation.goal}\n{situation.observation.text}",
+            tossed.spec,
+            text,
             prompts=kit.prompts,
             place=(role, step),
             asker=PromptAsker(kit.memory.embedder, context.at(step=step, role=role, hook="recall")),
         )
+        return tossed.recorded(found)
 
     return guidance
 

@@ -55,6 +55,8 @@ class Text:
     tainted: bool
     status: Status
     """The last one in which the lesson lived with this text."""
+    entered: Status
+    """The one in which the text was made."""
 
 
 @dataclass(slots=True)
@@ -157,7 +159,8 @@ class _Trace:
             return
         if before is None or before.version != after.version:
             tainted = self._taints(update, after, track, parents)
-            track.texts.append(Text(after.version, after.body, tainted, after.status))
+            made = Text(after.version, after.body, tainted, after.status, after.status)
+            track.texts.append(made)
         self._follow(update, before, after, track)
         self._gain(update, before, track, parents)
         if update.op in _TAKES_PLACE:
@@ -172,7 +175,8 @@ class _Trace:
             track = Track(named=named)
             if origin is None:
                 bad = bool(lesson.evidence) and all(map(self.target.hits, lesson.evidence))
-                track.texts = [Text(lesson.version, lesson.body, bad, lesson.status)]
+                stood = lesson.status
+                track.texts = [Text(lesson.version, lesson.body, bad, stood, stood)]
                 return track
             track = copy.deepcopy(origin)
             track.texts = [t for t in track.texts if t.number <= lesson.version]

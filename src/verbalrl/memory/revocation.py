@@ -106,7 +106,11 @@ class _Making:
             self._fall(lesson)
             return
         bare = self._bare(lesson, bad).replace(body=clean.body)
-        status = self._earned(bare, min(lesson.status, clean.status, key=LIVE.index))
+        # What the taint itself took from it comes back; what anybody took since does not.
+        only_tainted = all(t.entered is lesson.status for t in track.texts if t.tainted)
+        highest = clean.status if only_tainted else lesson.status
+        status = self._earned(bare, min(highest, clean.status, key=LIVE.index))
+        now = min(lesson.status, status, key=LIVE.index)
         self.live.pop(lesson.body.content, None)
         self.live[clean.body.content] = lesson.id
         self.found.reverted.append(lesson.id)

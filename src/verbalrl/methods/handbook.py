@@ -26,6 +26,9 @@ from ..records import (
 from . import plans
 from .base import MAX_TRIALS, Learns, MethodSettings
 
+TRIAL_CHANCE = 0.8
+"""With which the gate `measured` lets a lesson on trial into a prompt."""
+
 
 class Handbook(MethodSettings):
     """Passes over the train split in rounds; the handbook is frozen before the test split."""
@@ -47,7 +50,13 @@ class Handbook(MethodSettings):
         trial = view.round.trial
         attempts = [e for e in view.attempts if e.trial == trial]
         if not attempts:
-            guidance = GuidanceSpec(source="recall", scopes=(view.scope,), budget=self.budget)
+            measured = self.gate == "measured" and not view.round.evaluate
+            guidance = GuidanceSpec(
+                source="recall",
+                scopes=(view.scope,),
+                budget=self.budget,
+                chance=TRIAL_CHANCE if measured else 1.0,
+            )
             return plans.attempt(view, trial, {"actor": guidance}, self.max_steps)
         last = attempts[-1]
         learning = self.learn and not view.round.evaluate and plans.worth_a_critique(last)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from ._base import Record
 from .lesson import LessonKind
 
@@ -94,4 +96,7 @@ class GuidanceSpec(Record):
     force_out: tuple[str, ...] = ()
     budget: int = 1500
     """Tokens."""
+    chance: float = Field(default=1.0, gt=0, le=1)
+    """With which a shared lesson on trial is injected, by a coin of its own, so that its effect can
+    be measured; reflections know no coin."""
     recall: Literal["episode", "step"] = "episode"

@@ -123,6 +123,8 @@ def _action(action: Action) -> list[Any]:
 def _guidance_spec(spec: GuidanceSpec, contents: Mapping[str, str]) -> dict[str, Any]:
     named = ("lessons", "force_in", "force_out")
     dumped = spec.model_dump(mode="json", exclude=set(named))
+    if dumped["chance"] == 1.0:
+        del dumped["chance"]  # as it was before there was a coin
     return dumped | {name: [contents.get(i, "") for i in getattr(spec, name)] for name in named}
 
 

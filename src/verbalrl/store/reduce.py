@@ -295,7 +295,8 @@ def _changed(
 
 def _approves(update: MemoryUpdate) -> bool:
     # Whoever approves a text vouches for it: less trusted text may only support it from then on.
-    approved = update.undoes is None and update.status is not Status.PROVISIONAL
+    restores = update.undoes is not None or update.revokes
+    approved = not restores and update.status is not Status.PROVISIONAL
     return update.trust is Origin.OPERATOR and approved
 
 

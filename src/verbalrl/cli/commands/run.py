@@ -123,11 +123,11 @@ def _conditions(command: F) -> F:
             help="Folder of prompts in place of the shipped ones, file by file.",
         ),
         click.option("--concurrency", type=POSITIVE, metavar="C", help="Model calls at a time."),
-        # The gate `measured` is offered once effects are measured.
         click.option(
             "--gate",
-            type=click.Choice(["none", "review"]),
-            help="A lesson becomes active at once, or by `verbalrl approve`.",
+            type=click.Choice(["none", "measured", "review"]),
+            help="A lesson becomes active at once, or by `verbalrl approve`. measured: it stays on "
+            "trial, withheld from every fifth prompt by a coin; its effect is not judged yet.",
         ),
         click.option("--no-learn", is_flag=True, help="Read memory, change nothing."),
         click.option("--from", "start", metavar="BRANCH", help="Start with its lessons."),
