@@ -207,6 +207,9 @@ class _Trace:
         if update.undoes is not None and update.snapshot is not None:
             back = update.snapshot.version
             return any(t.tainted for t in track.texts if t.number == back)
+        if update.revokes:
+            said = after.body.content
+            return any(t.tainted for t in track.texts if t.body.content == said)
         clean = [e for e in update.evidence if not self.target.hits(e)]
         if any(e.says == after.body.content for e in clean):
             return False

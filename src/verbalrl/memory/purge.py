@@ -11,7 +11,7 @@ from ..store import Erase, Store, Tombstone, hashed
 from .changing import Home, commits_of, leased
 from .lineage import Memory, Target, trace
 from .revocation import Revoked
-from .revoke import aim, decided
+from .revoke import aim, decided, with_earlier
 
 
 class Purged(NamedTuple):
@@ -51,9 +51,11 @@ async def purge(
     fences: set[str] = set()
     while True:
         with leased(store, fences, "purge") as held:
-            memories = trace(store.lines(), store.branches(), target)
-            places = decided(memories, target, reason)
-            updates, gone, texts = _plan(memories, places, reason)
+            whole = with_earlier(target, store.barred())
+            memories = trace(store.lines(), store.branches(), whole)
+            places = decided(memories, whole, reason)
+            named = _named_now(store, target)
+            updates, gone, texts = _plan(memories, places, named, reason)
             needed = {branch for branch, _ in updates} - fences
             if needed:
                 fences |= needed
@@ -64,6 +66,14 @@ async def purge(
             made = commits_of(store, "purge", updates)
             await store.put_commits(made, held, stones=stones, erase=erased)
         return Purged(tuple(sorted(gone)), tuple(sorted(episodes)), tuple(sorted(critiques)))
+
+
+def _named_now(store: Store, target: Target) -> set[str]:
+    """The lessons that are purged by name, with their copies."""
+    if not target.lessons:
+        return set()
+    memories = trace(store.lines(), store.branches(), Target(lessons=target.lessons))
+    return {n for memory in memories.values() for n, t in memory.tracks.items() if t.named}
 
 
 def _episodes(store: Store, target: Target) -> frozenset[str]:
@@ -83,7 +93,10 @@ def _named(episode: Episode) -> set[str]:
 
 
 def _plan(
-    memories: Mapping[Home, Memory], places: Mapping[Home, Revoked], reason: str
+    memories: Mapping[Home, Memory],
+    places: Mapping[Home, Revoked],
+    named: set[str],
+    reason: str,
 ) -> tuple[dict[Home, list[MemoryUpdate]], set[str], set[tuple[str, str, int]]]:
     """The updates by home, the lessons that are erased, and single texts of others."""
     updates: dict[Home, list[MemoryUpdate]] = {}
@@ -91,8 +104,7 @@ def _plan(
     texts: set[tuple[str, str, int]] = set()
     for home, memory in memories.items():
         made = places.get(home, Revoked())
-        out = [name for name, track in memory.tracks.items() if track.named]
-        dead = sorted({*out, *made.fallen})
+        dead = sorted({*(named & set(memory.tracks)), *made.fallen})
         asked = [*made.updates, *(_purge(n, reason) for n in dead if not memory.is_purged(n))]
         if asked:
             updates[home] = asked

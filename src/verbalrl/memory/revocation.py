@@ -114,7 +114,9 @@ class _Making:
         self.live.pop(lesson.body.content, None)
         self.live[clean.body.content] = lesson.id
         self.found.reverted.append(lesson.id)
-        self._append(Operation.REVISE, lesson, body=clean.body, status=status, **_less(lesson, bad))
+        self._append(Operation.REVISE, lesson, body=clean.body, status=now, **_less(lesson, bad))
+        if now is not status:
+            self._append(Operation.ACTIVATE, lesson, status=status)
 
     def _lessen(self, lesson: Lesson, bad: tuple[Evidence, ...]) -> None:
         self.found.lessened.append(lesson.id)

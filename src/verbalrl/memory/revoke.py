@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..errors import ConfigurationError, UnknownNameError
-from ..store import Carried, Store, Tombstone
+from ..store import Barred, Carried, Store, Tombstone
 from .changing import Home, commits_of, leased
 from .lineage import Memory, Target, trace
 from .revocation import Revoked, revocation
@@ -56,8 +56,9 @@ async def revoke(
     fences: set[str] = set()
     while True:
         with leased(store, fences, "revoke") as held:
-            memories = trace(store.lines(), store.branches(), target)
-            places = decided(memories, target, reason)
+            whole = with_earlier(target, store.barred())
+            memories = trace(store.lines(), store.branches(), whole)
+            places = decided(memories, whole, reason)
             needed = {branch for branch, _ in places} - fences
             if needed:
                 fences |= needed
@@ -74,6 +75,16 @@ def decided(memories: Mapping[Home, Memory], target: Target, reason: str) -> dic
     """What becomes of each branch and scope, where anything does."""
     found = {home: revocation(memory, target, reason) for home, memory in memories.items()}
     return {home: made for home, made in sorted(found.items()) if made.updates}
+
+
+def with_earlier(target: Target, barred: Barred) -> Target:
+    """`target` and all that was revoked before: what is gone vouches for nothing."""
+    return Target(
+        lessons=target.lessons | barred.lessons,
+        sources=target.sources | barred.sources,
+        episodes=target.episodes | barred.episodes,
+        critiques=target.critiques | barred.critiques,
+    )
 
 
 def aim(
@@ -94,7 +105,8 @@ def aim(
     if kind == "lesson":
         if store.home(name) is None:
             raise UnknownNameError(f"there is no lesson {name!r} in {store.path}")
-        return Target(lessons=frozenset({name})), reason, ()
+        stone = Tombstone("lesson", name, "revoked", reason)
+        return Target(lessons=frozenset({name})), reason, (stone,)
     if kind == "source":
         stone = Tombstone("source", name, "revoked", reason)
         return Target(sources=frozenset({name})), reason, (stone,)

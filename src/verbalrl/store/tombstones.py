@@ -22,6 +22,7 @@ CREATE TABLE tombstones (
 """The migration that adds the table; it needs no other but the first."""
 
 Kind = Literal["source", "episode", "critique", "lesson"]
+_KINDS = ("source", "episode", "critique", "lesson")
 _REMOVES = (Operation.REVOKE, Operation.PURGE, Operation.VOTE, Operation.SUSPEND, Operation.REVISE)
 
 
@@ -42,6 +43,8 @@ class Barred:
     """Their names, and of purged ones the hashes of their names."""
     episodes: frozenset[str] = frozenset()
     critiques: frozenset[str] = frozenset()
+    lessons: frozenset[str] = frozenset()
+    """Taken out by name; evidence knows nothing of them."""
 
     def __bool__(self) -> bool:
         return bool(self.sources or self.episodes or self.critiques)
@@ -74,10 +77,10 @@ def all_of(connection: sqlite3.Connection) -> tuple[Tombstone, ...]:
 
 def barred(connection: sqlite3.Connection) -> Barred:
     """What nothing may rest on."""
-    found: dict[str, set[str]] = {"source": set(), "episode": set(), "critique": set()}
+    found: dict[str, set[str]] = {kind: set() for kind in _KINDS}
     for kind, name in connection.execute("SELECT kind, name FROM tombstones"):
-        found.setdefault(kind, set()).add(name)
-    return Barred(*(frozenset(found[kind]) for kind in ("source", "episode", "critique")))
+        found[kind].add(name)
+    return Barred(*(frozenset(found[kind]) for kind in _KINDS))
 
 
 def check(connection: sqlite3.Connection, commit: Commit) -> None:
