@@ -81,6 +81,16 @@ _PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         ),
         rf"\1{REDACTED}",
     ),
+    # The same inside a JSON string, where quotes are escaped once or several times.
+    (
+        _NAMES,
+        re.compile(
+            rf"({_NAME}(?:\\{{1,7}}+\")?{_GAP}[:=]{_GAP})\\{{1,7}}+\"(?!\[redacted\])"
+            r"[^\"\\\n]{1,4096}+\\{1,7}+\"",
+            re.IGNORECASE,
+        ),
+        rf"\1{REDACTED}",
+    ),
     (
         _NAMES,
         re.compile(

@@ -1,15 +1,17 @@
 """Fifty secrets in what an environment shows and a critic repeats: none is found anywhere."""
 
 import json
+import logging
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import verbalrl as vrl
 from verbalrl.cli.app import main
 from verbalrl.ids import sha256_text
-from verbalrl.models import ScriptedModel
+from verbalrl.models import Request, ScriptedModel
 
 ROWS = 50
 KINDS = (
@@ -46,40 +48,48 @@ def found_in(sinks: dict[str, bytes]) -> list[tuple[str, int]]:
     ]
 
 
-def test_fifty_secrets_reach_no_sink(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    rows = [{"id": f"q{n}", "question": f"Use {secret(n)} now.", "answer": "x"} for n in range(ROWS)]
-    file = tmp_path / "leaky.jsonl"
+def test_fifty_secrets_reach_no_sink(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = [f"Use {secret(n)} now." for n in range(ROWS)]
+    rows = [{"id": f"q{n}", "question": q, "answer": "x"} for n, q in enumerate(asked)]
+    file, place = tmp_path / "leaky.jsonl", tmp_path / "store"
     file.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
-    place = tmp_path / "store"
-    task = vrl.load_task(str(file))
-    shown = [s.goal for s in task.instances("train")]
-    echo = ScriptedModel(lambda request: request.messages[-1].text[-600:], name="echo")
+    prompts: list[str] = []
 
-    def critic(request: object) -> dict[str, object]:
-        text = str(getattr(request, "messages", ""))
-        keys = [secret(n) for n in range(ROWS) if canary(n)[:8] in text] or [secret(0)]
-        lesson = {"when": f"{keys[0]} is asked", "instruction": f"put {keys[0]} in", "step": 1}
-        return {"verdict": "failure", "lessons": [lesson], "refinement": keys[0]}
+    def agent(instance: vrl.Instance, guidance: vrl.Guidance) -> str:
+        """Repeats what it was asked, with whatever secret there was."""
+        prompts.append(f"{instance.text}\n{guidance}")
+        return f"I used {instance.text} and {secret(len(prompts) % ROWS)}"
 
+    turn = iter(range(10_000))
+
+    def critic(request: Request) -> dict[str, Any]:
+        """Puts a key into whatever it says."""
+        key = secret(next(turn) % ROWS)
+        lesson = {"when": f"asked for {key}", "instruction": f"put {key} in", "step": 1}
+        cause = {"step": 1, "why": f"it lacks {key}"}
+        return {"verdict": "failure", "causes": [cause], "lessons": [lesson], "refinement": key}
+
+    told = ScriptedModel(critic, name="critic")
     learner = vrl.Learner(
-        agent=vrl.ChatAgent(echo),
-        method=vrl.methods.reflexion(),
-        critic=ScriptedModel(critic, name="critic"),
-        store=place,
+        agent=agent, method=vrl.methods.reflexion(trials=2), critic=told, store=place
     )
-    learner.run_sync(task, trials=2, arms=("learned",))
+    caplog.set_level(logging.DEBUG, "verbalrl")
+    learner.run_sync(vrl.load_task(str(file)), arms=("learned",))
     with vrl.open_store(place):
         # The write-ahead log stands beside the file as long as somebody has it open.
         sinks = {f.name: f.read_bytes() for f in place.iterdir() if f.is_file()}
-    assert any(name.endswith(".db") for name in sinks)
+    assert any(name.endswith(".db-wal") for name in sinks)
     capfd.readouterr()
-    commands = [["reflections"], ["critiques"], ["episodes"], ["runs"]]
-    for words in commands:
+    for words in (["reflections"], ["critiques"], ["episodes"], ["runs"], ["memory", "audit"]):
         assert main([*words, "--json", "-v", "--store", str(place)]) == 0
     assert main(["export", "--store", str(place)]) == 0
-    out, log = capfd.readouterr()
-    prompts = "".join(m.text for r in echo.requests for m in r.messages)
-    sinks |= {"json and export": out.encode(), "log": log.encode(), "prompt": prompts.encode()}
-    assert "[redacted]" in prompts
-    assert shown
+    out, err = capfd.readouterr()
+    prompts += [m.text for r in told.requests for m in r.messages]
+    for name, text in (("json", out), ("log", err + caplog.text), ("prompt", "".join(prompts))):
+        sinks[name] = text.encode()
+    assert out.count("[redacted]") > ROWS
+    assert sinks["prompt"].count(b"[redacted]") > ROWS
+    assert caplog.text
     assert found_in(sinks) == []
