@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from .conditions import holds as holds
 from .describing import describe as describe
+from .editing import Edited as Edited
+from .editing import edit as edit
 from .embed import Embedder as Embedder
 from .embed import HashEmbedder as HashEmbedder
 from .embed import fingerprint as fingerprint
 from .following import place_of as place_of
-from .minilm import MiniLmEmbedder as MiniLmEmbedder
-from .editing import Edited as Edited
-from .editing import edit as edit
 from .health import Audit as Audit
 from .health import Verified as Verified
 from .health import audit as audit
 from .health import verify as verify
+from .minilm import MiniLmEmbedder as MiniLmEmbedder
 from .purge import Purged as Purged
 from .purge import purge as purge
 from .recall import recall as recall

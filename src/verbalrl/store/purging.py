@@ -1,7 +1,6 @@
 """Erasing what was said: texts of lessons, steps of episodes, journaled calls, critiques.
 
-What remains says that there was something, and nothing of what it said. A migration that brings
-tables with texts of their own adds a line to `OF_LESSON` or `OF_EPISODE`.
+What remains says that there was something, and nothing of what it said.
 """
 
 from __future__ import annotations
@@ -24,9 +23,6 @@ from ..records import (
 )
 from .reduce import apply, blanked
 from .rows import dump, load
-
-OF_LESSON: tuple[tuple[str, str], ...] = (("embeddings", "lesson"),)
-"""Tables, where they are there, whose rows of a purged lesson are deleted: (table, column)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +101,6 @@ def _lesson(connection: sqlite3.Connection, lesson: str) -> None:
     branches = connection.execute("SELECT DISTINCT branch FROM updates WHERE lesson = ?", (lesson,))
     for (branch,) in branches.fetchall():
         blank_updates(connection, branch, lesson)
-    for table, column in OF_LESSON:
-        if _has(connection, table, column):
-            connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (lesson,))
 
 
 def _prompts(connection: sqlite3.Connection, lesson: str) -> None:
@@ -189,8 +182,3 @@ def _calls(connection: sqlite3.Connection, owner: str) -> None:
     connection.execute(
         "UPDATE calls SET request = '', reply = '', request_sha = '' WHERE owner = ?", (owner,)
     )
-
-
-def _has(connection: sqlite3.Connection, table: str, column: str) -> bool:
-    columns = connection.execute(f"SELECT name FROM pragma_table_info('{table}')")
-    return (column,) in columns.fetchall()

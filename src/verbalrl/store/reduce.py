@@ -227,7 +227,9 @@ def _guard_trust(update: MemoryUpdate, new: Lesson, touched: tuple[Lesson, ...])
     """Less trusted text may support a more trusted lesson, and change nothing of it."""
     if update.op not in REWRITES:
         return
-    trust = Origin.minimum((trust_of(update), new.trust))
+    # A person who goes back to an earlier text takes its trust along, and has changed nothing else.
+    made_of = () if update.undoes is not None else (new.trust,)
+    trust = Origin.minimum((trust_of(update), *made_of))
     for lesson in touched:
         if lesson.trust.rank > trust.rank:
             raise _refused(update, f"{trust} text may not change {lesson.trust} {lesson.id}")
