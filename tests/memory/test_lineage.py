@@ -17,6 +17,7 @@ from tests.store.builders import (
     lane,
     new_store,
     open_lane,
+    seen,
     wait,
 )
 from verbalrl.curators import confirmed
@@ -265,3 +266,16 @@ def test_purge_erases_every_byte_of_it(store: Store, branch: str, what: str) -> 
     assert verify(store).findings == ()
     assert {x.status for x in store.current_lessons(branch)} == {Status.PURGED}
     assert store.tombstones()
+
+
+def test_purge_takes_one_text_out_of_a_lesson_that_lives_on(store: Store, branch: str) -> None:
+    learned(store, branch, "le_1", "a", "ann", "bob")
+    worse = change(Operation.REVISE, "le_1", body=body("xylophone"), trust=LOW)
+    put(store, branch, worse.replace(evidence=(heard(store, "eve"), heard(store, "cat"))))
+    child = open_lane(store, lane("r2"), parent=branch)
+    put(store, child, change(Operation.SUPPORT, "le_1", evidence=(seen("i9"),)))
+    store.update_run("r2", status="done")
+    wait(purge(store, source="eve"))
+    assert b"xylophone" not in b"".join(f.read_bytes() for f in store.path.iterdir())
+    assert {known(store, "le_1", b).body for b in (branch, child)} == {body("a")}
+    assert verify(store).findings == ()

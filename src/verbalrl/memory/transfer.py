@@ -157,16 +157,16 @@ def _line(lesson: Lesson) -> Exported:
         scope=lesson.scope,
         confidence=lesson.confidence,
         votes=lesson.votes,
-        evidence=tuple(_plain(e) for e in lesson.evidence),
+        evidence=_plain(lesson.evidence),
         status=lesson.status,
         trust=lesson.trust,
         version=lesson.version,
     )
 
 
-def _plain(evidence: Evidence) -> Evidence:
+def _plain(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
     # What it confirms holds in the store that saw the episode, and in no other.
-    return evidence.replace(sound=False, says="")
+    return tuple(dict.fromkeys(e.replace(sound=False, says="") for e in evidence))
 
 
 def _read(line: str) -> Exported:
@@ -179,7 +179,7 @@ def _read(line: str) -> Exported:
     if not found.scope.strip():
         raise ConfigurationError("it names no scope")
     texts = {name: redact(normalise(getattr(found, name))).strip() for name in _WORDS}
-    clean = found.replace(**texts, evidence=tuple(_plain(e) for e in found.evidence))
+    clean = found.replace(**texts, evidence=_plain(found.evidence))
     check_text(_body(clean))
     return clean
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
+from typing import Any
 
 from ..records import (
     Critique,
@@ -71,12 +72,11 @@ def blank_updates(
         if update.lesson != lesson or after is None or update.op is Operation.PURGE:
             continue
         made = before is None or before.version != after.version
-        if version is None or (made and after.version == version):
-            bare = blanked(update).model_copy(update={"status": after.status})
-        elif update.snapshot is not None and update.snapshot.version == version:
-            bare = update.model_copy(update={"snapshot": None})
+        if version is None:
+            bare = blanked(update)
         else:
-            bare = update.model_copy(update={"status": after.status})
+            bare = _unworded(update, version, whole=made and after.version == version)
+        bare = bare.model_copy(update={"status": after.status})
         connection.execute("UPDATE updates SET body = ? WHERE n = ?", (dump(bare), n))
     if version is None:
         connection.execute(
@@ -87,6 +87,21 @@ def blank_updates(
         "UPDATE lesson_versions SET body = ? WHERE branch = ? AND lesson = ? AND version = ?",
         (_blank_body(connection, branch, lesson), branch, lesson, version),
     )
+
+
+def _unworded(update: MemoryUpdate, version: int, *, whole: bool) -> MemoryUpdate:
+    """An update of a lesson that lives on, without the words of one of its versions.
+
+    `whole`: it has made that version, so whatever text it holds is that.
+    """
+    changes: dict[str, Any] = {}
+    if whole and update.body is not None:
+        changes["body"] = LessonBody(kind=update.body.kind)
+    then = update.snapshot
+    if then is not None and (whole or (then.id == update.lesson and then.version == version)):
+        blank = LessonBody(kind=then.kind)
+        changes["snapshot"] = then.model_copy(update={"body": blank})
+    return update.model_copy(update=changes)
 
 
 def _blank_body(connection: sqlite3.Connection, branch: str, lesson: str) -> str:
