@@ -85,10 +85,7 @@ def curate_reflections(
         done.add(body.content)
     shown = [x for x in earlier if x.id in critique.shown and x.usable and x.id not in confirmed]
     kept_by = (sourced(_evidence(critique), critique, given, observations),)
-    supports = [
-        _supported(name, critique, found or kept_by, again=bool(found))
-        for name, found in confirmed.items()
-    ]
+    supports = [_supported(x, critique, new, kept_by) for x, new in confirmed.items()]
     retired = [_retired(x.id, critique) for x in sorted(shown, key=lambda x: (x.born, x.position))]
     return bare.replace(updates=(*supports, *retired, *updates), rejected=tuple(rejected))
 
@@ -169,16 +166,19 @@ def _added(
 
 
 def _supported(
-    name: str, critique: Critique, evidence: tuple[Evidence, ...], *, again: bool = True
+    name: str,
+    critique: Critique,
+    evidence: tuple[Evidence, ...],
+    kept_by: tuple[Evidence, ...] = (),
 ) -> MemoryUpdate:
     return MemoryUpdate(
         op=Operation.SUPPORT,
         lesson=name,
         trust=critique.trust,
-        evidence=evidence,
+        evidence=evidence or kept_by,
         critiques=(critique.id,),
         votes={"support": 1},
-        reason="proposed again" if again else "not contradicted by the critic",
+        reason="proposed again" if evidence else "not contradicted by the critic",
         prompt_sha=critique.prompt_sha,
     )
 
