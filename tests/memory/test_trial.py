@@ -8,7 +8,7 @@ from verbalrl.records import Guidance, GuidanceSpec, Status
 POOL = [
     *(lesson(f"p{n}", status=Status.PROVISIONAL) for n in range(400)),
     lesson("a"),
-    lesson("c", when="a lamp burns", when_not="never", status=Status.PROVISIONAL),
+    lesson("c", when="a zebra crossing ahead", when_not="never", status=Status.PROVISIONAL),
     line("r", 1).replace(scope=SHARED, status=Status.PROVISIONAL),
 ]
 

@@ -24,6 +24,7 @@ from ..records import (
 )
 from .reduce import apply, blanked
 from .rows import dump, load
+from .vectors import forget
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ def blank_updates(
         if update.lesson != lesson or after is None or update.op is Operation.PURGE:
             continue
         made = before is None or before.version != after.version
+        if version is None or (made and after.version == version):
+            forget(connection, update)
         if version is None:
             bare = blanked(update)
         else:

@@ -39,7 +39,10 @@ def edit(
     as_json: bool,
     **texts: str | None,
 ) -> None:
-    """Give a lesson other words: a new version, which keeps its status and what it rests on."""
+    """Give a lesson other words.
+
+    A new version, which keeps its status and what it rests on.
+    """
     changes = {name: text for name, text in texts.items() if text is not None}
     if not changes:
         raise ConfigurationError("nothing to change: give --name, --when, --when-not, …")
@@ -59,13 +62,16 @@ def edit(
 @click.command()
 @click.argument("revision", type=int)
 @click.option("--scope", metavar="SCOPE", help="Of this scope. [the only one]")
-@click.option("--branch", metavar="BRANCH", default="main", show_default=True)
+@click.option(
+    "--branch", metavar="BRANCH", default="main", show_default=True, help="Of this branch."
+)
 @store_option
 @json_option
 @verbose_option
 def rollback(revision: int, scope: str | None, branch: str, store: Path, as_json: bool) -> None:
-    """Bring the lessons of a scope back to an earlier revision, as a new revision.
+    """Go back to an earlier revision.
 
+    The lessons of a scope become what they were then, as a new revision.
     What was revoked since stays revoked; evidence and votes stay.
     """
     with opened(store) as kept:
@@ -91,7 +97,10 @@ def rollback(revision: int, scope: str | None, branch: str, store: Path, as_json
 def diff(
     before: int, after: int, scope: str | None, branch: str | None, store: Path, as_json: bool
 ) -> None:
-    """Compare the lessons of a scope at two revisions, BEFORE and AFTER."""
+    """Compare two revisions of a scope.
+
+    BEFORE and AFTER are their numbers.
+    """
     with opened(store) as kept:
         chosen = branch_of(kept, branch, None).branch
         where = _scope(kept, chosen, scope)
@@ -124,7 +133,10 @@ def diff(
 @click.option("--branch", metavar="BRANCH", help="Of this branch. [main, else the latest run's]")
 @reader
 def conflicts(scope: str | None, branch: str | None, store: Path, as_json: bool) -> None:
-    """List the live lessons that were kept beside another one although they disagree."""
+    """List lessons that disagree.
+
+    Live ones that were kept beside another one all the same.
+    """
     with opened(store) as kept:
         chosen = branch_of(kept, branch, None).branch
         known = kept.current_lessons(chosen, scope=scope)

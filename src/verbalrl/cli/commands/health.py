@@ -20,8 +20,9 @@ from ..reading import branch_of, opened
 @reader
 @click.pass_context
 def verify(context: click.Context, store: Path, as_json: bool) -> None:
-    """Hold the tables of lessons against the updates, the file and the digests of runs.
+    """Check a store against its updates.
 
+    The tables of lessons, the file, and the digests that runs ended with.
     The exit code is 1 when something is not as it should be.
     """
     with opened(store) as kept:
@@ -49,7 +50,10 @@ def verify(context: click.Context, store: Path, as_json: bool) -> None:
 @json_option
 @verbose_option
 def rebuild(store: Path, as_json: bool) -> None:
-    """Make the tables of lessons anew from the updates, which alone are the truth."""
+    """Make the tables of lessons anew.
+
+    From the updates, which alone are the truth.
+    """
     with opened(store) as kept:
         count = asyncio.run(kept.rebuild_lessons())
     if as_json:
@@ -60,7 +64,7 @@ def rebuild(store: Path, as_json: bool) -> None:
 
 @click.group()
 def memory() -> None:
-    """Say what the memory of a branch is worth."""
+    """Say what a memory is worth: audit."""
 
 
 @memory.command()

@@ -22,7 +22,10 @@ _SHOWN = 20
 @click.option("--branch", metavar="BRANCH", help="Only on this branch.")
 @reader
 def history(lesson: str, branch: str | None, store: Path, as_json: bool) -> None:
-    """Tell the life of a lesson: the critiques it rests on, its versions, changes and uses."""
+    """Tell the life of a lesson.
+
+    The critiques that it rests on, its versions, changes and uses.
+    """
     with opened(store) as kept:
         name = find_lesson(kept, lesson)
         if branch is not None:

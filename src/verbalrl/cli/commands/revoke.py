@@ -28,9 +28,10 @@ from ..reading import find_lesson, opened
 @json_option
 @verbose_option
 def revoke(lesson: str | None, store: Path, as_json: bool, **asked: Any) -> None:
-    """Take out a lesson, or all that stems from a source, an episode or a critique.
+    """Take out what stems from something.
 
-    On every branch. Lessons that rest on nothing else fall, with their copies; texts made under its
+    A lesson, or all that stems from a source, an episode or a critique, on every
+    branch. Lessons that rest on nothing else fall, with their copies; texts made under its
     influence go back to the last one that was not. Says which prompts had carried them.
     """
     with opened(store) as kept:
@@ -67,9 +68,10 @@ def revoke(lesson: str | None, store: Path, as_json: bool, **asked: Any) -> None
 def purge(
     lesson: str | None, yes: bool, store: Path, as_json: bool, source: str | None, **asked: Any
 ) -> None:
-    """Erase what a lesson, an episode or a source said; tombstones remain.
+    """Erase what was said, for good.
 
-    It cannot be undone. Steps, journaled calls, critiques and texts of lessons go, on every branch;
+    What a lesson, an episode or a source said; tombstones remain, and it cannot be undone.
+    Steps, journaled calls, critiques and texts of lessons go, on every branch;
     digests change, and say so.
     """
     if not yes:

@@ -20,8 +20,21 @@ _WRITES = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 
 @click.command()
-@click.option("--format", "form", type=click.Choice(["jsonl"]), default="jsonl", show_default=True)
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl"]),
+    default="jsonl",
+    show_default=True,
+    help="One JSON object a line.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write here. [stdout]",
+)
 @click.option("--scope", metavar="SCOPE", help="Only of this scope.")
 @click.option("--branch", metavar="BRANCH", help="Of this branch. [main, else the latest run's]")
 @reader
@@ -33,7 +46,10 @@ def export(
     store: Path,
     as_json: bool,
 ) -> None:
-    """Write the live lessons of a branch, one JSON line each, to FILE or to stdout."""
+    """Write lessons as lines of JSON.
+
+    The live ones of a branch, one line each, to FILE or to stdout.
+    """
     with opened(store) as kept:
         chosen = branch_of(kept, branch, None).branch
         lines = export_lines(kept.current_lessons(chosen, scope=scope))
@@ -53,12 +69,14 @@ def export(
 
 @click.command("import")
 @click.argument("file", type=click.File("r", encoding="utf-8"))
-@click.option("--branch", metavar="BRANCH", default="main", show_default=True)
+@click.option("--branch", metavar="BRANCH", default="main", show_default=True, help="Onto this.")
 @store_option
 @json_option
 @verbose_option
 def import_(file: TextIO, branch: str, store: Path, as_json: bool) -> None:
-    """Read lessons from FILE (`-`: stdin) into quarantine, whatever it says of their status.
+    """Read lessons into quarantine.
+
+    From FILE (`-`: stdin), whatever it says of their status.
 
     No prompt carries them until you approve them. All lines are read before the first is stored.
     """
