@@ -13,7 +13,7 @@ from ..records import Commit, Evidence, Operation, Origin
 from .rows import now
 
 TABLE = """
-CREATE TABLE tombstones (
+CREATE TABLE IF NOT EXISTS tombstones (
   kind TEXT NOT NULL CHECK (kind IN ('source', 'episode', 'critique', 'lesson')),
   name TEXT NOT NULL, what TEXT NOT NULL CHECK (what IN ('revoked', 'purged')),
   reason TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (kind, name, what)
