@@ -66,9 +66,13 @@ def blank_updates(
         (branch, lesson),
     ).fetchall()
     state: dict[str, Lesson] = {}
-    for n, scope, revision, ordinal, body in rows:
-        update, before = load(MemoryUpdate, body), state.get(lesson)
-        apply(state, update, scope, (revision, ordinal))
+    read = [
+        (n, scope, (revision, i), load(MemoryUpdate, body)) for n, scope, revision, i, body in rows
+    ]
+    merged = any(lesson in update.parents for *_, update in read)
+    for n, scope, place, update in read:
+        before = state.get(lesson)
+        apply(state, update, scope, place)
         after = state.get(lesson)
         if update.lesson != lesson or after is None or update.op is Operation.PURGE:
             continue
@@ -76,7 +80,7 @@ def blank_updates(
         if version is None or (made and after.version == version):
             forget(connection, update)
         if version is None:
-            bare = blanked(update)
+            bare = blanked(update, merged=merged)
         else:
             bare = _unworded(update, version, whole=made and after.version == version)
         bare = bare.model_copy(update={"status": after.status})

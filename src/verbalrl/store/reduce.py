@@ -123,14 +123,21 @@ def is_copy(update: MemoryUpdate) -> bool:
     )
 
 
-def blanked(update: MemoryUpdate) -> MemoryUpdate:
-    """What remains of an update once its lesson is purged: that it was, and not what it said."""
+def blanked(update: MemoryUpdate, *, merged: bool = False) -> MemoryUpdate:
+    """What remains of an update once its lesson is purged: that it was, and not what it said.
+
+    `merged`: what it rests on stays, because a lesson that was merged with it rests on that too.
+    """
     body = None if update.body is None else LessonBody(kind=update.body.kind)
-    snapshot = None if update.snapshot is None else _purged(update.snapshot)
-    if snapshot is not None and update.snapshot is not None:
-        snapshot = snapshot.model_copy(update={"status": update.snapshot.status})
-    changes = {"body": body, "snapshot": snapshot, "evidence": (), "reason": "", "without": ()}
-    return update.model_copy(update=changes)
+    changes: dict[str, Any] = {"body": body, "reason": ""}
+    gone = {} if merged else {"evidence": (), "without": ()}
+    if update.snapshot is not None:
+        said = {
+            "body": LessonBody(kind=update.snapshot.kind),
+            **({} if merged else {"evidence": ()}),
+        }
+        changes["snapshot"] = update.snapshot.model_copy(update=said)
+    return update.model_copy(update=changes | gone)
 
 
 def _order(lesson: Lesson) -> tuple[int, int, str]:
