@@ -59,6 +59,7 @@ def test_the_slope_is_that_of_a_line() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's /proc")
 def test_memory_stays_flat_and_files_are_closed() -> None:
     samples = asyncio.run(measure(3000, 10, 2))

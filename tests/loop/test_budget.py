@@ -41,6 +41,7 @@ def test_no_overshoot_and_no_call_twice(bound: str, slots: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", range(20))
 def test_no_overshoot_over_many_seeds(seed: int) -> None:
     there = bench.whole(seed)

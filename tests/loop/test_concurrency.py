@@ -139,6 +139,7 @@ def test_a_round_is_judged_and_curated_in_canonical_order(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "case",
     [

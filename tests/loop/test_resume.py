@@ -157,6 +157,7 @@ def test_a_killed_run_reaches_the_same_memory(tmp_path: Path, case: dict[str, An
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @CASES
 def test_a_run_that_is_killed_ten_times_reaches_the_same_memory(
     tmp_path: Path, case: dict[str, Any]

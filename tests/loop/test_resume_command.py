@@ -92,6 +92,7 @@ def test_resume_after_a_kill(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @CASES
 def test_resume_after_ten_kills(tmp_path: Path, command: tuple[str, ...]) -> None:
     size = ("--instances", "24", "--seeds", "2")
@@ -99,6 +100,7 @@ def test_resume_after_ten_kills(tmp_path: Path, command: tuple[str, ...]) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_command_says_how_to_go_on(
     tmp_path: Path, number: signal.Signals, code: int
@@ -117,6 +119,7 @@ def test_an_interrupted_command_says_how_to_go_on(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_ctrl_c_in_a_script_leaves_a_run_to_be_resumed(tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     there = whole(SCRIPT, tmp_path / "whole")
