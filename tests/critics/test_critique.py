@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.critics.scenes import GROUP, OLD_SIGN, OLD_WALL, SCENES, case, episode, lesson, step
+from tests.test_worth import PLATITUDES, REFUSALS
 from verbalrl.critics import CritiqueCase, CritiqueReply, adapt_critic, check_critic
 from verbalrl.errors import ConfigurationError, CriticError, ReplayMismatch, UnknownNameError
 from verbalrl.models import CallContext, MemoryJournal, Model, ScriptedModel, Slots, load_model
@@ -277,3 +278,16 @@ class _Foreign:
 
     async def write(self, case: CritiqueCase, context: CallContext, /) -> Any:
         return "a text"
+
+
+@pytest.mark.parametrize("text", [*REFUSALS, *PLATITUDES])
+def test_a_proposal_that_gives_no_advice_is_not_kept(text: str) -> None:
+    empty = {**GOOD["lessons"][0], "instruction": text}
+    critique = write(ScriptedModel([{**GOOD, "lessons": [empty, *GOOD["lessons"]]}]))
+    assert [p.instruction for p in critique.proposals] == ["do not choose south"]
+
+
+@pytest.mark.parametrize("text", REFUSALS)
+def test_a_critic_that_refuses_has_said_nothing(text: str) -> None:
+    critique = write(lambda *_: text)
+    assert (critique.status, critique.refusal, critique.proposals) == ("refused", Refusal.EMPTY, ())

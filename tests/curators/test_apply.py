@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.curators.builders import SCOPE, critique, episode, lesson, rests_on
+from tests.test_worth import PLATITUDES, REFUSALS, SIMILAR
 from verbalrl.curators import Desk, OperationReply, Settled, entry, settle
 from verbalrl.curators.desk import MAX_WORDS, complaints
 from verbalrl.curators.evidence import items_of
@@ -374,3 +375,19 @@ def test_whatever_is_asked_the_store_takes_what_is_settled(
         if trust is Origin.UNTRUSTED and old is None:
             assert one.status is Status.QUARANTINED
     assert settle(operations, on) == settled
+
+
+@pytest.mark.parametrize("text", [*REFUSALS, *PLATITUDES])
+@pytest.mark.parametrize("operation", ["add", "revise", "merge"])
+def test_refusals_and_platitudes_are_never_stored(operation: str, text: str) -> None:
+    lessons = {"add": (), "revise": (1,), "merge": (1, 2)}[operation]
+    asked_for = op(operation, lessons=lessons, evidence=(1,), when="it says so", instruction=text)
+    settled = asked(desk(A, B), asked_for)
+    assert settled.updates == ()
+    assert "`instruction` is a " in settled.rejected[0]
+
+
+@pytest.mark.parametrize(("when", "instruction"), SIMILAR)
+def test_advice_that_looks_like_a_refusal_is_stored(when: str, instruction: str) -> None:
+    said = op("add", evidence=(1,), when=when or "it says so", instruction=instruction)
+    assert only(desk(), said).op is Operation.ADD

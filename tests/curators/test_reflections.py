@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.curators.builders import episode
+from tests.test_worth import PLATITUDES, REFUSALS
 from verbalrl.curators import curate_reflections
 from verbalrl.memory import recall
 from verbalrl.prompts import PromptLibrary
@@ -216,3 +217,18 @@ def test_any_history_can_be_stored_and_no_contradicted_line_is_shown(
         assert set(seen) == {*new, *(x.instruction for x in lessons if x.id in keeps)}
         contents = [x.body.content for x in lessons]
         assert len(contents) == len(set(contents))
+
+
+def test_refusals_and_platitudes_become_no_reflections() -> None:
+    said = critique(1, "choose left")
+    empty = tuple(
+        LessonProposal(instruction=text, when="the door is red")
+        for text in (*REFUSALS, *PLATITUDES)
+    )
+    made = commit(said.replace(proposals=(*empty, *said.proposals)))
+    assert [u.body.instruction for u in made.updates if u.body] == ["choose left"]
+    assert len(made.rejected) == 20
+    assert {why.rpartition(": ")[2] for why in made.rejected} == {
+        "it is a refusal",
+        "it is a platitude",
+    }

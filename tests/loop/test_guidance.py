@@ -131,11 +131,11 @@ def test_an_unknown_lesson_is_a_method_error(store: Store) -> None:
 
 
 def test_force_out_withholds_one_lesson_and_records_it(store: Store) -> None:
-    other = ("the lamp is lit", "", "Keep calm and look again.")
+    other = ("the lamp is lit", "", "Lift the lid and look again.")
     branch, ids = taught(store, GENERAL, other)
     out = ids["Press green before anything else."]
     texts = guided(store, branch, source="recall", force_out=(out,))
-    assert texts == ["- [1] When the lamp is lit: Keep calm and look again."] * 2
+    assert texts == ["- [1] When the lamp is lit: Lift the lid and look again."] * 2
     (found,) = store.episodes(run=store.runs()[-1].id)
     uses = {use.lesson: use for use in found.guidance["actor"].uses}
     assert (uses[out].outcome, uses[out].block, uses[out].probability) == ("withheld", None, 0.0)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from ..ids import content_hash
 from ..records import LessonBody, LessonProposal, Refusal
+from ..worth import is_refusal, no_advice
 from .folding import contains, folded, plain_words, word_count
 from .revealing import reveals
 from .schema import CauseReply, CritiqueReply, LessonReply
@@ -101,6 +102,11 @@ def says_something(text: str) -> bool:
     return plain_words(text).strip() not in _NOTHING
 
 
+def is_lesson(item: LessonReply) -> bool:
+    """False where `item` gives no advice: no words, a refusal, a platitude."""
+    return says_something(item.instruction) and not no_advice(item.instruction, item.when)
+
+
 def kept(reply: CritiqueReply, grounds: Grounds) -> frozenset[int]:
     """The earlier lessons that `reply` carries forward: all, where it says nothing of them."""
     return frozenset(reply.keeps) if "keeps" in reply.model_fields_set else grounds.offered
@@ -114,8 +120,10 @@ def _contradicts(reply: CritiqueReply, grounds: Grounds) -> bool:
 
 
 def _empty(reply: CritiqueReply, grounds: Grounds) -> Refused | None:
-    said = [*(c.why for c in reply.causes), *(x.instruction for x in reply.lessons)]
-    if any(map(says_something, (*said, reply.refinement))):
+    said = [*(c.why for c in reply.causes), reply.refinement]
+    if any(says_something(text) and not is_refusal(text) for text in said):
+        return None
+    if any(map(is_lesson, reply.lessons)):
         return None
     # A quote alone says nothing, but it is the ground on which an earlier line is given up.
     if _contradicts(reply, grounds) and any(says_something(c.quote) for c in reply.causes):

@@ -42,7 +42,16 @@ from ..records import (
     Usage,
     Verdict,
 )
-from .check import Grounds, Refused, attempt_of, kept, refuse, says_something, text_key
+from .check import (
+    Grounds,
+    Refused,
+    attempt_of,
+    is_lesson,
+    kept,
+    refuse,
+    says_something,
+    text_key,
+)
 from .schema import CauseReply, CritiqueReply, LessonReply, reply_schema
 from .view import CritiqueCase, CritiqueInputs, Shown, SystemInputs, show, trust
 
@@ -189,9 +198,7 @@ class _Draft:
             "detail": refused.detail if refused else "",
             "verdict": reply.verdict,
             "causes": tuple(self._cause(c) for c in reply.causes),
-            "proposals": tuple(
-                self._proposal(x) for x in reply.lessons if says_something(x.instruction)
-            ),
+            "proposals": tuple(self._proposal(x) for x in reply.lessons if is_lesson(x)),
             "keeps": tuple(lesson for n, lesson in earlier.items() if n in keeps),
             "refinement": reply.refinement.strip(),
             "confidence": reply.confidence if said_confidence else None,

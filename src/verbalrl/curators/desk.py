@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..records import Gate, Lesson, LessonKind, MemoryUpdate, Origin, Status
+from ..worth import no_advice
 from .evidence import Item
 from .schema import OperationReply
 
@@ -104,6 +105,8 @@ def fault(op: OperationReply, desk: Desk, progress: Progress) -> str:
 def _text_fault(op: OperationReply) -> str:
     if not has_words(op.instruction):
         return "`instruction` is empty"
+    if why := no_advice(op.instruction, op.when):
+        return f"`instruction` is {why}; say what to do in this situation"
     if not has_words(op.when):
         return "`when` is empty; say how the situation can be recognised before acting"
     for name in ("when", "when_not", "instruction"):

@@ -24,6 +24,7 @@ from ..records import (
     Status,
 )
 from ..store.reduce import lesson_id
+from ..worth import no_advice
 from .evidence import attempt_of
 from .sources import saying, sourced
 
@@ -76,6 +77,8 @@ def curate_reflections(
             confirmed[known.id] = (*confirmed.get(known.id, ()), *evidence)
         elif body.content in done:
             continue
+        elif why := no_advice(body.instruction, body.when):
+            rejected.append(f"add {body.instruction[:80]!r}: it is {why}")
         else:
             made, why = _new(
                 known, body, critique, evidence, lesson_id(branch, scope, body, commit)
