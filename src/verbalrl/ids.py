@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _ID_CHARS = 20
+_PLAIN_MARKS = str.maketrans("‘’“”„«»–—", '\'\'"""""--')
 
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
@@ -65,9 +66,19 @@ def normalised(text: str) -> str:
     return " ".join(folded.split()).strip(" .;,!")
 
 
+def normal_form(text: str) -> str:
+    """`text` as lessons are compared: `normalised`, and marks at the ends of words do not count.
+
+    Marks within a word (3.5, a.b) count, and so do quotes, which say what has to appear.
+    """
+    folded = normalised(text).translate(_PLAIN_MARKS)
+    return normalised(re.sub(r"[.,;:!?]+(?=[\s\"')]|$)", " ", folded))
+
+
 def content_hash(fields: Mapping[str, str]) -> str:
     """The hash by which two lessons count as the same text; empty fields do not count."""
-    return sha256_json({k: text for k, v in fields.items() if (text := normalised(v))})[:32]
+    plain = {k: normal_form(v) for k, v in fields.items()}
+    return sha256_json({k: v for k, v in plain.items() if v})[:32]
 
 
 def token_estimate(text: str) -> int:

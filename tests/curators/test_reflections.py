@@ -232,3 +232,20 @@ def test_refusals_and_platitudes_become_no_reflections() -> None:
         "it is a refusal",
         "it is a platitude",
     }
+
+
+def test_a_line_that_restates_what_the_agent_had_is_kept_and_not_added() -> None:
+    first = after(commit(critique(1, "choose left")), ())
+    had = episode("i1", trial=2, given=first).replace(id="ep2")
+    again = critique(2).replace(
+        proposals=(
+            LessonProposal(instruction="Remember to choose left!", when="when choose left"),
+        ),
+        shown=(first[0].id,),
+    )
+    made = commit(again, first, 1, (had,))
+    assert [(u.op, u.lesson) for u in made.updates] == [(Operation.SUPPORT, first[0].id)]
+    foreign = had.replace(guidance={"actor": Guidance(texts=("When choose left, choose left.",))})
+    made = commit(again.replace(shown=()), (), 1, (foreign,))
+    assert (made.updates, len(made.rejected)) == ((), 1)
+    assert "restated guidance" in made.rejected[0]

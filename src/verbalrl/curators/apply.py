@@ -20,7 +20,8 @@ from ..records import (
     Status,
 )
 from ..store import LIVE, corroboration, lesson_id
-from .desk import Desk, Progress, completed, counted, fault, has_words
+from .desk import Desk, Progress, completed, counted, fault, has_words, removal
+from .nearness import Told, restates
 from .schema import OperationReply
 from .sources import saying
 
@@ -39,7 +40,7 @@ class Settled:
 
 def settle(operations: Sequence[OperationReply], desk: Desk) -> Settled:
     """The updates that `operations` make, in an order in which the cap counts what leaves first."""
-    progress = Progress(count=len(counted(desk)))
+    progress = Progress(count=len(counted(desk)), lost=desk.lost)
     rejected: dict[int, str] = {}
     accepted: dict[int, OperationReply] = {}
     given = [completed(op, desk) for op in operations]
@@ -111,6 +112,8 @@ def _put(op: OperationReply, desk: Desk, progress: Progress) -> str:
             return _support(desk.lessons[op.lessons[0]], op, desk, progress)
         case "retire":
             lesson = desk.lessons[op.lessons[0]]
+            if why := removal([lesson], None, desk, progress):
+                return why
             progress.changed[lesson.id] = "retire"
             progress.count -= 1
             votes = {"against": _episodes(_cited(op, desk))}
@@ -158,6 +161,8 @@ def _add(op: OperationReply, desk: Desk, progress: Progress) -> str:
         return _again(known, op, desk, progress)
     if any(x.trust.rank > desk.trust.rank for x in waits):
         return f"this text waits in quarantine, and {desk.trust} text cannot take its place"
+    if (told := _restated(op, desk)) is not None:
+        return _told_before(told, op, desk, progress)
     if progress.count >= desk.max_lessons:
         return f"the list is full ({desk.max_lessons} lessons)"
     progress.count += 1
@@ -180,6 +185,21 @@ def _add(op: OperationReply, desk: Desk, progress: Progress) -> str:
 def _waits(lesson: Lesson, body: LessonBody) -> bool:
     """Whether `lesson` is this text in quarantine: a trusted one takes its place."""
     return lesson.status is Status.QUARANTINED and lesson.body.content == body.content
+
+
+def _restated(op: OperationReply, desk: Desk) -> Told | None:
+    """The guidance of an episode it cites that `op` only says again."""
+    given = dict.fromkeys(t for n in op.evidence for t in desk.evidence[n].told)
+    return next((told for told in given if restates(op, told)), None)
+
+
+def _told_before(told: Told, op: OperationReply, desk: Desk, progress: Progress) -> str:
+    """What the agent was told is supported where that is a lesson of the list; never a new one."""
+    lesson = next((x for x in desk.lessons.values() if x.id == told.lesson), None)
+    if lesson is None or lesson.id in progress.changed:
+        return "restated guidance"
+    why = _support(lesson, op, desk, progress)
+    return f"restated guidance: {why}" if why else ""
 
 
 def _again(known: Lesson, op: OperationReply, desk: Desk, progress: Progress) -> str:
@@ -214,6 +234,8 @@ def _rewrite(op: OperationReply, desk: Desk, progress: Progress) -> str:
         return "another lesson has this text already; merge the two"
     if known is not None and known.status is Status.REVOKED:
         return "this text was revoked"
+    if why := removal(named, body, desk, progress):
+        return why
     for lesson in named:
         progress.changed[lesson.id] = op.op
     progress.made[body.content] = len(progress.updates)

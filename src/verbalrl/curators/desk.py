@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ..records import Gate, Lesson, LessonKind, MemoryUpdate, Origin, Status
+from ..records import Gate, Lesson, LessonBody, LessonKind, MemoryUpdate, Operation, Origin, Status
 from ..worth import no_advice
 from .evidence import Item
 from .schema import OperationReply
@@ -14,6 +14,9 @@ MAX_WORDS = 60
 """Of condition, exception and instruction, each; prompts ask for half of it."""
 REWRITE_SHARE = 0.75
 """Of a list of four or more, at most, one commit may change the text of."""
+LEAVE_SHARE = 0.1
+"""Of the tokens of a list of more than `SMALL_LIST` lessons, at most, one commit may take away."""
+SMALL_LIST = 10
 
 TEXTS = ("add", "revise", "merge")
 CHANGES = ("revise", "merge", "retire")
@@ -39,6 +42,10 @@ class Desk:
     evidence: Mapping[int, Item] = field(default_factory=dict)
     proposals: Mapping[int, OperationReply] = field(default_factory=dict)
     prompt_sha: str = ""
+    may_lose: int | None = None
+    """Tokens of usable lessons that one commit may take from the list; None: any."""
+    lost: int = 0
+    """Tokens that this commit has taken before this call."""
 
 
 @dataclass(slots=True)
@@ -52,6 +59,8 @@ class Progress:
     """Content → the place of the update that makes it."""
     count: int = 0
     """Lessons that would be usable."""
+    lost: int = 0
+    """Tokens that left the list."""
 
 
 def complaints(operations: Iterable[OperationReply], desk: Desk) -> tuple[str, ...]:
@@ -140,6 +149,40 @@ def counted(desk: Desk) -> list[Lesson]:
         for x in desk.memory
         if x.kind is desk.kind and (x.status is Status.QUARANTINED if untrusted else x.usable)
     ]
+
+
+def removal(lessons: Iterable[Lesson], by: LessonBody | None, desk: Desk, done: Progress) -> str:
+    """Why these `lessons` may not leave, or give way to `by`; else the loss is counted.
+
+    One commit takes at most a tenth of the tokens of a list of more than a few lessons, so that no
+    answer replaces a memory by its summary; one single lesson may always leave.
+    """
+    before = [x.body.tokens for x in lessons if x.usable]
+    lost = max(0, sum(before) - (by.tokens if by else 0))
+    first = not done.lost and len(before) <= 1
+    if desk.may_lose is not None and lost and not first and done.lost + lost > desk.may_lose:
+        return f"more than a tenth of the list would go at once ({done.lost + lost} tokens)"
+    done.lost += lost
+    return ""
+
+
+def may_lose(lessons: Iterable[Lesson]) -> int | None:
+    """What one commit may take from a list of usable `lessons`, in tokens; None: any."""
+    costs = [x.body.tokens for x in lessons]
+    return int(sum(costs) * LEAVE_SHARE) if len(costs) > SMALL_LIST else None
+
+
+def lost(before: Iterable[Lesson], updates: Iterable[MemoryUpdate]) -> int:
+    """How many tokens of the usable lessons `before` these updates took away."""
+    costs = {x.id: x.body.tokens for x in before}
+    taken = 0
+    for update in updates:
+        if update.op is Operation.RETIRE:
+            taken += costs.get(update.lesson, 0)
+        elif update.op in (Operation.REVISE, Operation.MERGE) and update.body is not None:
+            gone = sum(costs.get(name, 0) for name in {update.lesson, *update.parents})
+            taken += max(0, gone - update.body.tokens)
+    return taken
 
 
 def has_words(text: str) -> bool:

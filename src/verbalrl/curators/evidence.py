@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from ..ids import normalised, token_estimate
 from ..prompts import one_line
 from ..records import Cause, Critique, Episode, Evidence, LessonProposal, Origin, Step
+from .nearness import Told
 from .schema import EvidenceView, ProposalView
 from .sources import sourced
 
@@ -39,6 +40,8 @@ class Item:
     """Ids of the lessons that the agent had."""
     actions: tuple[str, ...] | None
     """Admissible at that step."""
+    told: tuple[Told, ...] = ()
+    """The guidance that the agent had, line by line."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -222,7 +225,19 @@ def _item(
         cited=tuple(t for t in (*(c.quote for c in here), *cues) if t.strip()),
         given=tuple(dict.fromkeys(x.lesson for g in episode.guidance.values() for x in g.lines)),
         actions=step.observation.actions,
+        told=told_of(episode),
     )
+
+
+def told_of(episode: Episode) -> tuple[Told, ...]:
+    """The guidance that the agent of `episode` had, line by line."""
+    lines = [
+        Told(lesson=x.lesson, when=x.when, when_not=x.when_not, instruction=x.instruction)
+        for guidance in episode.guidance.values()
+        for x in guidance.lines
+    ]
+    texts = [Told(instruction=t) for g in episode.guidance.values() for t in g.texts]
+    return tuple(dict.fromkeys((*lines, *texts)))
 
 
 def _outcome(critique: Critique, episode: Episode) -> str:

@@ -25,7 +25,8 @@ from ..records import (
 )
 from ..store.reduce import lesson_id
 from ..worth import no_advice
-from .evidence import attempt_of
+from .evidence import attempt_of, told_of
+from .nearness import restates
 from .sources import saying, sourced
 
 
@@ -67,6 +68,8 @@ def curate_reflections(
     rejected: list[str] = []
     done: set[str] = set()
     given = {e.id: e for e in episodes}
+    told = dict.fromkeys(line for episode in episodes for line in told_of(episode))
+    lines = {x.id for x in earlier if x.usable}
     for proposal in critique.proposals:
         body = _body(proposal)
         rests_on = _evidence(critique, proposal, episodes)
@@ -79,6 +82,11 @@ def curate_reflections(
             continue
         elif why := no_advice(body.instruction, body.when):
             rejected.append(f"add {body.instruction[:80]!r}: it is {why}")
+        elif known is None and (same := next((t for t in told if restates(body, t)), None)):
+            if same.lesson in lines:
+                confirmed[same.lesson] = (*confirmed.get(same.lesson, ()), *evidence)
+            else:
+                rejected.append(f"add {body.instruction[:80]!r}: restated guidance")
         else:
             made, why = _new(
                 known, body, critique, evidence, lesson_id(branch, scope, body, commit)

@@ -31,7 +31,7 @@ from ..store.reduce import reduce
 from .again import Left, left_of
 from .apply import Settled, confirmed, settle, title
 from .curator import ROLE, Answer, Curator, Question
-from .desk import Desk, complaints
+from .desk import Desk, complaints, lost, may_lose
 from .evidence import Item, actions_of, fit, items_of
 from .schema import (
     OPERATIONS,
@@ -329,6 +329,7 @@ class _Level:
             and x.id in pinned
             and (pinned[x.id].version, pinned[x.id].status) == (x.version, x.status)
         ]
+        before = [x for x in case.lessons if x.usable and x.kind is case.work.kind]
         return Desk(
             commit=case.id,
             branch=case.branch,
@@ -340,6 +341,8 @@ class _Level:
             max_lessons=case.work.max_lessons,
             memory=memory,
             lessons=dict(enumerate(shown, start=1)),
+            may_lose=may_lose(before),
+            lost=lost(before, done.updates),
         )
 
     def _question(

@@ -49,7 +49,7 @@ def holds(when: str, when_not: str, situation: str) -> bool:
 def _heard(situation: str) -> tuple[str, frozenset[str]]:
     """The situation as words in order, and as stems; many lessons ask about the same one."""
     words = words_of(situation)
-    return f" {' '.join(words)} ", frozenset(map(_stem, words))
+    return f" {' '.join(words)} ", frozenset(map(stem, words))
 
 
 def _clause(clause: str, spoken: str, stems: frozenset[str], share: float) -> bool:
@@ -65,7 +65,7 @@ def _alternative(text: str, spoken: str, stems: frozenset[str], share: float) ->
     """Whether it holds; None where it says nothing that could be tested."""
     if quoted := [" ".join(words_of(q)) for q in _QUOTED.findall(text)]:
         return all(f" {q} " in spoken for q in quoted)
-    content = {_stem(w) for w in words_of(text) if w not in STOP_WORDS}
+    content = {stem(w) for w in words_of(text) if w not in STOP_WORDS}
     numbers = {c for c in content if any(ch.isdigit() for ch in c)}
     rest = content - numbers
     if not content:
@@ -78,7 +78,8 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
+    """A rough stem of a folded word."""
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
     for suffix in _SUFFIXES:
