@@ -88,7 +88,19 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "curator/system.jinja", {"operations": ["support"], "max_lessons": 40},
     ),
     "curator-propose": ("curator/propose.jinja", CURATION),
-    "curator-merge": ("curator/merge.jinja", CURATION | {"proposals": PROPOSALS}),
+    "curator-merge": (
+        "curator/merge.jinja", CURATION | {"proposals": PROPOSALS, "nominations": []},
+    ),
+    "curator-merge-pairs": (
+        "curator/merge.jinja",
+        CURATION | {
+            "proposals": PROPOSALS,
+            "nominations": [
+                {"proposal": 1, "lessons": [2], "opposed": True},
+                {"proposal": 0, "lessons": [1, 3], "opposed": False},
+            ],
+        },
+    ),
     "actor-tools": ("actor/tools.jinja", {"role": "kiln hand", "stable": LINES}),
     "actor-tools-bare": ("actor/tools.jinja", {"role": "", "stable": []}),
     "actor-tools-goal": (

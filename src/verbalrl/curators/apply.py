@@ -22,6 +22,7 @@ from ..records import (
 from ..store import LIVE, corroboration, lesson_id
 from .desk import Desk, Progress, completed, counted, fault, has_words, removal
 from .nearness import Told, restates
+from .nominate import flags, pair_key
 from .schema import OperationReply
 from .sources import saying
 
@@ -50,9 +51,10 @@ def settle(operations: Sequence[OperationReply], desk: Desk) -> Settled:
             rejected[n] = f"{title(given[n])}: {why}"
         else:
             accepted[n] = operations[n]
+    marked, noted = flags(progress.updates, desk)
     return Settled(
-        tuple(progress.updates),
-        tuple(rejected[n] for n in sorted(rejected)),
+        (*progress.updates, *marked),
+        (*(rejected[n] for n in sorted(rejected)), *noted),
         tuple(accepted[n] for n in sorted(accepted)),
     )
 
@@ -101,7 +103,7 @@ def _confirmed(lesson: Lesson, status: Status, pair: Iterable[Evidence]) -> Memo
 
 def _turn(op: OperationReply, n: int) -> tuple[int, int, int]:
     # Adds last, those with most evidence first: what the cap keeps out is the thinnest.
-    last = op.op == "add"
+    last = op.op in ("add", "keep_both")
     return (int(last), -len(set(op.evidence)) if last else 0, n)
 
 
@@ -121,6 +123,10 @@ def _put(op: OperationReply, desk: Desk, progress: Progress) -> str:
             return ""
         case "add":
             return _add(op, desk, progress)
+        case "keep_both":
+            return _keep_both(op, desk, progress)
+        case "reject":
+            return _reject(op, desk, progress)
         case _:
             return _rewrite(op, desk, progress)
 
@@ -185,6 +191,37 @@ def _add(op: OperationReply, desk: Desk, progress: Progress) -> str:
 def _waits(lesson: Lesson, body: LessonBody) -> bool:
     """Whether `lesson` is this text in quarantine: a trusted one takes its place."""
     return lesson.status is Status.QUARANTINED and lesson.body.content == body.content
+
+
+def _keep_both(op: OperationReply, desk: Desk, progress: Progress) -> str:
+    """Both texts of a pair stay, and the pair is not asked about again."""
+    one, body = desk.lessons[op.lessons[0]], _body(op, desk)
+    if op.proposals:
+        if why := _add(op, desk, progress):
+            return why
+        made = progress.made.get(body.content)
+        if made is None:
+            # It is there already, or it only said again what the agent was told.
+            return ""
+        kept = progress.updates[made].lesson
+    else:
+        kept, body = one.id, desk.lessons[op.lessons[1]].body
+        if one.trust.rank > desk.trust.rank:
+            return f"{desk.trust} text may only support lesson {op.lessons[0]}"
+    update = _update(Operation.KEEP_BOTH, kept, op, desk)
+    progress.updates.append(update.replace(evidence=(), beside=pair_key(one.body, body)))
+    return ""
+
+
+def _reject(op: OperationReply, desk: Desk, progress: Progress) -> str:
+    """A proposal adds nothing: recorded with the lesson that it is near to, where one is named."""
+    if not op.proposals:
+        return "it names no proposal"
+    if op.lessons:
+        name = desk.lessons[op.lessons[0]].id
+        progress.updates.append(_update(Operation.REJECT, name, op, desk).replace(evidence=()))
+        return ""
+    return f"rejected by the curator, {op.reason.strip() or 'without a reason'}"
 
 
 def _restated(op: OperationReply, desk: Desk) -> Told | None:

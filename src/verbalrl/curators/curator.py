@@ -12,7 +12,7 @@ from ..errors import ConfigurationError, CuratorError, boundary
 from ..models import CallContext, FunctionRole, Model, ModelRole, load_model, read_reply
 from ..models.structured import repaired
 from ..prompts import PromptLibrary
-from .schema import CuratorReply, MergeInputs, ProposeInputs, SystemInputs
+from .schema import CuratorReply, DecidingReply, MergeInputs, ProposeInputs, SystemInputs
 
 SYSTEM, PROPOSE, MERGE = "curator/system", "curator/propose", "curator/merge"
 ROLE = "curator"
@@ -110,7 +110,8 @@ class LLMCurator(ModelRole):
         request, sha = self._request((SYSTEM, question.rules), (name, question.inputs))
         if question.problem:
             request = repaired(request, question.last, question.problem)
-        reply, answer = await context.ask_for(self._asked, request, CuratorReply)
+        schema = DecidingReply if getattr(question.inputs, "nominations", ()) else CuratorReply
+        reply, answer = await context.ask_for(self._asked, request, schema)
         return Answer(cast(CuratorReply, reply), answer.text, sha)
 
 

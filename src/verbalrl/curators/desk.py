@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ..records import Gate, Lesson, LessonBody, LessonKind, MemoryUpdate, Operation, Origin, Status
 from ..worth import no_advice
 from .evidence import Item
-from .schema import OperationReply
+from .schema import DECISIONS, OperationReply
 
 MAX_WORDS = 60
 """Of condition, exception and instruction, each; prompts ask for half of it."""
@@ -84,10 +84,11 @@ def completed(op: OperationReply, desk: Desk) -> OperationReply:
         "evidence": tuple(dict.fromkeys((*op.evidence, *(e for p in taken for e in p.evidence))))
     }
     texts = [p for p in taken if p.instruction.strip()]
-    if op.op in TEXTS and not op.instruction.strip() and len(texts) == 1:
+    named = op.op in TEXTS or op.op == "keep_both"
+    if named and not op.instruction.strip() and len(texts) == 1:
         changes |= {name: getattr(texts[0], name) for name in ("when", "when_not", "instruction")}
         changes["name"] = op.name or texts[0].name
-    if not op.lessons and len(taken) == 1:
+    if not op.lessons and len(taken) == 1 and op.op not in DECISIONS:
         changes["lessons"] = taken[0].lessons
     return op.model_copy(update=changes)
 
@@ -100,13 +101,15 @@ def fault(op: OperationReply, desk: Desk, progress: Progress) -> str:
         unknown = [n for n in getattr(op, name) if n not in getattr(desk, name)]
         if unknown:
             return f"{name} {unknown[0]} was not shown"
-    lessons, wanted = len(set(op.lessons)), {"add": (0, 0), "merge": (2, 99)}
-    low, high = wanted.get(op.op, (1, 1))
+    lessons, wanted = len(set(op.lessons)), {"add": (0, 0), "merge": (2, 99), "reject": (0, 99)}
+    both = (1, 1) if op.proposals else (2, 2)
+    low, high = both if op.op == "keep_both" else wanted.get(op.op, (1, 1))
     if not low <= lessons <= high:
         return f"it names {lessons} lessons"
-    if not op.evidence:
+    if not op.evidence and op.op not in DECISIONS:
         return "it cites no evidence"
-    if op.op in TEXTS and (why := _text_fault(op)):
+    new = op.op in TEXTS or (op.op == "keep_both" and op.proposals)
+    if new and (why := _text_fault(op)):
         return why
     return _lesson_fault(op, desk, progress)
 

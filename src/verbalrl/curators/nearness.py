@@ -20,6 +20,8 @@ from ..memory.conditions import words_of as words
 
 NEAR = 0.6
 """Nominated from here on: cosine over words and pieces of words, or the share of common words."""
+# Below this share of common words the pieces need not be counted.
+_LITTLE = 0.2
 
 _NEGATING = "avoid cannot don doesn isn aren never no nor not refrain skip stop without"
 _NEGATIONS = frozenset(_NEGATING.split())
@@ -106,7 +108,10 @@ class Told:
 def nearness(a: Wording, b: Wording) -> float:
     """How near two texts are, from 0 to 1; by words and pieces of words, not by meaning."""
     one, other = _whole(a), _whole(b)
-    return max(_cosine(_pieces(one), _pieces(other)), _overlap(_content(one), _content(other)))
+    shared = _overlap(_content(one), _content(other))
+    if shared < _LITTLE:
+        return shared
+    return max(_cosine(_pieces(one), _pieces(other)), shared)
 
 
 def opposed(a: Wording, b: Wording) -> bool:

@@ -11,6 +11,9 @@ from ..records import Record
 OPERATIONS = ("add", "revise", "merge", "support", "retire")
 """What a model may ask for, in the order in which prompts list it."""
 
+DECISIONS = ("keep_both", "reject")
+"""What it may decide besides, where pairs of texts are nominated."""
+
 Text = Annotated[str, Field(max_length=2_000)]
 
 
@@ -58,6 +61,25 @@ class CuratorReply(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     operations: tuple[OperationReply, ...] = Field(
+        max_length=500, description="Empty if nothing should change. Do not state counts."
+    )
+
+
+class DecisionReply(OperationReply):
+    """One change of the list, or a decision on a nominated pair."""
+
+    op: str = Field(
+        description="As listed. keep_both: two lessons, or one lesson and one proposal, of a "
+        "nominated pair both hold; the proposal becomes a lesson. reject: one proposal adds "
+        "nothing.",
+        json_schema_extra={"enum": [*OPERATIONS, *DECISIONS]},
+    )
+
+
+class DecidingReply(CuratorReply):
+    """The changes that a curator asks for where pairs are nominated."""
+
+    operations: tuple[DecisionReply, ...] = Field(
         max_length=500, description="Empty if nothing should change. Do not state counts."
     )
 
@@ -110,6 +132,16 @@ class OperationView(Record):
     reason: str = ""
 
 
+class NominationView(Record):
+    """Two texts that are near in words: of a proposal and a lesson, or of two lessons."""
+
+    proposal: int = 0
+    """0: the pair is of two lessons."""
+    lessons: tuple[int, ...]
+    opposed: bool = False
+    """Whether one negates or names the opposite of what the other says."""
+
+
 class SystemInputs(Record):
     """What `curator/system` is rendered from."""
 
@@ -130,3 +162,4 @@ class MergeInputs(ProposeInputs):
     """What `curator/merge` is rendered from."""
 
     proposals: tuple[OperationView, ...] = ()
+    nominations: tuple[NominationView, ...] = ()

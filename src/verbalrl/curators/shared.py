@@ -33,7 +33,9 @@ from .apply import Settled, confirmed, settle, title
 from .curator import ROLE, Answer, Curator, Question
 from .desk import Desk, complaints, lost, may_lose
 from .evidence import Item, actions_of, fit, items_of
+from .nominate import nominate
 from .schema import (
+    DECISIONS,
     OPERATIONS,
     MergeInputs,
     OperationReply,
@@ -221,8 +223,12 @@ class _Level:
         seen_whole = len(groups) == 1 and len(groups[0]) == len(evidence)
         if seen_whole or not self.curator.groups:
             question = self._question(evidence, width, desk, done.problem)
-            desk = replace(desk, evidence=evidence)
-            return await self._ask(question, desk, self._view(self.first))
+            here = replace(desk, evidence=evidence)
+            settled = await self._ask(question, here, self._view(self.first))
+            near = nominate(dict(enumerate(settled.accepted, start=1)), desk.lessons)
+            if not self.curator.groups or not any(pair.proposal for pair in near):
+                return settled
+            return await self._decided_pairs(settled, evidence, width, desk, done)
         if self.trust not in done.proposed:
             # What is too much is for the merging call to say, which sees the whole list.
             free = replace(desk, max_lessons=_NO_CAP)
@@ -244,6 +250,24 @@ class _Level:
                 done.rejected += [f"group {n}: {why}" for why in result.rejected]
         return await self._merged(proposed, evidence, width, desk, done)
 
+    async def _decided_pairs(
+        self,
+        settled: Settled,
+        evidence: dict[int, Item],
+        width: int,
+        desk: Desk,
+        done: _Round,
+    ) -> Settled:
+        """The only group's operations once its texts near a lesson were asked about."""
+        try:
+            return await self._merged(list(settled.accepted), evidence, width, desk, done)
+        except ReplayMismatch:
+            raise
+        except EpisodeError as error:
+            # Nobody decides then: both texts stay, and what contradicts is marked.
+            why = first_line(f"pairs: {error.kind}: {error}")
+            return replace(settled, rejected=(*settled.rejected, why))
+
     async def _merged(
         self,
         proposed: list[OperationReply],
@@ -254,11 +278,14 @@ class _Level:
     ) -> Settled:
         """What the merging call decides; proposed support that it does not touch stands."""
         proposals = dict(enumerate(proposed, start=1))
-        desk = replace(desk, evidence=evidence, proposals=proposals)
+        nominations = nominate(proposals, desk.lessons) if self.curator.groups else ()
+        allowed = desk.operations | set(DECISIONS if nominations else ())
+        desk = replace(desk, evidence=evidence, proposals=proposals, operations=allowed)
         question = self._question(evidence, width, desk, done.problem)
         merging = MergeInputs(
             **dict(question.inputs),
             proposals=tuple(operation_view(n, op) for n, op in proposals.items()),
+            nominations=nominations,
         )
         question = replace(question, inputs=merging)
         view = self.context.at(role=ROLE, step=self.place, hook="merge")

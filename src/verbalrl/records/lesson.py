@@ -217,6 +217,8 @@ class Lesson(Record):
     successor: str | None = None
     conflict_with: str | None = None
     confidence: float | None = None
+    beside: tuple[str, ...] = ()
+    """Keys of the pairs of texts of which it was decided that both stay."""
 
     @property
     def kind(self) -> LessonKind:
@@ -267,6 +269,8 @@ class MemoryUpdate(Record):
     """Critiques that ask for it."""
     votes: dict[str, int] = {}
     """What is added to the votes."""
+    beside: str = ""
+    """For keep_both: the key of the pair of texts that stays."""
     confidence: float | None = None
     reason: str = ""
     prompt_sha: str = ""
