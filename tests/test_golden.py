@@ -48,6 +48,11 @@ PROPOSALS: list[dict[str, Any]] = [
     {"alias": 2, "op": "support", "lessons": [2], "evidence": [2], "name": "", "when": "",
      "when_not": "", "instruction": "", "reason": ""},
 ]  # fmt: skip
+CONDITIONS: list[dict[str, Any]] = [
+    {"alias": 1, "when": "the pot is tall", "when_not": "it has a lid",
+     "examples_not": ["A tall shelf\nwith a pot.", "The pot is not tall."]},
+    {"alias": 2, "when": "the clay is damp", "when_not": "", "examples_not": []},
+]  # fmt: skip
 PAST = {name: STEPS[0][name] for name in ("n", "observation", "action", "feedback")}
 SHELVES = ["top shelf", "middle shelf"]
 STEP: dict[str, Any] = {
@@ -120,6 +125,10 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "actor/tools_turn.jinja",
         {"feedback": "", "observation": "A flat dish.", "omitted": 0, "previous": None,
          "notes": [], "actions": []},
+    ),
+    "memory-applies": (
+        "memory/applies.jinja",
+        {"situation": "A tall pot, to be fired\nby noon.", "lessons": CONDITIONS},
     ),
     "models-json": ("models/json.jinja", {"schema_text": '{"type": "object"}'}),
     "shared-guidance": (

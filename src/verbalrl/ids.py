@@ -9,11 +9,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 _ID_CHARS = 20
+_END_MARKS = re.compile(r"[.,;:!?]+(?=[\s\"')]|$)")
 _PLAIN_MARKS = str.maketrans("‘’“”„«»–—", '\'\'"""""--')
 
 
@@ -72,7 +74,7 @@ def normal_form(text: str) -> str:
     Marks within a word (3.5, a.b) count, and so do quotes, which say what has to appear.
     """
     folded = normalised(text).translate(_PLAIN_MARKS)
-    return normalised(re.sub(r"[.,;:!?]+(?=[\s\"')]|$)", " ", folded))
+    return normalised(_END_MARKS.sub(" ", folded))
 
 
 def content_hash(fields: Mapping[str, str]) -> str:

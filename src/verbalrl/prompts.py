@@ -30,7 +30,8 @@ SUFFIX = ".jinja"
 TAGS = (
     *("actions", "attempt", "critique_of_previous", "earlier_lessons", "evidence", "example"),
     *("feedback", "goal", "guidance", "history", "lessons", "notes", "observation", "outcome"),
-    *("last_answer", "nominations", "previous_output", "problem", "proposals", "trajectory"),
+    *("conditions", "last_answer", "nominations", "previous_output", "problem", "proposals"),
+    *("situation", "trajectory"),
 )
 """The tags of our own prompts and repairs; a test holds this list against the files."""
 

@@ -20,6 +20,7 @@ from ..records import (
     Situation,
 )
 from ..rollout import Assignment, GuidanceProvider, run_episode
+from .applying import ask_applies, judge_of
 from .embedding import PromptAsker
 from .kit import Kit
 
@@ -89,7 +90,15 @@ def provider(kit: Kit, spec: EpisodeSpec, place: Place, context: CallContext) ->
         if wanted.source == "instance":
             return _of_instance(kit, wanted, spec, place, role)
         text = f"{situation.goal}\n{situation.observation.text}"
-        tossed = toss(view.lessons, wanted, text, (place.lane.seed, spec.instance, spec.trial))
+        judged: dict[str, bool] = {}
+        model = judge_of(kit) if wanted.condition == "model" else None
+        if model is not None and wanted.source == "recall":
+            here = context.at(step=step)
+            known = kit.memory.pool(view.lessons, (), wanted).shared
+            asked = [item.lesson for item in known.conditional]
+            judged = await ask_applies(model, asked, text, here, kit.prompts)
+        draw = (place.lane.seed, spec.instance, spec.trial)
+        tossed = toss(view.lessons, wanted, text, draw, judged)
         found = await kit.memory.recall(
             view.lessons,
             view.reflections,
@@ -98,6 +107,7 @@ def provider(kit: Kit, spec: EpisodeSpec, place: Place, context: CallContext) ->
             prompts=kit.prompts,
             place=(role, step),
             asker=PromptAsker(kit.memory.embedder, context.at(step=step, role=role, hook="recall")),
+            judged=judged,
         )
         return tossed.recorded(found)
 

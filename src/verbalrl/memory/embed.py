@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import ConfigurationError
-from ..ids import normalised, sha256_json
+from ..ids import normal_form, sha256_json
 from ..records import LessonBody, Usage
 from .conditions import STOP_WORDS, words_of
 
@@ -74,7 +74,7 @@ def fingerprint(embedder: Embedder) -> str:
 def text_of(body: LessonBody) -> str:
     """What of a lesson is embedded and searched."""
     fields = (body.when, body.aspect, body.instruction)
-    return "\n".join(filter(None, map(normalised, fields)))
+    return "\n".join(filter(None, map(normal_form, fields)))
 
 
 def unit(rows: Any) -> Matrix:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 from ..records import GuidanceSpec, Lesson, LessonBody, LessonKind, Origin, Outcome, Status
+from .applies import is_conditional
 from .embed import text_of
 
 STABLE_SHARE = 0.5
@@ -35,10 +36,7 @@ class Item:
     def of(cls, lesson: Lesson) -> Item:
         """The item of `lesson`."""
         body = lesson.body
-        # A reflection serves the very instance that it came from: there is nothing to test.
-        reflection = lesson.kind is LessonKind.REFLECTION
-        general = reflection or not (body.conditional or body.when_not.strip())
-        return cls(lesson, *_facts(body), general)
+        return cls(lesson, *_facts(body), not is_conditional(lesson))
 
     @property
     def untrusted(self) -> bool:

@@ -24,7 +24,7 @@ from ..records import (
     Outcome,
     Use,
 )
-from .conditions import holds
+from .applies import fits
 from .pool import BARRED, Item, Pool, Room
 from .ranking import Ranking
 from .render import guidance_text
@@ -56,6 +56,7 @@ def recall(
     role: str = "actor",
     step: int = 0,
     ranking: Ranking | None = None,
+    judged: Mapping[str, bool] = {},
 ) -> Guidance:
     """What the prompt of `role` gets from `lessons`, as `spec` asks.
 
@@ -66,6 +67,7 @@ def recall(
         prompts: Words the result's `text`.
         role: Recorded with every use.
         step: The step it is selected for; 0 when it is pinned for the episode.
+        judged: By lesson id whether its condition holds; those not in it are tested by words.
         ranking: How well the best candidates fit; looked at when not everything fits.
 
     Raises:
@@ -82,15 +84,17 @@ def recall(
             chosen = [_Choice(x, "injected", "volatile") for x in named]
         case "recall":
             reach = pool.size
-            chosen = _Selection(pool, spec, situation).choose(ranking)
+            chosen = _Selection(pool, spec, situation, judged).choose(ranking)
         case "instance":
             raise MethodError("the source `instance` is resolved before recall")
     return _guidance(chosen, texts, prompts, reach=reach, use=(role, step))
 
 
-def overflows(pool: Pool, spec: GuidanceSpec, situation: str) -> bool:
+def overflows(
+    pool: Pool, spec: GuidanceSpec, situation: str, judged: Mapping[str, bool] = {}
+) -> bool:
     """Whether not all that may go in fits, so that a ranking would decide."""
-    return spec.source == "recall" and _Selection(pool, spec, situation).overflows()
+    return spec.source == "recall" and _Selection(pool, spec, situation, judged).overflows()
 
 
 def _texts(spec: GuidanceSpec) -> tuple[str, ...]:
@@ -107,8 +111,10 @@ def _named(ids: Sequence[str], lessons: Iterable[Lesson]) -> list[Item]:
 class _Selection:
     """One choice under way: what is in, and what room is left."""
 
-    def __init__(self, pool: Pool, spec: GuidanceSpec, situation: str) -> None:
-        self._pool, self._situation = pool, situation
+    def __init__(
+        self, pool: Pool, spec: GuidanceSpec, situation: str, judged: Mapping[str, bool]
+    ) -> None:
+        self._pool, self._situation, self._judged = pool, situation, judged
         budget = max(0, spec.budget - sum(map(token_estimate, _texts(spec))))
         self._room = room = Room(budget)
         recent, self._older = _by_window(pool.reflections, spec.window)
@@ -219,8 +225,7 @@ class _Selection:
         return outcome
 
     def _holds(self, item: Item) -> bool:
-        lesson = item.lesson
-        return item.general or holds(lesson.when, lesson.when_not, self._situation)
+        return item.general or fits(item.lesson, self._situation, self._judged)
 
 
 def _parts(ranking: Ranking, place: int, likeness: float) -> dict[str, float]:

@@ -7,7 +7,7 @@ statistics, the vectors. What is kept between prompts only saves making it again
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from .._logging import get_logger
@@ -76,6 +76,7 @@ class Recaller:
         prompts: PromptLibrary,
         place: tuple[str, int] = ("actor", 0),
         asker: Asker | None = None,
+        judged: Mapping[str, bool] = {},
     ) -> Guidance:
         """What a prompt gets from `lessons`, which many prompts share, and its `own`.
 
@@ -87,10 +88,11 @@ class Recaller:
             prompts: Words the text.
             place: The role and the step that it is for.
             asker: Embeds the situation and pays; by default the embedder does, unpaid.
+            judged: By lesson id whether its condition holds, where a model was asked.
         """
         pool = self.pool(lessons, own, spec)
         ranking = None
-        if overflows(pool, spec, situation):
+        if overflows(pool, spec, situation, judged):
             ranking = await self.ranking(pool.shared, situation, asker)
         role, step = place
         return recall(
@@ -101,6 +103,7 @@ class Recaller:
             role=role,
             step=step,
             ranking=ranking,
+            judged=judged,
         )
 
     def pool(self, lessons: Sequence[Lesson], own: Sequence[Lesson], spec: GuidanceSpec) -> Pool:

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from ..prompts import Line, PromptLibrary
 from ..records import Guidance, Record
+from . import applies
 
 TEMPLATE = "_shared/guidance"
 
@@ -20,7 +21,10 @@ class GuidanceInputs(Record):
     texts: tuple[str, ...] = ()
 
 
-PROMPT_INPUTS: Mapping[str, type[BaseModel]] = {TEMPLATE: GuidanceInputs}
+PROMPT_INPUTS: Mapping[str, type[BaseModel]] = {
+    TEMPLATE: GuidanceInputs,
+    applies.TEMPLATE: applies.AppliesInputs,
+}
 """For `PromptLibrary.check`."""
 
 

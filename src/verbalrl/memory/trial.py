@@ -7,12 +7,12 @@ holds are tossed for: the others would not have been there anyway.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ..ids import coin
 from ..records import Guidance, GuidanceSpec, Lesson, LessonKind, Status
-from .conditions import holds
+from .applies import fits
 
 Draw = tuple[int, str, int]
 """Seed, instance and trial of the episode."""
@@ -38,12 +38,19 @@ class Toss(NamedTuple):
         return guidance.replace(uses=uses)
 
 
-def toss(lessons: Iterable[Lesson], spec: GuidanceSpec, situation: str, draw: Draw) -> Toss:
+def toss(
+    lessons: Iterable[Lesson],
+    spec: GuidanceSpec,
+    situation: str,
+    draw: Draw,
+    judged: Mapping[str, bool] = {},
+) -> Toss:
     """Toss for the shared lessons on trial that `spec` may recall in this situation."""
     if spec.chance >= 1.0 or spec.source != "recall":
         return Toss(spec, frozenset())
     named = {*spec.force_in, *spec.force_out}
-    tossed = [x for x in lessons if x.id not in named and _on_trial(x) and _fits(x, situation)]
+    tossed = [x for x in lessons if x.id not in named and _on_trial(x)]
+    tossed = [x for x in tossed if fits(x, situation, judged)]
     out = tuple(x.id for x in tossed if _falls(x, draw) >= spec.chance)
     asked = spec.replace(force_out=(*spec.force_out, *out)) if out else spec
     return Toss(asked, frozenset(x.id for x in tossed))
@@ -51,11 +58,6 @@ def toss(lessons: Iterable[Lesson], spec: GuidanceSpec, situation: str, draw: Dr
 
 def _on_trial(lesson: Lesson) -> bool:
     return lesson.status is Status.PROVISIONAL and lesson.kind is not LessonKind.REFLECTION
-
-
-def _fits(lesson: Lesson, situation: str) -> bool:
-    conditional = lesson.body.conditional or bool(lesson.when_not.strip())
-    return not conditional or holds(lesson.when, lesson.when_not, situation)
 
 
 def _falls(lesson: Lesson, draw: Draw) -> float:

@@ -44,6 +44,8 @@ class Handbook(MethodSettings):
     group: int = Field(default=8, ge=1)
     """Critiques per proposing call of the curator."""
     gate: Gate = "none"
+    condition: Literal["words", "model"] = "words"
+    """Who says whether a conditional behavior applies to a situation."""
 
     def plan(self, view: InstanceView, /) -> Batch | Done:
         """One attempt per round, then its critique, unless the round evaluates."""
@@ -56,6 +58,7 @@ class Handbook(MethodSettings):
                 scopes=(view.scope,),
                 budget=self.budget,
                 chance=TRIAL_CHANCE if measured else 1.0,
+                condition=self.condition,
             )
             return plans.attempt(view, trial, {"actor": guidance}, self.max_steps)
         last = attempts[-1]
@@ -106,8 +109,14 @@ def handbook(
     budget: int = 1500,
     max_lessons: int = 24,
     gate: Gate = "none",
+    condition: Literal["words", "model"] = "words",
 ) -> Handbook:
     """The handbook with `trials` passes over the train split in rounds of `round_size`."""
     return Handbook(
-        trials=trials, round_size=round_size, budget=budget, max_lessons=max_lessons, gate=gate
+        trials=trials,
+        round_size=round_size,
+        budget=budget,
+        max_lessons=max_lessons,
+        gate=gate,
+        condition=condition,
     )

@@ -100,3 +100,5 @@ class GuidanceSpec(Record):
     """With which a shared lesson on trial is injected, by a coin of its own, so that its effect can
     be measured; reflections know no coin."""
     recall: Literal["episode", "step"] = "episode"
+    condition: Literal["words", "model"] = "words"
+    """Who says whether a conditional lesson applies; where a model does not answer, words do."""

@@ -171,6 +171,8 @@ class LessonBody(Record):
     audience: str = ""
     conditional: bool = False
     """True when it must not be shown unless its condition holds."""
+    examples_not: tuple[str, ...] = ()
+    """Short texts of situations in which it does not apply, though they look like it."""
 
     @property
     def content(self) -> str:

@@ -240,7 +240,10 @@ def _arm(
         "reward_by_trial": [_reward(read, k) for k in range(1, trials + 1)],
         "oracle_stopped": name == "retry" and facts.learns == "shared",
         "vs_retry": _versus(facts, name, outcomes, retry),
-        "tokens": {role: _tokens(arm.usage.get(role, Usage())) for role in ROLES},
+        "tokens": {
+            role: _tokens(arm.usage.get(role, Usage()))
+            for role in (*ROLES, *(("recall",) if "recall" in arm.usage else ()))
+        },
         "injected_tokens": sum(o.injected_tokens for o in outcomes),
         "cost_usd": _cost(arm.usage),
         "memory_digest": dict(arm.memory_digest),

@@ -1,0 +1,65 @@
+"""Asking a model which conditional lessons apply, ahead of recall, which is pure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from .._logging import get_logger
+from ..errors import EpisodeError, ReplayMismatch
+from ..memory import applies
+from ..models import CallContext, Message, Model, Request
+from ..prompts import PromptLibrary
+from ..records import Lesson
+from .kit import Kit
+
+log = get_logger(__name__)
+ROLE = "recall"
+
+
+def judge_of(kit: Kit) -> Model | None:
+    """The model that is asked: the critic's, else the curator's, else the agent's; None: words."""
+    parts = (kit.critic, kit.curator, kit.agent)
+    found = (getattr(part, "model", None) for part in parts)
+    return next((model for model in found if isinstance(model, Model)), None)
+
+
+async def ask_applies(
+    model: Model,
+    lessons: Sequence[Lesson],
+    situation: str,
+    context: CallContext,
+    prompts: PromptLibrary,
+) -> dict[str, bool]:
+    """By lesson id whether its condition holds, as `model` says; without those it did not answer.
+
+    One question per lesson, at most 40 in a call; the calls are journaled in the role `recall`. A
+    call that fails leaves its lessons to the test of words.
+    """
+    asked = [
+        _ask(model, batch, situation, context.at(role=ROLE, hook=f"applies{n}"), prompts)
+        for n, batch in enumerate(applies.batches(lessons))
+    ]
+    said: dict[str, bool] = {}
+    for found in await asyncio.gather(*asked):
+        said |= found
+    return said
+
+
+async def _ask(
+    model: Model,
+    batch: dict[int, Lesson],
+    situation: str,
+    context: CallContext,
+    prompts: PromptLibrary,
+) -> dict[str, bool]:
+    text = applies.question(batch, situation, prompts)
+    request = Request(messages=(Message(role="user", text=text),), role=ROLE)
+    try:
+        answer, _ = await context.ask_for(model, request, applies.answer_schema(batch))
+    except ReplayMismatch:
+        raise
+    except EpisodeError as error:
+        log.warning("applies.failed", owner=context.owner, kind=error.kind)
+        return {}
+    return applies.read(answer, batch)
