@@ -87,10 +87,16 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "curator-system": (
         "curator/system.jinja",
-        {"operations": ["add", "revise", "merge", "support", "retire"], "max_lessons": 40},
+        {"operations": ["add", "revise", "merge", "support", "retire"], "max_lessons": 40,
+         "counts": False},
+    ),
+    "curator-system-counts": (
+        "curator/system.jinja",
+        {"operations": ["add", "revise", "support", "retire"], "max_lessons": 40, "counts": True},
     ),
     "curator-system-support": (
-        "curator/system.jinja", {"operations": ["support"], "max_lessons": 40},
+        "curator/system.jinja",
+        {"operations": ["support"], "max_lessons": 40, "counts": False},
     ),
     "curator-propose": ("curator/propose.jinja", CURATION),
     "curator-merge": (

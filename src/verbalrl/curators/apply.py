@@ -21,10 +21,16 @@ from ..records import (
 )
 from ..store import LIVE, corroboration, lesson_id
 from .desk import Desk, Progress, completed, counted, fault, has_words, removal
+from .evidence import cut
 from .nearness import Told, restates
 from .nominate import flags, pair_key
 from .schema import OperationReply
 from .sources import saying
+
+EXAMPLES, EXAMPLE_TOKENS = 3, 60
+"""Near-negative situations that a lesson keeps, and how long each is."""
+START = 2
+"""ExpeL's count of a new lesson."""
 
 _MAKING = (Operation.ADD, Operation.REVISE, Operation.MERGE)
 
@@ -113,14 +119,7 @@ def _put(op: OperationReply, desk: Desk, progress: Progress) -> str:
         case "support":
             return _support(desk.lessons[op.lessons[0]], op, desk, progress)
         case "retire":
-            lesson = desk.lessons[op.lessons[0]]
-            if why := removal([lesson], None, desk, progress):
-                return why
-            progress.changed[lesson.id] = "retire"
-            progress.count -= 1
-            votes = {"against": _episodes(_cited(op, desk))}
-            progress.updates.append(_update(Operation.RETIRE, lesson.id, op, desk, votes=votes))
-            return ""
+            return _retire(desk.lessons[op.lessons[0]], op, desk, progress)
         case "add":
             return _add(op, desk, progress)
         case "keep_both":
@@ -131,13 +130,39 @@ def _put(op: OperationReply, desk: Desk, progress: Progress) -> str:
             return _rewrite(op, desk, progress)
 
 
+def _retire(lesson: Lesson, op: OperationReply, desk: Desk, progress: Progress) -> str:
+    votes = {"against": _episodes(_cited(op, desk))}
+    operation = Operation.RETIRE
+    if desk.votes == "expel":
+        full = len(counted(desk)) >= desk.max_lessons
+        votes |= _counting(lesson, -3 if full else -1, desk)
+        if lesson.votes.get("count", 0) + votes["count"] > 0:
+            operation = Operation.VOTE
+    if operation is Operation.RETIRE:
+        if why := removal([lesson], None, desk, progress):
+            return why
+        progress.count -= 1
+    progress.changed[lesson.id] = "retire"
+    progress.updates.append(_update(operation, lesson.id, op, desk, votes=votes))
+    return ""
+
+
+def _counting(lesson: Lesson | None, change: int, desk: Desk) -> dict[str, int]:
+    """What ExpeL's count of a lesson changes by; one that has none yet starts with 2."""
+    if desk.votes != "expel":
+        return {}
+    known = lesson is not None and "count" in lesson.votes
+    return {"count": change if known else START + change}
+
+
 def _support(lesson: Lesson, op: OperationReply, desk: Desk, progress: Progress) -> str:
     fresh = _fresh(lesson, op, desk, progress)
     if not fresh:
         return "all of its evidence is counted already"
     less_trusted = desk.trust.rank < lesson.trust.rank
     name = f"support_{desk.trust.value}" if less_trusted else "support"
-    update = _update(Operation.SUPPORT, lesson.id, op, desk, votes={name: _episodes(fresh)})
+    update = _update(Operation.SUPPORT, lesson.id, op, desk)
+    update = update.replace(votes={name: _episodes(fresh), **_counting(lesson, 1, desk)})
     fresh = _saying(lesson.body, fresh, desk)
     progress.updates.append(update.replace(evidence=fresh))
     return ""
@@ -174,7 +199,7 @@ def _add(op: OperationReply, desk: Desk, progress: Progress) -> str:
     progress.count += 1
     name = lesson_id(desk.branch, desk.scope, body, desk.commit)
     progress.made[body.content] = len(progress.updates)
-    votes = {"support": _episodes(_cited(op, desk))}
+    votes = {"support": _episodes(_cited(op, desk)), **_counting(None, 0, desk)}
     made = Operation.SUPERSEDE if waits else Operation.ADD
     update = _update(made, name, op, desk, votes=votes)
     progress.updates.append(
@@ -277,11 +302,12 @@ def _rewrite(op: OperationReply, desk: Desk, progress: Progress) -> str:
         progress.changed[lesson.id] = op.op
     progress.made[body.content] = len(progress.updates)
     if op.op == "revise":
-        update = _update(Operation.REVISE, named[0].id, op, desk)
+        votes = _counting(named[0], 1, desk)
+        update = _update(Operation.REVISE, named[0].id, op, desk, votes=votes)
         # A lesson keeps what only the method decides.
         old = named[0].body
         kept = {"aspect": old.aspect, "audience": old.audience, "conditional": old.conditional}
-        body = body.replace(**kept)
+        body = body.replace(examples_not=_spared(named, op, desk), check=old.check, **kept)
         said = _saying(body, update.evidence, desk)
         progress.updates.append(update.replace(body=body, evidence=said))
         return ""
@@ -289,10 +315,24 @@ def _rewrite(op: OperationReply, desk: Desk, progress: Progress) -> str:
     update = _update(
         Operation.MERGE, lesson_id(desk.branch, desk.scope, body, desk.commit), op, desk
     )
+    body = body.replace(examples_not=_spared(named, op, desk))
     said = _saying(body, update.evidence, desk)
     parents = tuple(x.id for x in named)
     progress.updates.append(update.replace(body=body, parents=parents, evidence=said))
     return ""
+
+
+def _spared(named: Sequence[Lesson], op: OperationReply, desk: Desk) -> tuple[str, ...]:
+    """Near-negative situations: those that the lessons had, and where they were given in vain."""
+    ids = {x.id for x in named}
+    items = [desk.evidence[n] for n in op.evidence]
+    vain = [
+        cut(item.observation, EXAMPLE_TOKENS, item.cited)
+        for item in items
+        if item.outcome == "failure" and ids & set(item.given)
+    ]
+    had = [text for lesson in named for text in lesson.body.examples_not]
+    return tuple(dict.fromkeys(filter(None, (*had, *vain))))[-EXAMPLES:]
 
 
 def _join(op: OperationReply, desk: Desk, progress: Progress, place: int) -> None:
@@ -303,7 +343,7 @@ def _join(op: OperationReply, desk: Desk, progress: Progress, place: int) -> Non
     progress.updates[place] = first.replace(
         evidence=evidence,
         critiques=tuple(dict.fromkeys(e.critique for e in evidence)),
-        votes={"support": _episodes(evidence)} if first.votes else first.votes,
+        votes={**first.votes, "support": _episodes(evidence)} if first.votes else {},
     )
 
 

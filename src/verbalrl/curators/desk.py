@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from ..records import Gate, Lesson, LessonBody, LessonKind, MemoryUpdate, Operation, Origin, Status
 from ..worth import no_advice
@@ -17,6 +18,9 @@ REWRITE_SHARE = 0.75
 LEAVE_SHARE = 0.1
 """Of the tokens of a list of more than `SMALL_LIST` lessons, at most, one commit may take away."""
 SMALL_LIST = 10
+
+EXPEL = {"upvote": "support", "downvote": "retire", "edit": "revise"}
+"""The names of ExpeL's operations, beside `add`."""
 
 TEXTS = ("add", "revise", "merge")
 CHANGES = ("revise", "merge", "retire")
@@ -46,6 +50,7 @@ class Desk:
     """Tokens of usable lessons that one commit may take from the list; None: any."""
     lost: int = 0
     """Tokens that this commit has taken before this call."""
+    votes: Literal["support", "expel"] = "support"
 
 
 @dataclass(slots=True)
@@ -77,6 +82,8 @@ def complaint(given: OperationReply, desk: Desk) -> str:
 
 def completed(op: OperationReply, desk: Desk) -> OperationReply:
     """`op` with what the proposals it takes up say: their evidence, and text where it has none."""
+    if desk.votes == "expel" and op.op in EXPEL:
+        op = op.model_copy(update={"op": EXPEL[op.op]})
     taken = [desk.proposals[n] for n in op.proposals if n in desk.proposals]
     if not taken:
         return op

@@ -147,6 +147,8 @@ class SystemInputs(Record):
 
     operations: tuple[str, ...]
     max_lessons: int
+    counts: bool = False
+    """Whether retire only takes a vote."""
 
 
 class ProposeInputs(Record):

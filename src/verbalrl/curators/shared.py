@@ -370,6 +370,7 @@ class _Level:
             lessons=dict(enumerate(shown, start=1)),
             may_lose=may_lose(before),
             lost=lost(before, done.updates),
+            votes=case.work.votes,
         )
 
     def _question(
@@ -383,7 +384,11 @@ class _Level:
                 lessons=tuple(lesson_view(n, x) for n, x in desk.lessons.items()),
                 evidence=tuple(x.view(n, width, aliases) for n, x in evidence.items()),
             ),
-            rules=SystemInputs(operations=self.operations, max_lessons=self.case.work.max_lessons),
+            rules=SystemInputs(
+                operations=self.operations,
+                max_lessons=self.case.work.max_lessons,
+                counts=self.case.work.votes == "expel",
+            ),
             problem=problem,
         )
 

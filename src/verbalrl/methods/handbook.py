@@ -44,6 +44,8 @@ class Handbook(MethodSettings):
     group: int = Field(default=8, ge=1)
     """Critiques per proposing call of the curator."""
     gate: Gate = "none"
+    votes: Literal["support", "expel"] = "support"
+    """`expel`: retire is a vote; a lesson leaves when its count falls to 0."""
     condition: Literal["words", "model"] = "words"
     """Who says whether a conditional behavior applies to a situation."""
 
@@ -98,6 +100,7 @@ class Handbook(MethodSettings):
             gate=self.gate,
             group=self.group,
             max_lessons=self.max_lessons,
+            votes=self.votes,
         )
         return Batch(work=(work,))
 
@@ -109,6 +112,7 @@ def handbook(
     budget: int = 1500,
     max_lessons: int = 24,
     gate: Gate = "none",
+    votes: Literal["support", "expel"] = "support",
     condition: Literal["words", "model"] = "words",
 ) -> Handbook:
     """The handbook with `trials` passes over the train split in rounds of `round_size`."""
@@ -118,5 +122,6 @@ def handbook(
         budget=budget,
         max_lessons=max_lessons,
         gate=gate,
+        votes=votes,
         condition=condition,
     )

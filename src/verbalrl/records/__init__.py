@@ -34,6 +34,7 @@ from .lesson import LessonProposal as LessonProposal
 from .lesson import MemoryUpdate as MemoryUpdate
 from .lesson import Operation as Operation
 from .lesson import Refusal as Refusal
+from .lesson import ScopedFeedback as ScopedFeedback
 from .lesson import Status as Status
 from .lesson import Verdict as Verdict
 from .run import BranchRecord as BranchRecord

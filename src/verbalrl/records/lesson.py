@@ -173,6 +173,8 @@ class LessonBody(Record):
     """True when it must not be shown unless its condition holds."""
     examples_not: tuple[str, ...] = ()
     """Short texts of situations in which it does not apply, though they look like it."""
+    check: str = ""
+    """How an output shows that it was followed, where a person said so."""
 
     @property
     def content(self) -> str:
@@ -194,6 +196,21 @@ class LessonBody(Record):
         return token_estimate(
             f"- [00] When {self.when} (not when {self.when_not}): {self.instruction}"
         )
+
+
+class ScopedFeedback(Record):
+    """What a person wants, where it holds, and how it shows."""
+
+    text: str
+    """In the person's words."""
+    domain: str
+    """Where it holds: the condition of the lesson."""
+    effect: str
+    """What to do there."""
+    check: str = ""
+    """How an output shows it, such as `lacks sorry`; empty where nothing can be tested."""
+    examples_not: tuple[str, ...] = ()
+    """Situations that look like the domain and are not in it."""
 
 
 class Lesson(Record):

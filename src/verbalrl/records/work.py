@@ -133,6 +133,9 @@ class CurateLessons(Record):
     """Critiques per proposing call."""
     max_lessons: int = 24
     """Cap of the scope's active lessons."""
+    votes: Literal["support", "expel"] = "support"
+    """`expel`: lessons start with a count of 2; support and new text add 1, retire takes 1 (3 while
+    the list is full), and only a count of 0 retires."""
 
     def id(self, lane: LaneKey) -> str:
         """Its key."""

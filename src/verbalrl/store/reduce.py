@@ -297,8 +297,8 @@ def _changed(
         changes["trust"] = Origin.OPERATOR
     elif update.op is Operation.KEEP_BOTH:
         changes["conflict_with"] = _conflict(state, update)
-        if update.beside:
-            changes["beside"] = tuple(dict.fromkeys((*old.beside, update.beside)))
+        added = (update.beside,) if update.beside else ()
+        changes["beside"] = tuple(dict.fromkeys((*old.beside, *added)))
     if update.undoes is not None and update.snapshot is not None:
         changes["trust"] = Origin.minimum((changes.get("trust", old.trust), update.snapshot.trust))
     return old.model_copy(update=changes)

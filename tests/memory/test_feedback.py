@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from verbalrl.errors import ConfigurationError
+from verbalrl.memory import conditional_lesson, give_feedback, not_here, recall, shown
+from verbalrl.prompts import PromptLibrary
+from verbalrl.records import GuidanceSpec, Lesson, Origin, ScopedFeedback, Status
+from verbalrl.store import open_store
+from verbalrl.store.reduce import reduce
+
+SAID = ScopedFeedback(
+    text="Stop saying sorry to people who only ask for a price.",
+    domain="the customer asks for a price",
+    effect="Name the price at once.",
+    check="lacks sorry",
+    examples_not=("The customer asks why the price rose.",),
+)
+
+
+def made(feedback: ScopedFeedback = SAID) -> Lesson:
+    update = conditional_lesson(feedback, "main", "shop", "op_1")
+    (lesson,) = reduce((), [update], 1, "shop")
+    return lesson
+
+
+def got(lesson: Lesson, situation: str) -> bool:
+    spec = GuidanceSpec(source="recall", scopes=("shop",))
+    return bool(recall((lesson,), spec, situation=situation, prompts=PromptLibrary()))
+
+
+def test_feedback_becomes_a_conditional_lesson_of_the_operator() -> None:
+    lesson = made()
+    assert (lesson.status, lesson.trust) == (Status.ACTIVE, Origin.OPERATOR)
+    assert lesson.body.conditional
+    assert got(lesson, "A customer asks for the price of a bench.")
+    assert not got(lesson, "It rains.")
+    assert not got(lesson, "A customer asks why the price rose.")
+
+
+def test_a_person_may_say_where_a_lesson_does_not_apply() -> None:
+    lesson = made(SAID.replace(examples_not=()))
+    there = "The customer asks for a price in writing, by lawyer."
+    assert got(lesson, there)
+    update = not_here(lesson, [there, " "])
+    (after,) = reduce((lesson,), [update], 2, "shop")
+    assert after.body.examples_not == (there,)
+    assert after.body.content == lesson.body.content
+    assert not got(after, there)
+
+
+@pytest.mark.parametrize("missing", ["domain", "effect"])
+def test_feedback_without_a_domain_or_an_effect_is_refused(missing: str) -> None:
+    with pytest.raises(ConfigurationError, match=missing):
+        made(SAID.replace(**{missing: " "}))
+
+
+@pytest.mark.parametrize(
+    ("check", "output", "holds"),
+    [
+        ("", "anything", True),
+        ("contains Price", "the price is 3", True),
+        ("lacks sorry", "Sorry, it is 3", False),
+        ("starts with it", "It is 3.", True),
+        ("ends with 3.", "It is 3.", True),
+        ("at most 2 words", "it is 3", False),
+    ],
+)
+def test_checks_are_told_from_the_output(check: str, output: str, holds: bool) -> None:
+    assert shown(check, output) is holds
+
+
+def test_an_unknown_check_says_what_there_is() -> None:
+    with pytest.raises(ConfigurationError, match="at most N words"):
+        made(SAID.replace(check="be nicer"))
+
+
+def test_feedback_is_stored_once(tmp_path: Path) -> None:
+    with open_store(tmp_path / "store", create=True) as store:
+        first = asyncio.run(give_feedback(store, SAID, scope="shop"))
+        again = asyncio.run(give_feedback(store, SAID, scope="shop"))
+        assert first.id == again.id
+        assert [x.body.check for x in store.lessons("main", "shop")] == ["lacks sorry"]
