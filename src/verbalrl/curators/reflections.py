@@ -44,8 +44,7 @@ def curate_reflections(
     """The commit that one critique makes of the reflections of its instance.
 
     Reflections are active at once, whatever gate the method has: they serve their own instance
-    only. The trust of the text is recorded with them. A critique that was not accepted is consumed
-    and changes nothing.
+    only, with the trust of their text. A critique that was not accepted is consumed, no more.
 
     Args:
         critique: Accepted, refused or failed.
@@ -69,7 +68,6 @@ def curate_reflections(
     done: set[str] = set()
     given = {e.id: e for e in episodes}
     told = dict.fromkeys(line for episode in episodes for line in told_of(episode))
-    lines = {x.id for x in earlier if x.usable}
     for proposal in critique.proposals:
         body = _body(proposal)
         rests_on = _evidence(critique, proposal, episodes)
@@ -83,7 +81,7 @@ def curate_reflections(
         elif why := no_advice(body.instruction, body.when):
             rejected.append(f"add {body.instruction[:80]!r}: it is {why}")
         elif known is None and (same := next((t for t in told if restates(body, t)), None)):
-            if same.lesson in lines:
+            if any(x.id == same.lesson and x.usable for x in earlier):
                 confirmed[same.lesson] = (*confirmed.get(same.lesson, ()), *evidence)
             else:
                 rejected.append(f"add {body.instruction[:80]!r}: restated guidance")
