@@ -21,6 +21,7 @@ from tests.loop.world import (
 )
 from verbalrl.errors import MethodError
 from verbalrl.methods import handbook
+from verbalrl.models import Request, ScriptedModel
 from verbalrl.records import (
     Batch,
     Done,
@@ -249,3 +250,30 @@ def test_what_was_recalled_did_what_it_did(store: Store) -> None:
     assert [pressed(e) for e in episodes(store, without)] == [["red"]]
     assert with_it.arms["learned"]["success_rate"] == 1.0
     assert without.arms["learned"]["success_rate"] == 0.0
+
+
+def test_a_model_may_say_whether_a_condition_holds(store: Store) -> None:
+    lesson = ("blue was pressed", "nothing was pressed", "Press green after blue.")
+    branch, _ = taught(store, lesson)
+
+    def answer(request: Request) -> Any:
+        return {"1": True} if request.role == "recall" else RuntimeError("no critic today")
+
+    wanted = GuidanceSpec(source="recall", condition="model")
+    agent, judge = Player(obedient), ScriptedModel(answer)
+    run(
+        store,
+        agent,
+        Given(guidance=wanted),
+        safes("green", max_steps=2),
+        start=branch,
+        critic=judge,
+    )
+    assert all("Press green after blue." in text for text in agent.texts())
+    assert [r.role for r in judge.requests].count("recall") == 1
+    (found,) = store.episodes(run=store.runs()[-1].id)
+    assert found.usage["recall"].calls == 1
+    tokens = store.runs()[-1].result["arms"]["learned"]["tokens"]
+    assert tokens["recall"]["calls"] == 1
+    # By words the condition does not hold.
+    assert guided(store, branch, source="recall") == ["", ""]
