@@ -273,7 +273,7 @@ def test_a_model_may_say_whether_a_condition_holds(store: Store) -> None:
     assert [r.role for r in judge.requests].count("recall") == 1
     (found,) = store.episodes(run=store.runs()[-1].id)
     assert found.usage["recall"].calls == 1
-    tokens = store.runs()[-1].result["arms"]["learned"]["tokens"]
-    assert tokens["recall"]["calls"] == 1
+    figures: Any = store.runs()[-1].result
+    assert figures["arms"]["learned"]["tokens"]["recall"]["calls"] == 1
     # By words the condition does not hold.
     assert guided(store, branch, source="recall") == ["", ""]

@@ -21,16 +21,11 @@ from ..records import (
 )
 from ..store import LIVE, corroboration, lesson_id
 from .desk import Desk, Progress, completed, counted, fault, has_words, removal
-from .evidence import cut
-from .nearness import Told, restates
+from .making import cited, counting, episodes, restated, spared
+from .nearness import Told
 from .nominate import flags, pair_key
 from .schema import OperationReply
 from .sources import saying
-
-EXAMPLES, EXAMPLE_TOKENS = 3, 60
-"""Near-negative situations that a lesson keeps, and how long each is."""
-START = 2
-"""ExpeL's count of a new lesson."""
 
 _MAKING = (Operation.ADD, Operation.REVISE, Operation.MERGE)
 
@@ -131,11 +126,11 @@ def _put(op: OperationReply, desk: Desk, progress: Progress) -> str:
 
 
 def _retire(lesson: Lesson, op: OperationReply, desk: Desk, progress: Progress) -> str:
-    votes = {"against": _episodes(_cited(op, desk))}
+    votes = {"against": episodes(cited(op, desk))}
     operation = Operation.RETIRE
     if desk.votes == "expel":
         full = len(counted(desk)) >= desk.max_lessons
-        votes |= _counting(lesson, -3 if full else -1, desk)
+        votes |= counting(lesson, -3 if full else -1, desk)
         if lesson.votes.get("count", 0) + votes["count"] > 0:
             operation = Operation.VOTE
     if operation is Operation.RETIRE:
@@ -147,14 +142,6 @@ def _retire(lesson: Lesson, op: OperationReply, desk: Desk, progress: Progress) 
     return ""
 
 
-def _counting(lesson: Lesson | None, change: int, desk: Desk) -> dict[str, int]:
-    """What ExpeL's count of a lesson changes by; one that has none yet starts with 2."""
-    if desk.votes != "expel":
-        return {}
-    known = lesson is not None and "count" in lesson.votes
-    return {"count": change if known else START + change}
-
-
 def _support(lesson: Lesson, op: OperationReply, desk: Desk, progress: Progress) -> str:
     fresh = _fresh(lesson, op, desk, progress)
     if not fresh:
@@ -162,7 +149,7 @@ def _support(lesson: Lesson, op: OperationReply, desk: Desk, progress: Progress)
     less_trusted = desk.trust.rank < lesson.trust.rank
     name = f"support_{desk.trust.value}" if less_trusted else "support"
     update = _update(Operation.SUPPORT, lesson.id, op, desk)
-    update = update.replace(votes={name: _episodes(fresh), **_counting(lesson, 1, desk)})
+    update = update.replace(votes={name: episodes(fresh), **counting(lesson, 1, desk)})
     fresh = _saying(lesson.body, fresh, desk)
     progress.updates.append(update.replace(evidence=fresh))
     return ""
@@ -174,7 +161,7 @@ def _fresh(
     """The cited evidence from episodes that the lesson did not rest on before."""
     earlier = [u.evidence for u in progress.updates if u.lesson == lesson.id]
     known = {e.episode for group in (lesson.evidence, *earlier) for e in group}
-    return tuple(e for e in _cited(op, desk) if e.episode not in known)
+    return tuple(e for e in cited(op, desk) if e.episode not in known)
 
 
 def _add(op: OperationReply, desk: Desk, progress: Progress) -> str:
@@ -192,14 +179,14 @@ def _add(op: OperationReply, desk: Desk, progress: Progress) -> str:
         return _again(known, op, desk, progress)
     if any(x.trust.rank > desk.trust.rank for x in waits):
         return f"this text waits in quarantine, and {desk.trust} text cannot take its place"
-    if (told := _restated(op, desk)) is not None:
+    if (told := restated(op, desk)) is not None:
         return _told_before(told, op, desk, progress)
     if progress.count >= desk.max_lessons:
         return f"the list is full ({desk.max_lessons} lessons)"
     progress.count += 1
     name = lesson_id(desk.branch, desk.scope, body, desk.commit)
     progress.made[body.content] = len(progress.updates)
-    votes = {"support": _episodes(_cited(op, desk)), **_counting(None, 0, desk)}
+    votes = {"support": episodes(cited(op, desk)), **counting(None, 0, desk)}
     made = Operation.SUPERSEDE if waits else Operation.ADD
     update = _update(made, name, op, desk, votes=votes)
     progress.updates.append(
@@ -249,12 +236,6 @@ def _reject(op: OperationReply, desk: Desk, progress: Progress) -> str:
     return f"rejected by the curator, {op.reason.strip() or 'without a reason'}"
 
 
-def _restated(op: OperationReply, desk: Desk) -> Told | None:
-    """The guidance of an episode it cites that `op` only says again."""
-    given = dict.fromkeys(t for n in op.evidence for t in desk.evidence[n].told)
-    return next((told for told in given if restates(op, told)), None)
-
-
 def _told_before(told: Told, op: OperationReply, desk: Desk, progress: Progress) -> str:
     """What the agent was told is supported where that is a lesson of the list; never a new one."""
     lesson = next((x for x in desk.lessons.values() if x.id == told.lesson), None)
@@ -302,12 +283,12 @@ def _rewrite(op: OperationReply, desk: Desk, progress: Progress) -> str:
         progress.changed[lesson.id] = op.op
     progress.made[body.content] = len(progress.updates)
     if op.op == "revise":
-        votes = _counting(named[0], 1, desk)
+        votes = counting(named[0], 1, desk)
         update = _update(Operation.REVISE, named[0].id, op, desk, votes=votes)
         # A lesson keeps what only the method decides.
         old = named[0].body
         kept = {"aspect": old.aspect, "audience": old.audience, "conditional": old.conditional}
-        body = body.replace(examples_not=_spared(named, op, desk), check=old.check, **kept)
+        body = body.replace(examples_not=spared(named, op, desk), check=old.check, **kept)
         said = _saying(body, update.evidence, desk)
         progress.updates.append(update.replace(body=body, evidence=said))
         return ""
@@ -315,35 +296,22 @@ def _rewrite(op: OperationReply, desk: Desk, progress: Progress) -> str:
     update = _update(
         Operation.MERGE, lesson_id(desk.branch, desk.scope, body, desk.commit), op, desk
     )
-    body = body.replace(examples_not=_spared(named, op, desk))
+    body = body.replace(examples_not=spared(named, op, desk))
     said = _saying(body, update.evidence, desk)
     parents = tuple(x.id for x in named)
     progress.updates.append(update.replace(body=body, parents=parents, evidence=said))
     return ""
 
 
-def _spared(named: Sequence[Lesson], op: OperationReply, desk: Desk) -> tuple[str, ...]:
-    """Near-negative situations: those that the lessons had, and where they were given in vain."""
-    ids = {x.id for x in named}
-    items = [desk.evidence[n] for n in op.evidence]
-    vain = [
-        cut(item.observation, EXAMPLE_TOKENS, item.cited)
-        for item in items
-        if item.outcome == "failure" and ids & set(item.given)
-    ]
-    had = [text for lesson in named for text in lesson.body.examples_not]
-    return tuple(dict.fromkeys(filter(None, (*had, *vain))))[-EXAMPLES:]
-
-
 def _join(op: OperationReply, desk: Desk, progress: Progress, place: int) -> None:
     """Equal texts are one lesson: the second adds its evidence to the first."""
     first = progress.updates[place]
-    said = _cited(op, desk) if first.body is None else _saying(first.body, _cited(op, desk), desk)
+    said = cited(op, desk) if first.body is None else _saying(first.body, cited(op, desk), desk)
     evidence = tuple(dict.fromkeys((*first.evidence, *said)))
     progress.updates[place] = first.replace(
         evidence=evidence,
         critiques=tuple(dict.fromkeys(e.critique for e in evidence)),
-        votes={**first.votes, "support": _episodes(evidence)} if first.votes else {},
+        votes={**first.votes, "support": episodes(evidence)} if first.votes else {},
     )
 
 
@@ -370,18 +338,10 @@ def _body(op: OperationReply, desk: Desk) -> LessonBody:
     )
 
 
-def _cited(op: OperationReply, desk: Desk) -> tuple[Evidence, ...]:
-    return tuple(dict.fromkeys(desk.evidence[n].evidence for n in op.evidence))
-
-
 def _saying(body: LessonBody, evidence: tuple[Evidence, ...], desk: Desk) -> tuple[Evidence, ...]:
     """`evidence`, marked where the critique behind it says `body` itself."""
     critiques = {item.critique.id: item.critique for item in desk.evidence.values()}
     return tuple(saying(e, critiques[e.critique], body) for e in evidence)
-
-
-def _episodes(evidence: Iterable[Evidence]) -> int:
-    return len({e.episode for e in evidence})
 
 
 def _update(
@@ -392,15 +352,15 @@ def _update(
     *,
     votes: Mapping[str, int] | None = None,
 ) -> MemoryUpdate:
-    cited = _cited(op, desk)
+    rests_on = cited(op, desk)
     said = {desk.evidence[n].critique.id: desk.evidence[n].critique.confidence for n in op.evidence}
     known = [c for c in said.values() if c is not None]
     return MemoryUpdate(
         op=operation,
         lesson=lesson,
         trust=desk.trust,
-        evidence=cited,
-        critiques=tuple(dict.fromkeys(e.critique for e in cited)),
+        evidence=rests_on,
+        critiques=tuple(dict.fromkeys(e.critique for e in rests_on)),
         votes=dict(votes or {}),
         confidence=round(sum(known) / len(known), 4) if known and operation in _MAKING else None,
         reason=op.reason.strip(),

@@ -64,7 +64,8 @@ def flags(updates: Sequence[MemoryUpdate], desk: Desk) -> tuple[list[MemoryUpdat
     marked: list[MemoryUpdate] = []
     noted: list[str] = []
     for made in updates:
-        if made.op is not Operation.ADD or made.body is None or made.lesson in asked:
+        new = made.op in (Operation.ADD, Operation.SUPERSEDE) and made.lesson not in asked
+        if not new or made.body is None:
             continue
         near = _nearest(made.body, (x for x in desk.lessons.values() if x.id not in touched))
         if near is None:

@@ -26,7 +26,7 @@ from ..records import (
 from ..store.reduce import lesson_id
 from ..worth import no_advice
 from .evidence import attempt_of, told_of
-from .nearness import restates
+from .nearness import Told, restates
 from .sources import saying, sourced
 
 
@@ -70,33 +70,39 @@ def curate_reflections(
     told = dict.fromkeys(line for episode in episodes for line in told_of(episode))
     for proposal in critique.proposals:
         body = _body(proposal)
-        rests_on = _evidence(critique, proposal, episodes)
-        rests_on = sourced(rests_on, critique, given, observations)
-        evidence = (saying(rests_on, critique, body),)
+        place = _evidence(critique, proposal, episodes)
+        rests_on = sourced(place, critique, given, observations)
         known = by_content.get(body.content)
-        if known is not None and known.usable:
-            confirmed[known.id] = (*confirmed.get(known.id, ()), *evidence)
-        elif body.content in done:
-            continue
-        elif why := no_advice(body.instruction, body.when):
-            rejected.append(f"add {body.instruction[:80]!r}: it is {why}")
-        elif known is None and (same := next((t for t in told if restates(body, t)), None)):
-            if any(x.id == same.lesson and x.usable for x in earlier):
-                confirmed[same.lesson] = (*confirmed.get(same.lesson, ()), *evidence)
-            else:
-                rejected.append(f"add {body.instruction[:80]!r}: restated guidance")
-        else:
-            made, why = _new(
-                known, body, critique, evidence, lesson_id(branch, scope, body, commit)
-            )
+        line, why = (known, "") if known is not None else _told_before(body, told, earlier)
+        if line is not None and line.usable:
+            said = saying(rests_on, critique, line.body)
+            confirmed[line.id] = (*confirmed.get(line.id, ()), said)
+        elif why and body.content not in done:
+            rejected.append(f"add {body.instruction[:80]!r}: {why}")
+        elif body.content not in done:
+            said, name = saying(rests_on, critique, body), lesson_id(branch, scope, body, commit)
+            made, refused = _new(known, body, critique, (said,), name)
             updates += made
-            rejected += why
+            rejected += refused
         done.add(body.content)
     shown = [x for x in earlier if x.id in critique.shown and x.usable and x.id not in confirmed]
     kept_by = (sourced(_evidence(critique), critique, given, observations),)
     supports = [_supported(x, critique, new, kept_by) for x, new in confirmed.items()]
     retired = [_retired(x.id, critique) for x in sorted(shown, key=lambda x: (x.born, x.position))]
     return bare.replace(updates=(*supports, *retired, *updates), rejected=tuple(rejected))
+
+
+def _told_before(
+    body: LessonBody, told: Iterable[Told], earlier: Iterable[Lesson]
+) -> tuple[Lesson | None, str]:
+    """The line that a new text only says again, or why it is no line at all."""
+    if why := no_advice(body.instruction, body.when):
+        return None, f"it is {why}"
+    same = next((line for line in told if restates(body, line)), None)
+    if same is None:
+        return None, ""
+    line = next((x for x in earlier if x.id == same.lesson and x.usable), None)
+    return line, "" if line else "restated guidance"
 
 
 def _precedence(lesson: Lesson) -> int:

@@ -8,10 +8,8 @@ has not seen: one group and no evidence of earlier rounds.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from .._logging import get_logger
 from ..errors import EpisodeError, ReplayMismatch, first_line
@@ -42,6 +40,7 @@ from .schema import (
     ProposeInputs,
     SystemInputs,
 )
+from .together import Proposed, all_of
 from .views import groups_of, lesson_view, operation_view
 
 log = get_logger(__name__)
@@ -80,14 +79,11 @@ class CurationCase:
     """Critiques whose source was revoked: they are consumed, and never shown."""
 
 
-_Proposed = list[Settled | EpisodeError]
-
-
 @dataclass(slots=True)
 class _Round:
     """What came of the levels so far."""
 
-    proposed: dict[Origin, _Proposed]
+    proposed: dict[Origin, Proposed]
     """What the groups of each level said; a commit that a check refused does not ask them again."""
     problem: str = ""
     """Why a check refused the commit before this one."""
@@ -130,7 +126,7 @@ async def curate_shared(case: CurationCase, curator: Curator, context: CallConte
 async def _curated(
     case: CurationCase, curator: Curator, context: CallContext, bare: Commit
 ) -> Commit:
-    problem, proposed = "", dict[Origin, _Proposed]()
+    problem, proposed = "", dict[Origin, Proposed]()
     for attempt in range(2):
         done = _Round(proposed, problem)
         commit = await _levels(case, curator, context, bare, done)
@@ -240,7 +236,7 @@ class _Level:
                 )
                 for n, items in enumerate(groups)
             ]
-            done.proposed[self.trust] = await _all(asked)
+            done.proposed[self.trust] = await all_of(asked)
         proposed: list[OperationReply] = []
         for n, result in enumerate(done.proposed[self.trust], start=self.first):
             if isinstance(result, EpisodeError):
@@ -391,16 +387,3 @@ class _Level:
             ),
             problem=problem,
         )
-
-
-async def _all(
-    asked: Sequence[Coroutine[Any, Any, Settled]],
-) -> _Proposed:
-    """All results in order; what is no recorded failure is raised, when all have ended."""
-    results = await asyncio.gather(*asked, return_exceptions=True)
-    for result in results:
-        if isinstance(result, ReplayMismatch) or (
-            isinstance(result, BaseException) and not isinstance(result, EpisodeError)
-        ):
-            raise result
-    return [r for r in results if isinstance(r, (Settled, EpisodeError))]
