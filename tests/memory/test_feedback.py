@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from verbalrl.errors import ConfigurationError
-from verbalrl.memory import conditional_lesson, give_feedback, not_here, recall, shown
+from verbalrl.memory import (
+    conditional_lesson,
+    export_lines,
+    give_feedback,
+    import_lessons,
+    not_here,
+    read_lines,
+    recall,
+    shown,
+)
 from verbalrl.prompts import PromptLibrary
 from verbalrl.records import GuidanceSpec, Lesson, Origin, ScopedFeedback, Status
 from verbalrl.store import open_store
@@ -84,3 +93,20 @@ def test_feedback_is_stored_once(tmp_path: Path) -> None:
         again = asyncio.run(give_feedback(store, SAID, scope="shop"))
         assert first.id == again.id
         assert [x.body.check for x in store.lessons("main", "shop")] == ["lacks sorry"]
+
+
+def test_export_and_import_keep_where_a_lesson_does_not_apply(tmp_path: Path) -> None:
+    lines = export_lines([made()])
+    with open_store(tmp_path / "store", create=True) as store:
+        asyncio.run(import_lessons(store, read_lines(lines), "main"))
+        (again,) = store.lessons("main", "shop")
+        assert again.body == made().body
+        assert again.status is Status.QUARANTINED
+
+
+def test_secrets_in_feedback_are_not_kept() -> None:
+    secret = "password = hunter2hunter2"
+    said = SAID.replace(effect=f"Never print {secret}", text=secret, examples_not=(secret,))
+    update = conditional_lesson(said, "main", "shop", "op_1")
+    assert "hunter2" not in update.model_dump_json()
+    assert "hunter2" not in not_here(made(), [secret]).model_dump_json()

@@ -82,6 +82,8 @@ def check_text(body: LessonBody) -> None:
     """Raise `ConfigurationError` for a text that no lesson can have."""
     if not any(c.isalnum() for c in body.instruction):
         raise ConfigurationError("a lesson needs an instruction")
-    for name in (*FIELDS, "aspect", "audience"):
+    if any(len(text) > LONGEST for text in body.examples_not):
+        raise ConfigurationError(f"an example has more than {LONGEST} characters")
+    for name in (*FIELDS, "aspect", "audience", "check"):
         if len(getattr(body, name)) > LONGEST:
             raise ConfigurationError(f"{name} has more than {LONGEST} characters; a hint is enough")

@@ -20,6 +20,8 @@ from ..records import (
 )
 from ..store import Store
 from ..store.reduce import lesson_id
+from ..text import normalise, redact
+from .editing import check_text
 
 _CHECK = re.compile(
     r"(?P<verb>contains|lacks|starts with|ends with) (?P<text>.+)|at most (?P<words>\d+) words"
@@ -40,26 +42,28 @@ def conditional_lesson(
     shown(feedback.check, "")
     body = LessonBody(
         kind=LessonKind.BEHAVIOR,
-        when=feedback.domain.strip(),
-        instruction=feedback.effect.strip(),
+        when=_clean(feedback.domain),
+        instruction=_clean(feedback.effect),
         conditional=True,
-        examples_not=feedback.examples_not,
-        check=feedback.check.strip(),
+        examples_not=tuple(map(_clean, feedback.examples_not)),
+        check=_clean(feedback.check),
     )
+    check_text(body)
     return MemoryUpdate(
         op=Operation.ADD,
         lesson=lesson_id(branch, scope, body, commit),
         body=body,
         status=Status.ACTIVE,
         trust=Origin.OPERATOR,
-        reason=feedback.text.strip(),
+        reason=_clean(feedback.text),
     )
 
 
 def not_here(lesson: Lesson, situations: Sequence[str]) -> MemoryUpdate:
     """The update by which a person says that `lesson` does not apply in `situations`."""
-    texts = dict.fromkeys((*lesson.body.examples_not, *(s.strip() for s in situations)))
+    texts = dict.fromkeys((*lesson.body.examples_not, *map(_clean, situations)))
     body = lesson.body.model_copy(update={"examples_not": tuple(filter(None, texts))})
+    check_text(body)
     return MemoryUpdate(
         op=Operation.REVISE,
         lesson=lesson.id,
@@ -67,6 +71,11 @@ def not_here(lesson: Lesson, situations: Sequence[str]) -> MemoryUpdate:
         trust=Origin.OPERATOR,
         reason="a person named situations in which it does not apply",
     )
+
+
+def _clean(text: str) -> str:
+    """`text` as it may enter a store: normalised, without secrets."""
+    return redact(normalise(text)).strip()
 
 
 async def give_feedback(

@@ -35,7 +35,7 @@ FORMAT = "verbalrl-lessons-1"
 DIFFERS = ("status", "trust", "version")
 """What an imported lesson does not take over from its line: the store decides it."""
 _LONGEST_LINE = 1_000_000
-_WORDS = ("name", "when", "when_not", "instruction", "aspect", "audience")
+_WORDS = ("name", "when", "when_not", "instruction", "aspect", "audience", "check")
 
 
 class Exported(Record):
@@ -51,6 +51,8 @@ class Exported(Record):
     aspect: str = ""
     audience: str = ""
     conditional: bool = False
+    examples_not: tuple[str, ...] = ()
+    check: str = ""
     confidence: float | None = None
     votes: dict[str, int] = {}
     evidence: tuple[Evidence, ...] = ()
@@ -179,14 +181,16 @@ def _read(line: str) -> Exported:
     if not found.scope.strip():
         raise ConfigurationError("it names no scope")
     texts = {name: redact(normalise(getattr(found, name))).strip() for name in _WORDS}
-    clean = found.replace(**texts, evidence=_plain(found.evidence))
+    examples = tuple(redact(normalise(text)).strip() for text in found.examples_not)
+    clean = found.replace(**texts, examples_not=examples, evidence=_plain(found.evidence))
     check_text(_body(clean))
     return clean
 
 
 def _body(line: Exported) -> LessonBody:
     words = {name: getattr(line, name) for name in _WORDS}
-    return LessonBody(kind=line.kind, conditional=line.conditional, **words)
+    spared = line.examples_not
+    return LessonBody(kind=line.kind, conditional=line.conditional, examples_not=spared, **words)
 
 
 def _update(line: Exported, body: LessonBody, identity: str) -> MemoryUpdate:
