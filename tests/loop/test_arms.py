@@ -144,7 +144,8 @@ def test_no_prompt_holds_an_instance_a_run_or_a_seed(played: Played) -> None:
     assert len(seeds) > len(found)
     leaks = [(secret, text) for text in texts for secret in ids | seeds if secret in text]
     assert not leaks, leaks[0]
-    assert not any(prefix in text for text in texts for prefix in ("run_", "ep_", "cr_", "le_"))
+    # At the start of a word: `keep_both` is an operation.
+    assert not any(re.search(r"\b(?:run|ep|cr|le)_", text) for text in texts)
 
 
 def test_feedback_names_no_other_action(played: Played) -> None:
