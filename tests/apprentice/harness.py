@@ -311,6 +311,7 @@ def _round(
         "curator/system.jinja",
         operations=["add", "revise", "merge", "support", "retire"],
         max_lessons=40,
+        counts=False,
     )
     key = (seed, trial, batch[0])
     offset = len(scope.evidence)

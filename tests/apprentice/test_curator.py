@@ -39,7 +39,7 @@ def curate(
     }
     if template == "merge":
         variables["proposals"] = proposals or []
-    system = render("curator/system.jinja", operations=operations, max_lessons=20)
+    system = render("curator/system.jinja", operations=operations, max_lessons=20, counts=False)
     messages = [("system", system), ("user", render(f"curator/{template}.jinja", **variables))]
     found = answer(messages, OPERATIONS, 0)
     assert isinstance(found, dict)
