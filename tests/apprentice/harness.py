@@ -327,6 +327,7 @@ def _round(
         "curator/merge.jinja",
         evidence=[dict(item, alias=n) for n, item in enumerate(scope.evidence, 1)],
         proposals=[dict(item, alias=n) for n, item in enumerate(proposals, 1)],
+        nominations=[],
         **common,
     )
     apply(scope, loop.reply(system, user, OPERATIONS, seed_of(key, "merge"))["operations"])

@@ -38,7 +38,7 @@ def curate(
         "evidence": evidence,
     }
     if template == "merge":
-        variables["proposals"] = proposals or []
+        variables |= {"proposals": proposals or [], "nominations": []}
     system = render("curator/system.jinja", operations=operations, max_lessons=20, counts=False)
     messages = [("system", system), ("user", render(f"curator/{template}.jinja", **variables))]
     found = answer(messages, OPERATIONS, 0)
