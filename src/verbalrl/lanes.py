@@ -88,6 +88,8 @@ class Stream:
         self._order = {name: n for n, name in enumerate(instances)}
         self._asked: set[str] = set()
         """Keys of all the work that was asked for."""
+        self._cut = False
+        """Whether a lane ended before its plan did."""
         own = {name: bench.inherited(lane, instance_scope(scope, name)) for name in instances}
         self._lanes = {
             name: InstanceView(
@@ -117,7 +119,8 @@ class Stream:
                     break
                 case OpenRound():
                     growth.check_round(step, self._view)
-                    await self._round(step)
+                    if not await self._round(step):
+                        break
                 case Batch():
                     growth.check_shared_batch(step, self._view)
                     place = Place(self._lane, -1, self._view)
@@ -127,8 +130,8 @@ class Stream:
                     self._view = growth.grow_shared(self._view, step, results)
         return self._view
 
-    async def _round(self, opened: OpenRound) -> None:
-        """Run the lanes of a round side by side; close it when all of them are done."""
+    async def _round(self, opened: OpenRound) -> bool:
+        """Run the lanes of a round side by side; whether all were done, which closes it."""
         number = len(self._view.rounds) + 1
         await self._bench.pin(self._lane, number, opened, self._view)
         shared = self._view
@@ -145,10 +148,11 @@ class Stream:
         turns = asyncio.Semaphore(self._bench.lanes_at_once)
         lanes = await together(self._instance(view, turns) for view in before.values())
         after = dict(zip(before, lanes, strict=True))
-        if self._bench.stopping:
-            return
+        if self._bench.stopping or self._cut:
+            return False
         self._lanes.update(after)
         self._view = growth.close_round(self._view, opened, before, after)
+        return True
 
     async def _instance(self, view: InstanceView, turns: asyncio.Semaphore) -> InstanceView:
         """One lane, once it is its turn; what it leaves is slim, so that memory stays flat."""
@@ -166,6 +170,7 @@ class Stream:
             place = Place(self._lane, order, view)
             results = await self._results(step, place)
             if results is None:
+                self._cut = True
                 break
             view = growth.grow(view, step, results)
         return view

@@ -12,13 +12,14 @@ import asyncio
 import secrets
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from . import agents, critics, curators, methods
 from ._logging import get_logger
+from ._version import __version__
 from .errors import ConfigurationError
 from .execution import (
     Bench,
@@ -32,10 +33,14 @@ from .execution import (
     check_same,
     forecast,
     given,
+    name_of,
+    servers_of,
+    streams_of,
+    taken_back,
 )
-from .lanes import Stream, together
+from .lanes import together
 from .methods import Method
-from .models import AnswerCache, Model, RemoteModel, run_sync
+from .models import AnswerCache, Model, run_sync
 from .prompts import library
 from .records import BranchRecord, RunRecord, RunStatus
 from .result import RunResult
@@ -152,8 +157,15 @@ class Learner:
         """`forecast` for sync code."""
         return run_sync(self.forecast(task, **settings))
 
-    async def resume(self, run: str, task: Task) -> RunResult:
+    async def resume(self, run: str, task: Task, *, retry_failed: bool = False) -> RunResult:
         """Go on with an interrupted run to the memory that it would have reached.
+
+        Args:
+            run: Its id, or the beginning of it.
+            task: The task that it ran.
+            retry_failed: True: episodes, critiques and curations that ended in an error are tried
+                again, and what rests on them is done again. Answers that are there are not asked
+                for twice. False: recorded failures stay final.
 
         Raises:
             ConfigurationError: When the task, the method, a prompt or a model is not the same, or
@@ -177,11 +189,12 @@ class Learner:
             kept = {"servers": config["servers"], "limits": config["limits"]}
             record = record.replace(config={**record.config, **kept})
             self._left(stack, began, limits)
-            return await self._drive(self._kit(store, task, limits), plan, record)
+            kit = self._kit(store, task, limits)
+            return await self._drive(kit, plan, record, retry_failed=retry_failed)
 
-    def resume_sync(self, run: str, task: Task) -> RunResult:
+    def resume_sync(self, run: str, task: Task, *, retry_failed: bool = False) -> RunResult:
         """`resume` for sync code."""
-        return run_sync(self.resume(run, task))
+        return run_sync(self.resume(run, task, retry_failed=retry_failed))
 
     async def aclose(self) -> None:
         """Close the connections that its models hold on the running loop; it may run again."""
@@ -272,7 +285,9 @@ class Learner:
         store.create_run(record, branches)
         return record
 
-    async def _drive(self, kit: Kit, plan: RunPlan, record: RunRecord) -> RunResult:
+    async def _drive(
+        self, kit: Kit, plan: RunPlan, record: RunRecord, *, retry_failed: bool = False
+    ) -> RunResult:
         """Run every stream to its end, whatever ends it, and store the figures."""
         store, task = kit.store, kit.task
         with ExitStack() as leases:
@@ -281,16 +296,15 @@ class Learner:
                 # Control arms too: two processes that resume one run would pay twice.
                 lease = leases.enter_context(store.acquire_lease(lane.branch, record.id))
                 bench.fences[lane.branch] = lease.fence
+            if retry_failed:
+                # Where it is refused, the run stays as it was.
+                bench.retried = await taken_back(bench)
             store.update_run(record.id, status="running", stop_reason="", config=record.config)
             log.info("run.started", run=record.id, task=task.id, method=plan.method.name)
             began = time.monotonic()
-            streams = [
-                Stream(lane, plan.arm(lane.arm), bench, task.id, plan.instances_of(lane.arm))
-                for lane, _ in plan.lanes(record.id)
-            ]
             status: RunStatus = "failed"
             try:
-                await together(stream.run() for stream in streams)
+                await together(stream.run() for stream in streams_of(bench))
                 status = bench.status
             except asyncio.CancelledError:
                 status = "interrupted"
@@ -342,9 +356,9 @@ class Learner:
             given.learners(self._agent.name, plan.method, self._critic, self._curator)
         return {
             **plan.config(),
-            **{role: _name(part) for role, part in named.items()},
+            **{role: name_of(part) for role, part in named.items()},
             **self._agent.recorded(),
-            "servers": _servers(self._models()),
+            "servers": servers_of(self._models()),
             **self._memory.config(),
             "limits": limits.model_dump(mode="json"),
             "hooks": [type(hook).__name__ for hook in self._hooks],
@@ -353,7 +367,7 @@ class Learner:
             "task": getattr(task, "ref", "") or task.id,
             **getattr(task, "loaded_with", {}),
             "task_sha": task.sha,
-            "versions": _versions(),
+            "versions": {"verbalrl": __version__},
         }
 
 
@@ -365,28 +379,8 @@ def _model_of(critic: object) -> Model | str | None:
     return model if isinstance(model, Model) else None
 
 
-def _name(part: Any) -> str | None:
-    """How a run records who acted, criticised or curated."""
-    if part is None:
-        return None
-    model = getattr(part, "model", None)
-    return str(getattr(part, "name", "") or (model.name if model else type(part).__name__))
-
-
-def _servers(models: Mapping[str, Model]) -> dict[str, Any]:
-    """By role, where models are asked that are not asked at their provider. Never a key."""
-    remote = {role: m.server for role, m in models.items() if isinstance(m, RemoteModel)}
-    return {role: server for role, server in remote.items() if server is not None}
-
-
 def _answered(simulated: bool) -> str:
     return "was answered by a model for tests" if simulated else "was answered by real models"
-
-
-def _versions() -> dict[str, str]:
-    from ._version import __version__  # noqa: PLC0415
-
-    return {"verbalrl": __version__}
 
 
 def _parents(store: Store, start: str | None) -> dict[str, int]:

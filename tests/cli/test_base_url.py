@@ -132,3 +132,31 @@ def test_a_run_for_tests_is_not_resumed_with_real_models(tmp_path: Path) -> None
         learner = Learner(ChatAgent(real), method=reflexion(), store=tmp_path)
         with pytest.raises(ConfigurationError, match="answered by a model for tests"):
             learner.resume_sync(run, load_task("gridnav-v1"))
+
+
+def test_a_run_that_its_alarm_stopped_says_how_its_failures_are_tried_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = figures(
+        capsys, "run", *TASK, "--model", "offline:apprentice", "--store", str(tmp_path / "a")
+    )
+    at = ("--store", str(tmp_path / "b"))
+    with Faultd() as server:
+        given = ("--model", "openai:any", "--base-url", server.url("openai"), "--offline-server")
+        server.play("404", always=True)
+        assert main(["run", *TASK, *given, "--concurrency", "1", *at]) == 1
+        stopped = capsys.readouterr()
+        run = json.loads(stopped.out)["run"]
+        assert json.loads(stopped.out)["arms"]["learned"]["errors"] == 4
+        said = f"go on with: verbalrl resume {run} --retry-failed --store {tmp_path / 'b'}"
+        assert said in stopped.err
+        server.play()
+        # Without it what failed stays so, and the run says what there is to do.
+        kept = figures(capsys, "resume", run, "--json", *at)
+        assert kept["arms"]["learned"]["errors"] == 4
+        assert main(["resume", run, *at]) == 0
+        shown = capsys.readouterr().err
+        assert f"4 failures recorded; to try again: verbalrl resume {run} --retry-failed" in shown
+        mended = figures(capsys, "resume", run, "--retry-failed", "--json", *at)
+    assert digests(mended) == digests(expected)
+    assert mended["arms"]["learned"]["errors"] == 0

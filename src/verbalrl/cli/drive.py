@@ -26,7 +26,7 @@ from . import progress
 from .app import DONE, FAILED
 from .budgets import larger
 from .options import command
-from .output import clean, emit_json, note, one_line
+from .output import clean, emit_json, note, one_line, plural
 from .reading import Unopened, opened
 
 _POLL = 0.2
@@ -171,20 +171,25 @@ def report(
         else:
             click.echo(clean(ended.result.table()))
     status = ended.result.figures.get("status") if ended.result else "interrupted"
+    failures = 0 if ended.result is None else _failures(ended.result)
+    again = command("resume", run, "--retry-failed", store=store)
     if status != "done":
         reason = (
             one_line(str(ended.result.figures.get("stop_reason") or "")) if ended.result else ""
         )
         more = larger(ended.result.figures if ended.result else {})
-        goes_on = run and not (ended.result and _all_broke(ended.result))
-        way_on = f"; go on with: {command('resume', run, *more, store=store)}" if goes_on else ""
+        go_on = again if status == "failed" and failures else ""
+        go_on = go_on or command("resume", run, *more, store=store)
+        way_on = f"; go on with: {go_on}" if run else ""
         between = ": " if status == "failed" else " by "
         note(f"{status}{between + reason if reason else ''}{way_on}")
+    elif failures:
+        note(f"{plural(failures, 'failure')} recorded; to try again: {again}")
     if status == "interrupted":
         return 128 + (ended.signal or signal.SIGINT)
     broken = ended.result is not None and _all_broke(ended.result)
     if broken:
-        note("no episode came to an end: mend the cause, then start a new run")
+        note("no episode came to an end: mend the cause first")
     if hints:
         _hints(run, store)
     return FAILED if broken or status == "failed" else DONE
@@ -196,6 +201,15 @@ def _all_broke(result: RunResult) -> bool:
     episodes: int = sum(arm["episodes"] for arm in arms)
     broken: int = sum(arm["errors"] for arm in arms)
     return 0 < episodes == broken
+
+
+def _failures(result: RunResult) -> int:
+    """How many episodes, critiques and curations ended in an error, which is final by itself."""
+    judged = [(arm["errors"], arm.get("critiques") or {}) for arm in result.arms.values()]
+    return sum(
+        errors + counts.get("failed", 0) + counts.get("failed_curations", 0)
+        for errors, counts in judged
+    )
 
 
 def _hints(run: str, store: Path) -> None:

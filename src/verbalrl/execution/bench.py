@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 from .._logging import get_logger
 from ..errors import MethodError, ReplayMismatch, RunHalted
 from ..ids import seed_from
-from ..lanes import Inherited, Place
+from ..lanes import Inherited, Place, Stream
 from ..methods import Method, growth
 from ..models import Account, CallContext, Shelf, Slots
 from ..records import (
+    Commit,
     Critique,
     CurateLessons,
     Decision,
@@ -36,7 +37,7 @@ from ..records import (
     WriteCritique,
 )
 from ..result import ArmFacts, RunFacts, RunResult, summarise
-from . import bills, critiques, curation, episodes, selection
+from . import bills, critiques, curation, episodes, retrying, selection
 from .alarms import CallAlarm, LearningAlarm
 from .kit import Kit, run_free
 from .leaks import leaked
@@ -60,6 +61,8 @@ class Bench:
         self.stop_reason = ""
         self.alarm = False
         """Whether it stopped because something has to be mended."""
+        self.retried: frozenset[str] = frozenset()
+        """Keys of work that failed before and is tried again."""
         self.discarded = 0
         """How often work was done again because its journal did not fit, sessions before too."""
         self.account = Account(kit.limits.budget, bills.spent(kit, record.id), CallAlarm())
@@ -284,11 +287,15 @@ class Bench:
                 self._learned("curator", commit.failure)
         else:
             self.discarded += self.kit.store.generation(key)
-        revision = base + 1 if commit.updates else base
-        self._revisions[branch, work.scope] = revision
         self.tallies[place.lane.arm].commit(commit)
-        lessons = self._lessons(place.lane, work.scope, revision)
-        return growth.Curated(commit, revision, lessons)
+        return self._curated(commit, place)
+
+    def _curated(self, commit: Commit, place: Place) -> growth.Curated:
+        """What `commit`, the next one of its scope, led to."""
+        branch, scope = place.lane.branch, commit.scope
+        revision = self._revisions[branch, scope] + bool(commit.updates)
+        self._revisions[branch, scope] = revision
+        return growth.Curated(commit, revision, self._lessons(place.lane, scope, revision))
 
     async def _decide(
         self, work: SelectCandidate | FreezeMemory, place: Place, made: Decision
@@ -330,6 +337,11 @@ class Bench:
                 if context.fatal is not None:
                     # Whoever asked has swallowed it; what was made of it is worth nothing.
                     raise context.fatal
+                if owner in self.retried and retrying.repeats(made, context):
+                    # What failed was made of these answers: others are asked for.
+                    self.retried -= {owner}
+                    generation += 1
+                    continue
                 return made
             except ReplayMismatch as mismatch:
                 generation += 1
@@ -361,3 +373,12 @@ class Bench:
 
     def _method(self, place: Place) -> Method:
         return self.plan.arm(place.lane.arm)
+
+
+def streams_of(bench: Bench) -> list[Stream]:
+    """The streams of a run, one for each of its arms and seeds."""
+    plan, scope = bench.plan, bench.kit.task.id
+    return [
+        Stream(lane, plan.arm(lane.arm), bench, scope, plan.instances_of(lane.arm))
+        for lane, _ in plan.lanes(bench.record.id)
+    ]

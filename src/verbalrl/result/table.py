@@ -96,7 +96,8 @@ def _caveats(figures: Mapping[str, Any]) -> list[str]:
         lines.append(f"episodes of unknown success, left out of the rates: {', '.join(unknown)}")
     lines += [line for name, arm in figures["arms"].items() if (line := _critics(name, arm))]
     if discarded := figures.get("discarded"):
-        lines.append(f"{discarded}× work was done again: its journal held other requests")
+        why = "its journal held other requests, or answers of no use"
+        lines.append(f"{discarded}× work was done again: {why}")
     if leaks := (figures.get("leaks") or {}).get("ids"):
         more = f" and {len(leaks) - _NAMED} more" if len(leaks) > _NAMED else ""
         lines.append(

@@ -203,11 +203,18 @@ def _erase(connection: sqlite3.Connection, commit: Commit) -> None:
             blank_updates(connection, commit.branch, purge.lesson)
 
 
-def rebuild(connection: sqlite3.Connection) -> int:
-    """Make the tables of lessons and versions anew from the updates; how many lessons there are."""
-    connection.execute("DELETE FROM lessons")
-    connection.execute("DELETE FROM lesson_versions")
-    homes = connection.execute("SELECT DISTINCT branch, scope FROM updates ORDER BY branch, scope")
+def rebuild(connection: sqlite3.Connection, of: str | None = None) -> int:
+    """Make the tables of lessons and versions anew from the updates; how many lessons there are.
+
+    Of the branch `of`, or of all.
+    """
+    for table in ("lessons", "lesson_versions"):
+        connection.execute(f"DELETE FROM {table} WHERE ?1 IS NULL OR branch = ?1", (of,))
+    homes = connection.execute(
+        "SELECT DISTINCT branch, scope FROM updates WHERE ?1 IS NULL OR branch = ?1"
+        " ORDER BY branch, scope",
+        (of,),
+    )
     count = 0
     for branch, scope in homes.fetchall():
         state: Lessons = ()

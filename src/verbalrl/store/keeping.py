@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ..records import Commit, Lesson, LessonBody, MemoryUpdate
-from . import commits, lessons, purging, schema, tombstones
+from . import commits, lessons, purging, schema, tombstones, undoing
 from .lessons import Cache
 from .locks import FileLock
 from .rows import load
@@ -179,6 +179,16 @@ class Keepers:
     async def rebuild_lessons(self: Keeping) -> int:
         """Make the table of lessons anew from the updates; how many rows it has then."""
         count = await self._put(commits.rebuild)
+        self._cache.clear()
+        return count
+
+    async def undo(self: Keeping, branches: Mapping[str, undoing.Kept]) -> int:
+        """Delete of these branches what does not stay; how many episodes went.
+
+        The caller holds their leases. Raises `StorageError`, with nothing changed, where a person
+        or another branch has made use of what would go.
+        """
+        count = await self._put(lambda c: undoing.undo(c, branches))
         self._cache.clear()
         return count
 

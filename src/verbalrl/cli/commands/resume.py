@@ -28,6 +28,11 @@ _LOADABLE = re.compile(r"(?:ChatAgent\()?(?P<name>[\w-]+:[^()]+)\)?")
 @click.option(
     "--concurrency", type=click.IntRange(min=1), metavar="C", help="Model calls at a time."
 )
+@click.option(
+    "--retry-failed",
+    is_flag=True,
+    help="Try again what ended in an error, and do again what rests on it.",
+)
 @base_url_option
 @cache_option
 @budget_options
@@ -39,10 +44,11 @@ def resume(context: click.Context, /, **options: Any) -> None:
     """Go on with a run that was interrupted.
 
     RUN is its id, or the start of it. What is done is taken from the store; only the rest is paid
-    for, and the memory becomes the one that an uninterrupted run would have reached. Models are
-    asked where the run asked them last; --base-url names another place. Bounds on tokens and cost
-    hold for the whole run and stay as they are unless others are given; a bound in seconds is for
-    this session.
+    for, and the memory becomes the one that an uninterrupted run would have reached. Episodes,
+    critiques and curations that ended in an error stay so, unless --retry-failed is given; that
+    works for a run that is done, too. Models are asked where the run asked them last; --base-url
+    names another place. Bounds on tokens and cost hold for the whole run and stay as they are
+    unless others are given; a bound in seconds is for this session.
     """
     folder: Path = options["store"]
     with opened(folder) as store:
@@ -59,7 +65,8 @@ def resume(context: click.Context, /, **options: Any) -> None:
         setup = replace(setup, cache=options["cache"])
     learner = learner_of(setup.at(options["base_url"]))
     say_notes(task)
-    ended = drive(learner, learner.resume(record.id, task), folder)
+    going_on = learner.resume(record.id, task, retry_failed=options["retry_failed"])
+    ended = drive(learner, going_on, folder)
     context.exit(report(ended, learner, folder, as_json=options["as_json"]))
 
 
