@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from verbalrl.cli import main
+from verbalrl.result.table import table
 
 RUN = ("run", "gridnav-v1", "--model", "offline:apprentice", "--instances", "3", "--trials", "2")
+_TOKENS = ("input", "cached", "output")
 PRICES = "[foo]\ninput = 1.25\noutput = 10.0\n"
 
 
@@ -27,6 +29,11 @@ def test_stop_and_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert first["stop_reason"].startswith("the budget of 15,000 tokens: ")
     assert first["budget"]["spent"]["tokens"] <= 15_000
     assert f"go on with: verbalrl resume {run} --max-tokens N --store" in said.err
+    tokens = first["arms"].values()
+    shown = sum(t[n] for a in tokens for t in a["tokens"].values() for n in _TOKENS)
+    spent = first["budget"]["spent"]["tokens"]
+    assert spent > shown
+    assert f"tokens: {spent:,} spent, {spent - shown:,} of them not in the table" in table(first)
     # The bound stays until another is given.
     for again in ((), ("--max-tokens", "15000"), ("--max-seconds", "9")):
         assert main(["resume", run, *place, *again]) == 2
@@ -47,6 +54,11 @@ def test_stop_and_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     [
         (("--max-cost", "1"), "no price is known for openai:foo"),
         (("--max-tokens", "900"), "has no room for one call"),
+        (
+            ("--prices", "good.toml", "--max-cost", "0.08"),
+            "a budget of $0.08 has no room for one call of openai:foo, whose reply alone may cost"
+            " $0.0819213; give more, or a smaller max_output",
+        ),
         (("--max-tokens", "0"), "0 is not in the range"),
         (("--prices", "no.toml"), "does not exist"),
         (("--prices", "bad.toml"), "bad.toml: foo.output: Field required"),
@@ -64,17 +76,18 @@ def test_what_cannot_be_kept_is_refused_before_anything(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     monkeypatch.chdir(tmp_path)
     Path("bad.toml").write_text("[foo]\ninput = 1\n")
+    Path("good.toml").write_text(PRICES)
     assert main(["run", "gridnav-v1", "--model", "openai:foo", *options, *dry]) == 2
     error = capsys.readouterr().err
     assert said in error
     assert len(error.splitlines()) == 1
-    assert [p.name for p in tmp_path.iterdir()] == ["bad.toml"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.toml", "good.toml"]
 
 
 def test_dry_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     prices, store = tmp_path / "prices.toml", tmp_path / "store"
     prices.write_text(PRICES)
     given = ("--model", "openai:foo", "--prices", str(prices), "--max-cost", "5")
@@ -110,3 +123,20 @@ def test_seconds_are_of_one_session(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert first["stop_reason"] == "the budget of 0.001 seconds"
     assert main(["resume", first["run"], *place, "--json"]) == 0
     assert figures(capsys)["status"] == "done"
+
+
+@pytest.mark.parametrize("name", ["openai:foo", "openai-responses:foo", "anthropic:foo"])
+def test_a_dry_run_needs_no_key(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    for key in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
+        monkeypatch.delenv(key, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    given = ("gridnav-v1", "--model", name, "--embedder", "openai:bar")
+    assert main(["run", *given, "--dry-run", "--json"]) == 0
+    assert figures(capsys)["total"]["calls"][0] > 0
+    assert main(["run", *given, "--store", str(tmp_path / "store")]) == 2
+    assert "needs a key" in capsys.readouterr().err

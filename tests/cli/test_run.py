@@ -364,3 +364,26 @@ def test_settings_go_to_the_method_that_the_task_chooses(
     assert json.loads(capsys.readouterr().out)["method"] == "handbook"
     assert main(["run", "gridnav-v1", *base, "--gate", "review"]) == 2
     assert "--gate: method 'reflexion' has no gate" in capsys.readouterr().err
+
+
+def test_less_than_was_asked_for_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, store = tmp_path / "sums.jsonl", str(tmp_path / "store")
+    rows = [{"question": f"What is {n} + 1?", "answer": str(n + 1)} for n in range(5)]
+    file.write_text("\n".join(map(json.dumps, rows)))
+    own = ("--method", "reflexion", "--trials", "1", "--arms", "learned", "--store", store)
+    given = ("run", str(file), *OFFLINE, *own)
+    for asked, said in (("100", True), ("2:6", True), ("5", False), ("3", False)):
+        assert main([*given, "--instances", asked]) == 0
+        error = capsys.readouterr().err
+        count = asked.rpartition(":")[2]
+        line = f"--instances {count}: {file.stem} has 5 instances, no more"
+        assert (line in error.splitlines()) is said, error
+    assert main(["run", str(file), *OFFLINE, "--instances", "9", "--store", store]) == 0
+    assert f"--instances 9: {file.stem} has 1 test instance, no more" in capsys.readouterr().err
+    assert main([*given, "--from", "main"]) == 0
+    said_once = "--from main: no lesson there is usable, so learned starts with none"
+    assert capsys.readouterr().err.splitlines().count(said_once) == 1
+    assert main([*given, "--from", "mian"]) == 2
+    assert "main" in capsys.readouterr().err

@@ -11,7 +11,7 @@ import click
 
 from ..agents import ChatAgent
 from ..errors import ConfigurationError
-from ..execution import Memory
+from ..execution import Memory, load_embedder
 from ..learner import Learner
 from ..methods import Method
 from ..models import MANY, Budget, Model, asks_server, load_model
@@ -48,6 +48,8 @@ class Setup:
     index: str = "exact"
     servers: Mapping[str, Server] = field(default_factory=dict)
     """By role: agent, critic, curator."""
+    dry: bool = False
+    """Nothing is asked: no key is needed."""
 
     def at(self, base_url: str | None, offline: bool = False) -> Setup:
         """The same with all its models that are asked over HTTP at `base_url`.
@@ -106,12 +108,14 @@ def learner_of(setup: Setup) -> Learner:
     limits = Limits(cache=setup.cache, budget=setup.budget or Budget())
     if setup.concurrency is not None:
         limits = limits.replace(concurrency=setup.concurrency)
+    url = setup.embedder_url
+    embedder = load_embedder(setup.embedder, base_url=url, keyless=setup.dry)
     return Learner(
         agent=ChatAgent(_model(setup, "agent", setup.model), prompts=setup.prompts),
         method=setup.method,
         critic=setup.critic and _model(setup, "critic", setup.critic),
         curator=setup.curator and _model(setup, "curator", setup.curator),
-        store=Memory(setup.store, setup.embedder, setup.index, setup.embedder_url),
+        store=Memory(setup.store, embedder, setup.index, url),
         limits=limits,
         prompts=setup.prompts,
     )
@@ -125,6 +129,7 @@ def _model(setup: Setup, role: str, name: str) -> Model:
         base_url=server.base_url,
         offline=server.offline,
         transport="fastest" if many else "httpx",
+        keyless=setup.dry,
     )
 
 

@@ -36,12 +36,21 @@ def check(budget: Budget, models: Iterable[Model]) -> None:
     budget.check()
     if budget.cost_usd is None:
         return
-    unknown = sorted({m.name for m in models if price_of(m, budget.prices) is None})
+    priced = tuple(models)
+    unknown = sorted({m.name for m in priced if price_of(m, budget.prices) is None})
     if unknown:
         raise ConfigurationError(
             f"no price is known for {', '.join(unknown)}, so the cost cannot be bounded; "
             "give prices (USD per million tokens)"
         )
+    for model in priced:
+        price = price_of(model, budget.prices)
+        least = price.most(1, budget.max_output or 0) / PICO if price else 0.0
+        if budget.cost_usd < least:
+            raise ConfigurationError(
+                f"a budget of ${budget.cost_usd:g} has no room for one call of {model.name}, whose "
+                f"reply alone may cost ${least:.6g}; give more, or a smaller max_output"
+            )
 
 
 def resolved(limits: Limits) -> Limits:

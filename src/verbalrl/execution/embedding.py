@@ -27,13 +27,17 @@ _KNOWN = ("hash", "onnx-minilm", "openai:NAME")
 
 
 def load_embedder(
-    name: str | Embedder, *, base_url: str | None = None, policy: RetryPolicy | None = None
+    name: str | Embedder,
+    *,
+    base_url: str | None = None,
+    policy: RetryPolicy | None = None,
+    keyless: bool = False,
 ) -> Embedder:
     """The embedder `name`; an embedder is given back as it is.
 
     `hash` (or `hash:DIM`) is built in and lexical; `onnx-minilm` runs on this machine and fetches
     its weights on first use; `openai:NAME` (or `openai:NAME@DIM`) asks OpenAI, or with `base_url` a
-    server that speaks its `/embeddings`.
+    server that speaks its `/embeddings`. A keyless one needs no key and embeds nothing.
 
     Raises:
         UnknownNameError: No such embedder.
@@ -46,7 +50,7 @@ def load_embedder(
         model, _, dim = rest.partition("@")
         if not model.strip() or (dim and not dim.isdecimal()):
             raise ConfigurationError(f"embedder {name!r}: write openai:NAME or openai:NAME@DIM")
-        place = Place(base_url, policy=policy or RetryPolicy())
+        place = Place(base_url, policy=policy or RetryPolicy(), keyless=keyless)
         return OpenAIEmbedder(model, place, int(dim or 0))
     if base_url is not None:
         raise ConfigurationError(f"base_url={base_url!r} means nothing to embedder {name!r}")

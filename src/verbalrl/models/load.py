@@ -26,6 +26,7 @@ def load_model(
     offline: bool = False,
     policy: RetryPolicy | None = None,
     transport: Transport = "httpx",
+    keyless: bool = False,
 ) -> Model:
     """The model `name`, written `provider:name`; a model is given back as it is.
 
@@ -43,6 +44,7 @@ def load_model(
         policy: How often and how long a call is tried.
         transport: `aiohttp` (with the extra of that name) takes less CPU per call when many are
             in flight; `fastest` is aiohttp where it can be had.
+        keyless: The model is for a forecast only: it needs no key, and answers nothing.
 
     Raises:
         UnknownNameError: No such provider or model.
@@ -59,7 +61,8 @@ def load_model(
             raise ConfigurationError(f"base_url and offline mean nothing to {name!r}")
         return PersonModel(rest or None)
     if provider in _REMOTE:
-        return _remote(provider, rest, Place(base_url, offline, policy or RetryPolicy(), transport))
+        patience = policy or RetryPolicy()
+        return _remote(provider, rest, Place(base_url, offline, patience, transport, keyless))
     if provider != "offline":
         raise UnknownNameError.of("model", name, _KNOWN, "write PROVIDER:NAME")
     if base_url is not None or offline:

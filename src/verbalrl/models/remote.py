@@ -70,6 +70,8 @@ class Place(NamedTuple):
     offline: bool = False
     policy: RetryPolicy = RetryPolicy()
     transport: Transport = "httpx"
+    keyless: bool = False
+    """Nothing will be asked, as in a forecast: no key is needed, and every call is refused."""
 
 
 class RemoteModel(Model):
@@ -97,7 +99,7 @@ class RemoteModel(Model):
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
         self._no_schema = False
         self._bad_schemas: set[str] = set()
-        self._secrets = self.prepare()
+        self._secrets = () if place.keyless else self.prepare()
 
     @property
     def server(self) -> dict[str, JsonValue] | None:
@@ -141,6 +143,8 @@ class RemoteModel(Model):
             CallTimedOut: The deadline passed.
         """
         policy = self._place.policy
+        if self._place.keyless:
+            raise CallRefused(f"{self.name} was loaded without a key, so it answers nothing")
         turn = limiter_of(f"{self.provider.partition('-')[0]} {self._place.base_url or ''}").turn(
             request.role, policy
         )

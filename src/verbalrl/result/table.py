@@ -52,6 +52,7 @@ def _tail(figures: Mapping[str, Any], trial: int | None) -> list[str]:
     reused = sum(t.get("reused", 0) for arm in arms.values() for t in arm["tokens"].values())
     if reused:
         tail.append(f"{reused:,} of the tokens are answers of earlier runs (--cache), not paid")
+    tail += _beside(figures, reused)
     if trial == 1:
         tail.append(_FIRST_ATTEMPTS)
     tail += [
@@ -73,6 +74,22 @@ def _so_far(arms: Mapping[str, Any]) -> list[str]:
     if any(a["vs_retry"] and a["vs_retry"].get("partial") for a in arms.values()):
         lines.append("  vs retry: on instances finished in both arms; the solved ones finish first")
     return lines
+
+
+def _beside(figures: Mapping[str, Any], reused: int) -> list[str]:
+    """Why a budget has counted more tokens than stand in the table; both are right."""
+    budget = figures.get("budget")
+    if not budget:
+        return []
+    spent = budget["spent"]["tokens"]
+    used = (arm["tokens"].values() for arm in figures["arms"].values())
+    shown = sum(t["input"] + t["cached"] + t["output"] for arm in used for t in arm) - reused
+    if spent <= shown:
+        return []
+    return [
+        f"tokens: {spent:,} spent, {spent - shown:,} of them not in the table, which counts what is"
+        " finished: calls of what was under way (a resume uses their answers), timed out or done again"
+    ]
 
 
 def _causes(figures: Mapping[str, Any]) -> list[str]:

@@ -14,13 +14,15 @@ from ...execution import Forecast
 from ...integrations import load_task
 from ...methods import ARMS, METHODS, Method, default_for, method
 from ...models import Budget
+from ...records import Split
 from ...tasks import Task
 from ..app import DONE
 from ..budgets import budget_of, budget_options
 from ..building import Setup, cache_option, learner_of, say_notes, server_options
 from ..drive import drive, report
 from ..options import Names, Span, json_option, settings, store_option, verbose_option
-from ..output import emit_json, note, say
+from ..output import emit_json, note, plural, say
+from ..reading import opened
 
 F = TypeVar("F", bound=Callable[..., Any])
 POSITIVE = click.IntRange(min=1)
@@ -209,11 +211,13 @@ def _run(given: RunOptions, how: Method, task: Task) -> int:
             embedder=given.embedder,
             embedder_url=given.embedder_url,
             index=given.index,
+            dry=given.dry_run,
         ).at(given.base_url, given.offline_server)
     )
     say_notes(task)
     if given.no_learn and given.start is None and "learned" in given.arms:
         note("--no-learn without --from: there is nothing to read, so learned is a second retry")
+    _say_less(given, how, task)
     chosen: dict[str, Any] = {
         "trials": given.trials,
         "instances": given.instances,
@@ -229,6 +233,28 @@ def _run(given: RunOptions, how: Method, task: Task) -> int:
         learner, learner.run(task, **chosen), given.store, max_seconds=given.budget.seconds
     )
     return report(ended, learner, given.store, as_json=given.as_json)
+
+
+def _say_less(given: RunOptions, how: Method, task: Task) -> None:
+    """Say where there is less than was asked for; the run goes on with what there is."""
+    reads: tuple[Split, ...] = ("train", "test") if how.learns == "instance" else ("test",)
+    train: tuple[Split, ...] = ("train",)
+    asked = given.instances[1] if isinstance(given.instances, tuple) else given.instances
+    for name, count, splits in (
+        ("--instances", asked, reads),
+        ("--train-instances", given.train_instances, train),
+    ):
+        sizes = [task.size(split) for split in splits]
+        there = sum(size or 0 for size in sizes)
+        if count is not None and None not in sizes and there < count:
+            found = plural(there, "instance" if len(splits) > 1 else f"{splits[0]} instance")
+            note(f"{name} {count}: {task.id} has {found}, no more")
+    if given.start is not None and not given.dry_run and "learned" in given.arms:
+        with opened(given.store) as store:
+            if not any(lesson.usable for lesson in store.current_lessons(given.start)):
+                note(
+                    f"--from {given.start}: no lesson there is usable, so learned starts with none"
+                )
 
 
 def _dry(found: Forecast, *, as_json: bool) -> int:
