@@ -148,3 +148,43 @@ def test_an_empty_name_of_a_store_is_refused(
     captured = capsys.readouterr()
     assert "'--store': an empty text names no folder" in captured.err
     assert (captured.out, captured.err.count("\n")) == ("", 1)
+
+
+@pytest.mark.parametrize("module", ["click", "verbalrl.cli.commands.run"])
+def test_ctrl_c_during_imports_is_one_line(module: str) -> None:
+    code = (
+        "import sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from verbalrl.__main__ import run\n"
+        "sys.argv = ['verbalrl', 'run', '--help']\n"
+        "sys.exit(run())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    # A terminal shows ^C first, after which click ends the line.
+    assert (done.returncode, done.stdout, done.stderr.lstrip("\n")) == (
+        130,
+        "",
+        "verbalrl: interrupted\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["q.jsonl?x=1"], "q.jsonl?x=1: a file of questions takes no options; write q.jsonl"),
+        (["?pits=100"], "?pits=100: options follow the name of a task, such as gridnav-v1"),
+        (["gridnav-v1", "--instances", "(5, 9)"], "write the range (5, 9) as 5:9"),
+        (["gridnav-v1", "--instances", "5-9"], "write the range 5-9 as 5:9"),
+    ],
+)
+def test_what_is_written_wrong_is_shown_right(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", *arguments, "--model", "offline:apprentice"]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1

@@ -110,6 +110,8 @@ class Span(click.ParamType):  # type: ignore[type-arg]
             return value
         found = re.fullmatch(r"(?:(\d{1,18}):)?(\d{1,18})", value.strip(), re.ASCII)
         if found is None:
+            if pair := re.fullmatch(r"[(\[]?\s*(\d+)\s*[,:-]\s*(\d+)\s*[)\]]?", value.strip()):
+                self.fail(f"write the range {value[:40]} as {pair[1]}:{pair[2]}", param, ctx)
             self.fail(f"{value[:40]!r} is neither a number nor a range such as 8:24", param, ctx)
         start, stop = found.groups()
         if int(stop) <= int(start or 0):

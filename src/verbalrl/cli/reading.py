@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import click
@@ -75,6 +75,29 @@ def find_lesson(store: Store, prefix: str) -> str:
     raise UnknownNameError(f"no lesson in {store.path} has the id {prefix!r}; see `behaviors`")
 
 
+def check_scope(store: Store, branch: str, scope: str | None) -> None:
+    """Raise `UnknownNameError` for a scope that is neither on the branch nor a task of a run."""
+    if scope is not None:
+        known = {*store.scopes(branch), *(run.task for run in store.runs())}
+        check_known("scope", scope, known)
+
+
+def check_instance(store: Store, run: str | None, instance: str | None) -> None:
+    """Raise `UnknownNameError` where no episode, of `run` or of any, was of this instance."""
+    if instance is None:
+        return
+    known = {e.instance for e in store.episodes(run=run, steps=False)}
+    if not any(instance_matches(name, instance) for name in known):
+        check_known("instance", instance, known)
+
+
+def check_known(kind: str, value: str, known: Collection[str]) -> None:
+    """Raise `UnknownNameError`, with close matches, where `value` is none of the `known`."""
+    if value not in known:
+        hint = "" if known else f"this store has no {kind} yet"
+        raise UnknownNameError.of(kind, value, known, hint)
+
+
 def instance_matches(instance: str, asked: str | None) -> bool:
     """True for the instance's id, and for the end of it: `train/3`, `3`."""
     return asked is None or instance == asked or instance.endswith(f"/{asked}")
@@ -82,6 +105,8 @@ def instance_matches(instance: str, asked: str | None) -> bool:
 
 def find(store: Store, identity: str) -> tuple[Found, ...]:
     """What has this id; else what begins with it, the first few of every kind."""
+    if not identity:
+        raise UnknownNameError("an empty text is no id; see `verbalrl runs`, `episodes`")
     getters = _getters(store)
     exact = [get(identity) for get in getters.values()]
     found = tuple(item for item in exact if item is not None)

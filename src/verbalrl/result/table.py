@@ -88,7 +88,7 @@ def _beside(figures: Mapping[str, Any], reused: int) -> list[str]:
         return []
     return [
         f"tokens: {spent:,} spent, {spent - shown:,} of them not in the table, which counts what is"
-        " finished: calls of what was under way (a resume uses their answers), timed out or done again"
+        " finished: calls of what was under way (a resume uses them), timed out or done again"
     ]
 
 

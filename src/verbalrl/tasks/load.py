@@ -44,7 +44,12 @@ def load_task(
 def _load(ref: str, task_seed: int, trust_code: bool) -> WorldTask:
     if ref.endswith(".jsonl"):
         return load_questions(Path(ref))
-    name, _, query = ref.partition("?")
+    name, mark, query = ref.partition("?")
+    if mark and name.endswith(".jsonl"):
+        raise ConfigurationError(f"{ref}: a file of questions takes no options; write {name}")
+    if mark and not name.strip():
+        tasks = ", ".join(known_tasks())
+        raise ConfigurationError(f"{ref}: options follow the name of a task, such as {tasks}")
     options = options_of(query, ref) if query else {}
     if name in known_tasks():
         task = FolderTask.read(_tasks_root() / name, options=options, task_seed=task_seed)

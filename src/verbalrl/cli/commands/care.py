@@ -16,7 +16,7 @@ from ...memory import rollback as go_back
 from ...store import LIVE, Store
 from ..options import json_option, reader, store_option, verbose_option
 from ..output import emit_json, heading, note, say
-from ..reading import branch_of, find_lesson, opened
+from ..reading import branch_of, check_scope, find_lesson, opened
 from ..telling import rule, tell_lesson
 
 
@@ -139,6 +139,7 @@ def conflicts(scope: str | None, branch: str | None, store: Path, as_json: bool)
     """
     with opened(store) as kept:
         chosen = branch_of(kept, branch, None).branch
+        check_scope(kept, chosen, scope)
         known = kept.current_lessons(chosen, scope=scope)
     by_id = {x.id: x for x in known}
     pairs = [(x, by_id.get(x.conflict_with or "")) for x in known if x.status in LIVE]

@@ -11,7 +11,7 @@ from ...records import Critique
 from ...store import Store
 from ..options import branch_options, reader
 from ..output import emit_json, heading
-from ..reading import find_run, instance_matches, opened
+from ..reading import check_instance, find_run, instance_matches, opened
 from ..telling import refusals, tell_critique
 
 
@@ -31,6 +31,8 @@ def critiques(store: Path, as_json: bool, **asked: Any) -> None:
     """
     with opened(store) as kept:
         where, found = _read(kept, asked)
+        run = where.get("run") or kept.branch(where["branch"]).run
+        check_instance(kept, run, asked["instance"])
     found = tuple(c for c in found if instance_matches(c.instance, asked["instance"]))
     if as_json:
         listed = [c.model_dump(mode="json", exclude={"raw"}) for c in found]

@@ -13,7 +13,7 @@ from ...records import Episode, Usage
 from ...store import Store
 from ..options import branch_options, reader
 from ..output import emit_json, heading, plural, table
-from ..reading import find_run, instance_matches, opened
+from ..reading import check_instance, check_known, find_run, instance_matches, opened
 from ..telling import episode_state
 
 _HEADS = ("episode", "arm", "seed", "instance", "trial", "outcome", "reward", "ended", "tokens")
@@ -34,6 +34,9 @@ def episodes(store: Path, as_json: bool, **asked: Any) -> None:
     """
     with opened(store) as kept:
         where, found = _read(kept, asked)
+        if not found:
+            _check_known(kept, where)
+        check_instance(kept, where["run"], asked["instance"])
     found = [e for e in found if instance_matches(e.instance, asked["instance"])]
     if asked["failed"]:
         found = [e for e in found if e.success is False or e.status != "finished"]
@@ -83,6 +86,15 @@ def _read(store: Store, asked: dict[str, Any]) -> tuple[dict[str, Any], list[Epi
     else:
         where["run"] = find_run(store, asked["run"]).id
     return where, list(store.episodes(**where, steps=False))
+
+
+def _check_known(store: Store, where: dict[str, Any]) -> None:
+    """Raise `UnknownNameError` for an arm or a seed that the run has not."""
+    branches = store.branches(where["run"])
+    for name in ("arm", "seed"):
+        if where[name] is not None:
+            known = {str(getattr(branch, name)) for branch in branches}
+            check_known(name, str(where[name]), known)
 
 
 def _row(episode: Episode, cut: int) -> tuple[object, ...]:

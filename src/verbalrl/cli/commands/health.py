@@ -13,7 +13,7 @@ from ...memory import verify as verify_all
 from ..app import FAILED
 from ..options import json_option, reader, store_option, verbose_option
 from ..output import emit_json, heading, note, plural, say
-from ..reading import branch_of, opened
+from ..reading import branch_of, check_scope, opened
 
 
 @click.command()
@@ -75,6 +75,7 @@ def audit(scope: str | None, branch: str | None, store: Path, as_json: bool) -> 
     """Count duplicates, lessons never used or learned again, conflicts, and scopes over budget."""
     with opened(store) as kept:
         chosen = branch_of(kept, branch, None).branch
+        check_scope(kept, chosen, scope)
         found = audit_all(kept, chosen, scope)
     if as_json:
         emit_json({"branch": chosen, **found._asdict()})

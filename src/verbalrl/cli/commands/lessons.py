@@ -12,7 +12,7 @@ from ...records import BranchRecord, Lesson, LessonKind, Status
 from ...store import within
 from ..options import branch_options, command, reader
 from ..output import emit_json, heading, note, plural, say
-from ..reading import branch_of, instance_matches, opened
+from ..reading import branch_of, check_instance, check_scope, instance_matches, opened
 from ..telling import tell_lesson
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -99,6 +99,8 @@ def _list(kind: LessonKind, folder: Path, as_json: bool, asked: dict[str, Any]) 
         source = branch_of(store, asked["branch"], asked["run"], kind)
         statuses = None if asked["status"] is None else [Status(asked["status"])]
         found = store.current_lessons(source.branch, kind=kind, statuses=statuses)
+        check_scope(store, source.branch, asked["scope"])
+        check_instance(store, store.branch(source.branch).run, asked.get("instance"))
         seeds = _other_seeds(store.branches(), source.branch)
     found = tuple(
         lesson

@@ -14,7 +14,7 @@ from ...errors import ConfigurationError
 from ...memory import export_lines, import_lessons, read_lines
 from ..options import command, json_option, reader, store_option, verbose_option
 from ..output import emit_json, note, plural
-from ..reading import branch_of, opened
+from ..reading import branch_of, check_scope, opened
 
 _WRITES = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
@@ -52,6 +52,7 @@ def export(
     """
     with opened(store) as kept:
         chosen = branch_of(kept, branch, None).branch
+        check_scope(kept, chosen, scope)
         lines = export_lines(kept.current_lessons(chosen, scope=scope))
     if output is None and as_json:
         raise ConfigurationError("the lines are JSON already; --json tells what was written to -o")
