@@ -235,3 +235,19 @@ def first_line(text: str, limit: int = 300) -> str:
     """The first line of `text`, cut to `limit` characters, for one-line messages."""
     line = text.strip().splitlines()[0] if text.strip() else ""
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def check_kind(given: object, kinds: type | tuple[type, ...], wanted: str) -> None:
+    """Raise `ConfigurationError` unless `given` is of `kinds`; `wanted` says where and what."""
+    if not isinstance(given, kinds) or (isinstance(given, bool) and kinds is int):
+        raise ConfigurationError(f"{wanted}, not {named(given)}")
+
+
+def named(given: object) -> str:
+    """How messages name a value: `the class X`, or the value itself where it is short."""
+    if isinstance(given, type):
+        return f"the class {given.__name__}"
+    if callable(given):
+        return f"the function {getattr(given, '__name__', type(given).__name__)}"
+    shown = repr(given)
+    return shown if len(shown) <= 40 else type(given).__name__

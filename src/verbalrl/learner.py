@@ -20,7 +20,7 @@ from typing import Any
 from . import agents, critics, curators, methods
 from ._logging import get_logger
 from ._version import __version__
-from .errors import ConfigurationError
+from .errors import ConfigurationError, check_kind
 from .execution import (
     Bench,
     Forecast,
@@ -172,6 +172,7 @@ class Learner:
                 the budget that stopped the run is no larger now.
         """
         began = time.monotonic()
+        check_kind(run, str, "resume takes the id of a run")
         with ExitStack() as stack:
             store = self._open(stack, create=False)
             task = given.task(task)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property, lru_cache, partial
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field, JsonValue
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, check_kind
 from ..ids import token_estimate
 from ..models import MEDIA_TOKENS, Message, Model, Request, ask_for, load_model
 from ..models.structured import repaired
@@ -123,6 +124,7 @@ class ChatAgent:
         prompts: PromptLibrary | Path | str | None = None,
         prompt_tokens: int = PROMPT_TOKENS,
     ) -> None:
+        check_kind(prompt_tokens, int, "ChatAgent: prompt_tokens takes a number of tokens")
         if prompt_tokens < _MIN_PROMPT:
             raise ConfigurationError(
                 f"ChatAgent: prompt_tokens is {prompt_tokens}; give it at least {_MIN_PROMPT}"
@@ -132,6 +134,8 @@ class ChatAgent:
         self.role = role
         self.prompt_tokens = prompt_tokens
         if not isinstance(prompts, PromptLibrary):
+            if prompts is not None:
+                check_kind(prompts, (str, PathLike), "ChatAgent: prompts takes a folder")
             prompts = library(prompts)
         prompts.check(PROMPT_INPUTS)
         self.prompts = prompts

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigurationError, UnknownNameError
+from ..errors import ConfigurationError, UnknownNameError, check_kind, named
 from ..memory import (
     Embedder,
     HashEmbedder,
@@ -44,6 +44,10 @@ def load_embedder(
         ConfigurationError: The name is incomplete, a key is missing, or a setting means nothing.
     """
     if not isinstance(name, str):
+        if isinstance(name, type) or not callable(getattr(name, "embed", None)):
+            raise ConfigurationError(
+                f"an embedder is wanted, or its name such as 'hash', not {named(name)}"
+            )
         return name
     kind, _, rest = name.partition(":")
     if kind == "openai":
@@ -80,6 +84,7 @@ class Memory:
     base_url: str | None = None
 
     def __post_init__(self) -> None:
+        check_kind(self.index, str, "index= takes exact, chroma:FOLDER or chroma:URL")
         place_of(self.index)
         loaded = load_embedder(self.embedder, base_url=self.base_url)
         object.__setattr__(self, "embedder", loaded)

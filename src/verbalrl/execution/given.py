@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import methods
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, named
 from ..methods import Method
 from ..rollout import Hook, Limits
 from ..tasks import Task
@@ -22,7 +22,7 @@ def method(given: object) -> Method | None:
     if isinstance(given, str):
         return methods.method(given)
     raise ConfigurationError(
-        f"method= takes a name or a method such as methods.reflexion(), not {_named(given)}"
+        f"method= takes a name or a method such as methods.reflexion(), not {named(given)}"
     )
 
 
@@ -35,7 +35,7 @@ def task(given: object) -> Task:
     if isinstance(given, type) or not all(
         callable(getattr(given, name, None)) for name in ("instances", "environment", "size")
     ):
-        raise ConfigurationError(f"a task is wanted, from vrl.load_task(…), not {_named(given)}")
+        raise ConfigurationError(f"a task is wanted, from vrl.load_task(…), not {named(given)}")
     return given  # type: ignore[return-value]
 
 
@@ -45,7 +45,7 @@ def hooks(given: object) -> tuple[Hook, ...]:
     for hook in several:
         if not _is_hook(hook):
             raise ConfigurationError(
-                f"hooks= takes objects with {' or '.join(_HOOKS)}, not {_named(hook)}"
+                f"hooks= takes objects with {' or '.join(_HOOKS)}, not {named(hook)}"
             )
     return several
 
@@ -56,7 +56,7 @@ def limits(given: object) -> Limits:
         return Limits()
     if not isinstance(given, Limits):
         raise ConfigurationError(
-            f"limits= takes vrl.Limits(…), such as vrl.Limits(concurrency=8), not {_named(given)}"
+            f"limits= takes vrl.Limits(…), such as vrl.Limits(concurrency=8), not {named(given)}"
         )
     return given
 
@@ -64,7 +64,7 @@ def limits(given: object) -> Limits:
 def folder(given: Any, what: str) -> Any:
     """A path, or whatever else is not a path by mistake."""
     if given is not None and not isinstance(given, str | Path):
-        raise ConfigurationError(f"{what}= takes a folder, not {_named(given)}")
+        raise ConfigurationError(f"{what}= takes a folder, not {named(given)}")
     if given == "":
         raise ConfigurationError(f"{what}= takes a folder, and an empty text names none")
     return given
@@ -75,7 +75,7 @@ def seeds(given: object) -> tuple[int, ...]:
     listed = _listed(given, "seeds", "whole numbers such as (0, 1, 2)")
     for seed in listed:
         if not isinstance(seed, int) or isinstance(seed, bool):
-            raise ConfigurationError(f"seeds= takes whole numbers, not {_named(seed)}")
+            raise ConfigurationError(f"seeds= takes whole numbers, not {named(seed)}")
     return listed
 
 
@@ -84,14 +84,14 @@ def arms(given: object) -> tuple[str, ...]:
     listed = (given,) if isinstance(given, str) else _listed(given, "arms", "names")
     for name in listed:
         if not isinstance(name, str):
-            raise ConfigurationError(f"arms= takes names, not {_named(name)}")
+            raise ConfigurationError(f"arms= takes names, not {named(name)}")
     return listed
 
 
 def count(given: object, what: str) -> None:
     """Refuse what is no number of things."""
     if given is not None and (not isinstance(given, int) or isinstance(given, bool) or given < 1):
-        raise ConfigurationError(f"{what}= takes a whole number of at least 1, not {_named(given)}")
+        raise ConfigurationError(f"{what}= takes a whole number of at least 1, not {named(given)}")
 
 
 def span(given: object) -> None:
@@ -99,7 +99,7 @@ def span(given: object) -> None:
     if isinstance(given, tuple | list):
         if len(given) == 2 and all(type(end) is int for end in given):
             return
-        raise ConfigurationError(f"instances= takes a range as (A, B), not {_named(given)}")
+        raise ConfigurationError(f"instances= takes a range as (A, B), not {named(given)}")
     count(given, "instances")
 
 
@@ -119,7 +119,7 @@ def learners(agent: str, method: Method, critic: object | None, curator: object 
 
 def _listed(given: object, name: str, what: str) -> tuple[Any, ...]:
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-        raise ConfigurationError(f"{name}= takes a tuple of {what}, not {_named(given)}")
+        raise ConfigurationError(f"{name}= takes a tuple of {what}, not {named(given)}")
     return tuple(given)
 
 
@@ -127,13 +127,3 @@ def _is_hook(given: object) -> bool:
     return not isinstance(given, type) and any(
         callable(getattr(given, name, None)) for name in _HOOKS
     )
-
-
-def _named(given: object) -> str:
-    """`the class X`, or the value itself where it is short."""
-    if isinstance(given, type):
-        return f"the class {given.__name__}"
-    if callable(given):
-        return f"the function {getattr(given, '__name__', type(given).__name__)}"
-    shown = repr(given)
-    return shown if len(shown) <= 40 else type(given).__name__

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 
 from pydantic import JsonValue
 
+from ..errors import check_kind
 from ..tasks import load as _load
 from ..tasks.base import WorldTask
 from ._gym_words import PREFIX as _GYM
@@ -28,6 +30,7 @@ def load_task(
         DataError: A file or a folder cannot be used.
         ConfigurationError: A setting cannot work, or a package is missing.
     """
+    check_kind(ref, (str, PathLike), "load_task takes a name, a folder or a file")
     if str(ref).startswith(_GYM):
         task = load_gym(str(ref), task_seed=task_seed, untrusted=untrusted)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
-from ..errors import MethodError
+from ..errors import ConfigurationError, MethodError, named
 from ..ids import coin, key_id
 from ..records import (
     Batch,
@@ -55,6 +55,10 @@ def check_method(method: Method, *, instances: int = 7, worlds: int = 12) -> Non
     orders. Checked: every order asks for the same work, equal views give equal plans, no work is
     asked for twice, batches are legal, nothing is learned in evaluating rounds, and it ends.
     """
+    if isinstance(method, type) or not isinstance(method, Method):
+        raise ConfigurationError(
+            f"check_method takes a method such as methods.reflexion(), not {named(method)}"
+        )
     for world in range(worlds):
         first = _World(method, instances, world, order=0).run()
         for order in (1, 2):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import ConfigurationError, UnknownNameError
+from ..errors import ConfigurationError, UnknownNameError, check_kind
 from .anthropic import Anthropic
 from .base import Model
 from .offline import OfflineModel
@@ -52,7 +52,7 @@ def load_model(
     """
     if isinstance(name, Model):
         return name
-    _check_name(name)
+    _check_kinds(name, base_url, policy)
     provider, _, rest = name.partition(":")
     if provider == "scripted":
         raise ConfigurationError("a scripted model needs replies: use ScriptedModel([...])")
@@ -81,11 +81,15 @@ def asks_server(name: str) -> bool:
     return name.partition(":")[0] in _REMOTE
 
 
-def _check_name(name: object) -> None:
+def _check_kinds(name: object, base_url: object, policy: object) -> None:
     if not isinstance(name, str):
         raise ConfigurationError(
             f"a model is wanted, or its name such as {_KNOWN[0]!r}, not {type(name).__name__}"
         )
+    if base_url is not None:
+        check_kind(base_url, str, f"{name}: base_url takes the address of a server")
+    if policy is not None:
+        check_kind(policy, RetryPolicy, f"{name}: policy takes a RetryPolicy")
 
 
 def _remote(provider: str, model: str, place: Place) -> Model:

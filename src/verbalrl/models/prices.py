@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
 
-from ..errors import DataError
+from ..errors import DataError, check_kind
 from ..records import Record, Usage
 from .base import Model
 
@@ -86,6 +87,7 @@ def load_prices(path: Path | str) -> Prices:
     Raises:
         DataError: It cannot be read, or is no such table.
     """
+    check_kind(path, (str, PathLike), "load_prices takes a file, such as 'prices.toml'")
     file = Path(path)
     try:
         text = file.read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from ..errors import ModelError
+from ..errors import ConfigurationError, ModelError, named
 from ..ids import coin
 from .base import Model
 from .messages import Reply, Request, estimated_usage
@@ -30,6 +30,14 @@ class ScriptedModel(Model):
     def __init__(
         self, replies: Iterable[Scripted] | Callable[[Request], Scripted], *, name: str = "scripted"
     ) -> None:
+        # One text is a list of its characters, and nobody means that.
+        if isinstance(replies, str | Mapping) or not (
+            callable(replies) or hasattr(replies, "__iter__")
+        ):
+            raise ConfigurationError(
+                "ScriptedModel takes a list of replies or a function of the request, not"
+                f" {named(replies)}"
+            )
         self.name = name
         self.requests: list[Request] = []
         self._function = replies if callable(replies) else None

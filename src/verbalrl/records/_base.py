@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, named
 
 
 class Record(BaseModel):
@@ -24,7 +24,13 @@ class Settings(Record):
 
     if not TYPE_CHECKING:  # type checkers know the fields
 
-        def __init__(self, **given: Any) -> None:
+        def __init__(self, *unnamed: Any, **given: Any) -> None:
+            if unnamed:
+                name, first = type(self).__name__, next(iter(type(self).model_fields))
+                raise ConfigurationError(
+                    f"{name} takes its settings by name, such as {name}({first}=…), not"
+                    f" {named(unnamed[0])}"
+                )
             try:
                 super().__init__(**given)
             except ValidationError as error:

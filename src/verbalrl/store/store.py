@@ -6,12 +6,13 @@ import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
+from os import PathLike
 from pathlib import Path
 from typing import Self, TypeVar
 
 from pydantic import JsonValue
 
-from ..errors import StorageError
+from ..errors import StorageError, check_kind
 from ..records import (
     BranchRecord,
     CallRecord,
@@ -49,6 +50,7 @@ def open_store(path: str | Path, *, create: bool = False) -> Store:
     Raises `StorageError` when there is none or it cannot be read, and `SchemaVersionError` when it
     is of a newer version, or not a store. A store that cannot be written opens for reading.
     """
+    check_kind(path, (str, PathLike), "open_store takes a folder, such as '.verbalrl'")
     folder = Path(path).expanduser()
     file = folder / schema.FILE_NAME
     try:
