@@ -187,3 +187,25 @@ def test_published_reflections_stay_lines_of_their_critiques(store: Store) -> No
             spec = GuidanceSpec(source="recall", scopes=("s",), window=window)
             read = recall(found, spec, situation="", prompts=PromptLibrary()).lines
             assert {line.instruction.removeprefix("do ") for line in read} == told
+
+
+def test_two_runs_on_the_same_instances_count_once(store: Store) -> None:
+    def published(run: str, *instances: str, sources: tuple[str, ...] = ()) -> tuple[int, int]:
+        made = open_lane(store, lane(run))
+        origin = Origin.UNTRUSTED if sources else None
+        found = tuple(seen(i, run=run).replace(sources=sources, origin=origin) for i in instances)
+        lesson = add(f"le_{run}", "a", votes={"support": len(found)}, evidence=found)
+        wait(store.put_commit(a_commit(made, 0, lesson)))
+        wait(store.publish(made, approve=True))
+        once = store.current_lessons("main")
+        assert wait(store.publish(made, approve=True)) == counts(unchanged=1)
+        assert store.current_lessons("main") == once
+        return once[0].votes["support"], len(once[0].evidence)
+
+    assert published("r1", "i1", "i2") == (2, 2)
+    # The evidence is kept, so that revoking one run leaves what the other has seen.
+    assert published("r2", "i1", "i2") == (2, 4)
+    assert published("r3", "i2", "i3") == (3, 6)
+    # Another source of untrusted text is another lineage.
+    assert published("r4", "i1", sources=("tool:web",)) == (4, 7)
+    assert published("r5", "i1", sources=("tool:web",)) == (4, 8)

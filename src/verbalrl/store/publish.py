@@ -6,10 +6,11 @@ import sqlite3
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import ConfigurationError
 from ..ids import key_id
-from ..records import Commit, Lesson, LessonKind, MemoryUpdate, Operation, Origin, Status
+from ..records import Commit, Evidence, Lesson, LessonKind, MemoryUpdate, Operation, Origin, Status
 from . import commits
 from .lessons import Cache, lessons, revision, scopes, updates
 from .reduce import is_copy, lesson_id
@@ -18,13 +19,21 @@ from .trust import LIVE
 ADDED, MERGED, UNCHANGED, REFUSED = "added", "merged", "unchanged", "refused"
 
 
+class _Equal(NamedTuple):
+    """A lesson of the target that says what one of the source says."""
+
+    id: str
+    status: Status
+    evidence: tuple[Evidence, ...]
+
+
 @dataclass(slots=True)
 class _Target:
     """The lessons of one scope of the target, as they will be."""
 
     commit: str
     branch: str
-    live: dict[tuple[LessonKind, str], tuple[str, Status]]
+    live: dict[tuple[LessonKind, str], _Equal]
     barred: frozenset[tuple[LessonKind, str]]
     made: list[MemoryUpdate] = field(default_factory=list)
 
@@ -75,12 +84,12 @@ def _age(lesson: Lesson) -> tuple[int, int, int]:
 
 
 def _target(commit: str, branch: str, there: Iterable[Lesson]) -> _Target:
-    live: dict[tuple[LessonKind, str], tuple[str, Status]] = {}
+    live: dict[tuple[LessonKind, str], _Equal] = {}
     barred = set()
     for lesson in there:
         key = (lesson.kind, lesson.body.content)
         if lesson.status in LIVE:
-            live.setdefault(key, (lesson.id, lesson.status))
+            live.setdefault(key, _Equal(lesson.id, lesson.status, lesson.evidence))
         elif lesson.status is Status.REVOKED:
             barred.add(key)
     return _Target(commit, branch, live, frozenset(barred))
@@ -113,11 +122,11 @@ def _place(
             return UNCHANGED  # it was there, and has been retired or rewritten since
         _add(target, lesson, reason, approve)
         return ADDED
-    identity, status = equal
+    identity, status, counted = equal
     activates = approve and status is not Status.ACTIVE
     known = earlier if earlier is not None and earlier.body.content == lesson.body.content else None
-    votes = _gained(lesson, known)
     evidence = tuple(e for e in lesson.evidence if known is None or e not in known.evidence)
+    votes = _gained(lesson, known, _again(evidence, counted))
     if known is not None and not votes and not evidence and not activates:
         return UNCHANGED
     if known is None or votes or evidence:
@@ -143,14 +152,14 @@ def _place(
                 reason=f"approved when {reason}",
             )
         )
-        target.live[key] = (identity, Status.ACTIVE)
+        target.live[key] = _Equal(identity, Status.ACTIVE, (*counted, *evidence))
     return MERGED
 
 
 def _add(target: _Target, lesson: Lesson, reason: str, approve: bool) -> None:
     status = Status.ACTIVE if approve else Status.QUARANTINED
     identity = lesson_id(target.branch, lesson.scope, lesson.body, target.commit)
-    target.live[lesson.kind, lesson.body.content] = (identity, status)
+    target.live[lesson.kind, lesson.body.content] = _Equal(identity, status, lesson.evidence)
     target.made.append(
         MemoryUpdate(
             op=Operation.ADD,
@@ -173,8 +182,19 @@ def _critiques(lesson: Lesson) -> tuple[str, ...]:
     return () if lesson.critique is None else (lesson.critique,)
 
 
-def _gained(lesson: Lesson, earlier: Lesson | None) -> dict[str, int]:
-    """Votes since then."""
+def _again(evidence: Iterable[Evidence], counted: Iterable[Evidence]) -> int:
+    """How many episodes of `evidence` are on instances that count already, by the same lineage.
+
+    Another run on the same instances is the same instances once more, not further support.
+    """
+    known = {(e.instance, e.sources) for e in counted}
+    return len({e.episode for e in evidence if (e.instance, e.sources) in known})
+
+
+def _gained(lesson: Lesson, earlier: Lesson | None, again: int) -> dict[str, int]:
+    """Votes since then, without the support of as many episodes as count already."""
     before = earlier.votes if earlier is not None else {}
     gained = {name: count - before.get(name, 0) for name, count in lesson.votes.items()}
+    if again and gained.get("support", 0) > 0:
+        gained["support"] = max(0, gained["support"] - again)
     return {name: count for name, count in gained.items() if count}
