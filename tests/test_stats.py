@@ -246,11 +246,27 @@ def test_a_cost_of_which_a_part_is_unknown_is_unknown() -> None:
     assert one.arms["learned"]["cost_usd"] == 0.1
 
 
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        (("offline:apprentice", "offline:apprentice#2"), "offline apprentice"),
+        (("scripted",), "simulated model scripted"),
+        (("scripted", "offline:apprentice"), "offline apprentice and simulated model scripted"),
+        ((), "offline apprentice"),
+    ],
+)
+def test_the_table_says_who_answered_in_place_of_models(by: tuple[str, ...], said: str) -> None:
+    run = facts(simulated=True, simulated_by=by, model="offline:apprentice", train=1)
+    table = summarise(run, [outcome("a", 1, True)], {"learned": ArmFacts()}).table()
+    assert table.splitlines()[-1] == f"{said}: tests the loop, says nothing about LLMs"
+    assert "train split, 1 instance, seeds" in table
+
+
 def test_the_table_names_lessons_that_leak() -> None:
     run = facts(learns="shared", reported="test", leaks=tuple(f"le_{n}" for n in range(5)))
     result = summarise(run, [outcome("a", 1, True, split="test")], {"learned": ArmFacts()})
     assert result.figures["leaks"] == {"count": 5, "ids": [f"le_{n}" for n in range(5)]}
-    assert "5 lessons hold 8 words in a row of a test instance" in result.table()
+    assert "5 lessons with 8 words in a row of a test instance" in result.table()
     assert "le_0, le_1, le_2 and 2 more" in result.table()
     assert summarise(facts(), [], {"learned": ArmFacts()}).figures["leaks"] is None
 

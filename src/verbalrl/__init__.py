@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .methods import check_method as check_method
     from .models import Budget as Budget
     from .models import Model as Model
+    from .models import Reply as Reply
+    from .models import Request as Request
     from .models import ScriptedModel as ScriptedModel
     from .models import load_model as load_model
     from .models import load_prices as load_prices
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from .records import Observation as Observation
     from .records import Situation as Situation
     from .records import StepResult as StepResult
+    from .records import Tool as Tool
+    from .records import ToolCallPart as ToolCallPart
+    from .records import Usage as Usage
     from .rollout import Limits as Limits
     from .store import open_store as open_store
     from .tasks import check_task as check_task
@@ -47,9 +52,14 @@ _HOMES = {
     "Memory": "execution",
     "Model": "models",
     "Observation": "records",
+    "Reply": "models",
+    "Request": "models",
     "ScriptedModel": "models",
     "Situation": "records",
     "StepResult": "records",
+    "Tool": "records",
+    "ToolCallPart": "records",
+    "Usage": "records",
     "agent": "agents",
     "check_agent": "agents",
     "check_critic": "critics",

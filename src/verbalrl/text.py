@@ -129,3 +129,8 @@ def redact(text: str) -> str:
         if any(word in lower for word in words):
             text = pattern.sub(replacement, text)
     return text
+
+
+def plural(count: int, noun: str, many: str = "") -> str:
+    """`1 run`, `2 runs`, `1,234 episodes`."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"

@@ -1,6 +1,7 @@
 """Test doubles and models by name."""
 
 import asyncio
+import doctest
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,15 @@ def test_incomplete_name_says_what_is_missing(name: str) -> None:
 def test_base_url_is_refused_where_it_means_nothing() -> None:
     with pytest.raises(ConfigurationError, match="base_url"):
         load_model("offline:apprentice", base_url="http://localhost")
+
+
+def test_the_example_of_a_tool_call_is_what_a_model_answers() -> None:
+    names: dict[str, object] = {}
+    text = ScriptedModel.__doc__ or ""
+    example = doctest.DocTestParser().get_doctest(text, names, "example", None, 0)
+    ran = doctest.DocTestRunner().run(example, clear_globs=False)
+    assert (ran.failed, ran.attempted) == (0, 4)
+    model = example.globs["model"]
+    first, second = (asyncio.run(model.complete(ASK)) for _ in range(2))
+    assert [(p.name, p.arguments) for p in first.parts] == [("look_up", '{"city": "Rome"}')]
+    assert (first.finish, second.text) == ("tool_calls", "Rome has 2.7 million people.")

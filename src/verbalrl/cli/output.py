@@ -13,6 +13,8 @@ from typing import Any
 
 import click
 
+from ..text import plural as plural
+
 COLUMNS = 100
 
 # C0 without tab and line feed, DEL and C1; marks that reorder or hide text; lone surrogates; tags.
@@ -106,11 +108,6 @@ def emit_json(value: Mapping[str, Any]) -> None:
 def _json_escape(char: str) -> str:
     units = char.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[n] << 8 | units[n + 1]:04x}" for n in range(0, len(units), 2))
-
-
-def plural(count: int, noun: str, many: str = "") -> str:
-    """`1 run`, `2 runs`, `1,234 episodes`."""
-    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
 def success_word(success: bool | None) -> str:

@@ -178,6 +178,7 @@ class Bench:
             method=plan.method.name,
             model=self.record.model,
             simulated=self.record.simulated,
+            simulated_by=bills.simulated(self.kit),
             learns=plan.method.learns,
             trials=plan.method.trials,
             seeds=plan.seeds,

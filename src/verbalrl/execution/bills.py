@@ -31,6 +31,11 @@ def models_of(kit: Kit) -> tuple[Model, ...]:
     return tuple(dict.fromkeys(m for m in found if m is not None))
 
 
+def simulated(kit: Kit) -> tuple[str, ...]:
+    """The names of those that are models for tests."""
+    return tuple(dict.fromkeys(m.name for m in models_of(kit) if m.simulated))
+
+
 def check(budget: Budget, models: Iterable[Model]) -> None:
     """Raise `ConfigurationError` for a budget that cannot be kept, before anything is paid for."""
     budget.check()

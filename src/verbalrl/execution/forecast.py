@@ -51,6 +51,7 @@ from ..rollout import Limits
 from ..rollout.environments import EnvironmentDoor
 from ..stats import smallest_effect
 from ..tasks import Task
+from ..text import plural
 from .plan import RunPlan
 
 GUIDANCE = 1_500
@@ -325,7 +326,7 @@ def _table(figures: Mapping[str, Any]) -> str:
         "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    where = f"{figures['instances']} instances, seeds {figures['seeds']}"
+    where = f"{plural(figures['instances'], 'instance')}, seeds {figures['seeds']}"
     title = f"{figures['task']} · {figures['method']} · {figures['model']} · {where}"
     effect = f"smallest effect it can show: {figures['smallest_effect']:.2f} in success"
     if figures["smallest_effect"] > 1:

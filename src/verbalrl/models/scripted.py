@@ -22,7 +22,13 @@ class ScriptedModel(Model):
     """Answers with the given replies in turn, or with what a function makes of each request.
 
     A dict is sent as JSON, an exception is raised. It fails when asked more often than it has
-    replies, and keeps every request in `requests`.
+    replies, and keeps every request in `requests`. A `Reply` says more than text, such as that the
+    model calls a tool:
+
+        >>> from verbalrl import Reply, ScriptedModel, ToolCallPart
+        >>> asks = ToolCallPart(id="1", name="look_up", arguments='{"city": "Rome"}')
+        >>> turns = [Reply(parts=(asks,), finish="tool_calls"), "Rome has 2.7 million people."]
+        >>> model = ScriptedModel(turns)
     """
 
     simulated = True

@@ -70,6 +70,8 @@ class RunFacts(Record):
     method: str
     model: str
     simulated: bool
+    simulated_by: tuple[str, ...] = ()
+    """The models for tests that answered."""
     learns: str
     trials: int
     seeds: tuple[int, ...]
@@ -126,6 +128,7 @@ def summarise(
         "method": facts.method,
         "model": facts.model,
         "simulated": facts.simulated,
+        "simulated_by": list(facts.simulated_by),
         "seeds": list(facts.seeds),
         "split": _split(facts),
         "reward_from": facts.supplier.value,

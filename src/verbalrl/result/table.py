@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..text import plural
+
 
 def table(figures: Mapping[str, Any]) -> str:
     """The arms side by side, and below them what a reader must know beside the figures."""
@@ -60,7 +62,7 @@ def _tail(figures: Mapping[str, Any], trial: int | None) -> list[str]:
         for name, arm in arms.items()
         if arm["oracle_stopped"]
     ]
-    return [*tail, _SIMULATED] if figures["simulated"] else tail
+    return [*tail, _simulated(figures)] if figures["simulated"] else tail
 
 
 def _so_far(arms: Mapping[str, Any]) -> list[str]:
@@ -118,8 +120,8 @@ def _caveats(figures: Mapping[str, Any]) -> list[str]:
     if leaks := (figures.get("leaks") or {}).get("ids"):
         more = f" and {len(leaks) - _NAMED} more" if len(leaks) > _NAMED else ""
         lines.append(
-            f"{len(leaks)} lessons hold 8 words in a row of a test instance that no train instance"
-            f" holds: {', '.join(leaks[:_NAMED])}{more}"
+            f"{plural(len(leaks), 'lesson')} with 8 words in a row of a test instance that no train"
+            f" instance holds: {', '.join(leaks[:_NAMED])}{more}"
         )
     return lines
 
@@ -146,15 +148,26 @@ def _read(split: Mapping[str, Any]) -> str:
     """Which instances the rates are over."""
     if split["reported"] == "all":
         whole = split["train"] + split["test"]
-        return f"all {whole} instances ({split['train']} train + {split['test']} test rows)"
-    return f"{split['reported']} split, {split[split['reported']]} instances"
+        return (
+            f"all {plural(whole, 'instance')} ({split['train']} train + {split['test']} test rows)"
+        )
+    return f"{split['reported']} split, {plural(split[split['reported']], 'instance')}"
 
 
 _NAMED = 3
 """Leaking lessons that a table names."""
 
 _FIRST_ATTEMPTS = "vs retry@1: first attempts paired by instance; those of retry are what none does"
-_SIMULATED = "offline apprentice: tests the loop, says nothing about LLMs"
+_APPRENTICE = "offline:apprentice"
+
+
+def _simulated(figures: Mapping[str, Any]) -> str:
+    """Who answered in place of language models."""
+    # Runs of before there was the list say who acted.
+    names = figures.get("simulated_by") or [figures["model"]]
+    real = ["offline apprentice" for name in names if _APPRENTICE in name][:1]
+    others = [f"simulated model {name}" for name in names if _APPRENTICE not in name]
+    return f"{' and '.join(real + others)}: tests the loop, says nothing about LLMs"
 
 
 def _rate(arm: Mapping[str, Any]) -> str:

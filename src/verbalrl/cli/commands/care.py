@@ -15,7 +15,7 @@ from ...memory import edit as reword
 from ...memory import rollback as go_back
 from ...store import LIVE, Store
 from ..options import json_option, reader, store_option, verbose_option
-from ..output import emit_json, heading, note, say
+from ..output import emit_json, heading, note, plural, say
 from ..reading import branch_of, check_scope, find_lesson, opened
 from ..telling import rule, tell_lesson
 
@@ -148,7 +148,7 @@ def conflicts(scope: str | None, branch: str | None, store: Path, as_json: bool)
         listed = [[one.model_dump(mode="json"), o.model_dump(mode="json")] for one, o in found]
         emit_json({"branch": chosen, "conflicts": listed})
         return
-    heading(f"{len(found)} conflicts on branch {chosen}")
+    heading(f"{plural(len(found), 'conflict')} on branch {chosen}")
     for one, other in found:
         tell_lesson(one)
         say("against", indent=2)

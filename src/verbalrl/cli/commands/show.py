@@ -20,7 +20,7 @@ from ...records import (
 from ...result import RunResult
 from ...store import Store
 from ..options import reader
-from ..output import clean, emit_json, heading, say
+from ..output import clean, emit_json, heading, plural, say
 from ..reading import Found, as_it_is, find, opened
 from ..telling import (
     tell_commit,
@@ -111,7 +111,7 @@ def _tell_run(store: Store, run: RunRecord) -> None:
     for branch in store.branches(run.id):
         count = len(store.current_lessons(branch.id))
         if count:
-            say(f"branch {branch.id}: {count} lessons", indent=2)
+            say(f"branch {branch.id}: {plural(count, 'lesson')}", indent=2)
     if run.result:
         click.echo(clean(RunResult(figures=run.result).table()))
 
