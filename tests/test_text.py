@@ -1,12 +1,13 @@
 """What enters a run is readable by everyone, and holds no keys."""
 
+import json
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verbalrl.text import normalise, redact
+from verbalrl.text import normalise, notice_environment, redact, secrets_of
 
 any_text = st.text(st.characters(codec=None, categories=None))
 
@@ -124,3 +125,45 @@ def test_hostile_text_costs_no_more_than_its_length(part: str) -> None:
     start = time.process_time()
     redact(normalise(text))
     assert time.process_time() - start < 4
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_secret"),
+    [
+        ("SERVICE_TOKEN", "a1b2c3d4e5f6", True),
+        ("db_password", "correct-horse-battery-staple", True),
+        ("ACCESS_KEY", "/x9K+fQ2bLrT8vWmZ0aYcE4hJ7nPsUdGiOqRtXyB", True),
+        ("SIGNING_SECRET", "hVfKqLmNpRsTwXyZ", True),
+        ("SIGNING_SECRET", "short-1", False),
+        ("SERVICE_URL", "a1b2c3d4e5f6", False),
+        ("KEYRING_BACKEND", "keyring.backends.null", False),
+        ("SECRET_MANAGER", "ProductionVault".lower(), False),
+        ("SSL_KEY_FILE", "/etc/ssl/private/server", False),
+        ("SSL_KEY_FILE", "~/keys/server1.pem", False),
+        ("SSL_KEY_FILE", "certs/server-1.pem", False),
+        ("TOKEN_ENDPOINT", "https://example.test/token1", False),
+    ],
+)
+def test_which_values_of_the_environment_are_secrets(
+    name: str, value: str, is_secret: bool
+) -> None:
+    assert secrets_of({name: value}) == ((value,) if is_secret else ())
+
+
+def test_secrets_of_the_environment_are_redacted_however_they_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    longer, quoted = "amber kettle violin 77 harbour", 'two"quotes\\and 9 more'
+    monkeypatch.setenv("SERVICE_PASSWORD", longer)
+    monkeypatch.setenv("OTHER_SECRET", "kettle violin 77")
+    monkeypatch.setenv("QUOTED_KEY", quoted)
+    text = f"say {longer}, kettle violin 77 and {json.dumps({'x': quoted})}"
+    try:
+        notice_environment()
+        said = redact(text)
+        assert said == 'say [redacted], [redacted] and {"x": "[redacted]"}'
+        assert redact(said) == said
+    finally:
+        monkeypatch.undo()
+        notice_environment()
+    assert redact(text) == text

@@ -47,6 +47,7 @@ from .result import RunResult
 from .rollout import Hook, Limits
 from .store import Store, open_store
 from .tasks import Task
+from .text import notice_environment
 
 log = get_logger(__name__)
 
@@ -252,6 +253,7 @@ class Learner:
             stack.callback(asyncio.get_running_loop().call_later(left, self.stop, reason).cancel)
 
     def _open(self, stack: ExitStack, *, create: bool) -> Store:
+        notice_environment()
         folder = self._limits.cache
         self._cache = None if folder is None else stack.enter_context(AnswerCache(folder))
         if isinstance(self._store, Store):

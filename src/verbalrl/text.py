@@ -1,11 +1,16 @@
 """What text goes through where it enters a run, so that live and replayed runs see the same bytes.
 
-Both functions are pure, idempotent, and linear in the length of the text, however hostile it is.
+All of it is idempotent, and linear in the length of the text, however hostile it is. Nothing but
+the secrets of the environment, which are read once, decides beside the text.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 
 REDACTED = "[redacted]"
 
@@ -117,8 +122,12 @@ def redact(text: str) -> str:
     """`text` with `[redacted]` in place of what looks like a secret.
 
     Keys of well-known providers, bearer tokens, PEM blocks, passwords in addresses, and values of
-    names such as `api_key`, `password`, `secret` and `token`.
+    names such as `api_key`, `password`, `secret` and `token`; and whatever is a secret of the
+    environment, however it looks.
     """
+    for value in _of_environment():
+        if value in text:
+            text = text.replace(value, REDACTED)
     lower = text.lower()
     for hint in _HINTS:
         if hint in lower:
@@ -129,6 +138,48 @@ def redact(text: str) -> str:
         if any(word in lower for word in words):
             text = pattern.sub(replacement, text)
     return text
+
+
+def notice_environment() -> None:
+    """Read the secrets of the environment again; a run does when it begins."""
+    _of_environment.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def _of_environment() -> tuple[str, ...]:
+    return secrets_of(os.environ)
+
+
+_SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE")
+_LEAST_SECRET = 12
+_PLAIN_PARTS = 3
+"""A value of more words than that is a passphrase, not a name."""
+# An address, a drive, an absolute path of several parts, a file.
+_PLACE = re.compile(
+    r"\w+://|[A-Za-z]:\\|[~.]{0,2}/[^/]+/|[~.]{0,2}/.*\.\w{1,5}\Z|[\w.-]+(?:/[\w.-]+)+\.\w{1,5}\Z"
+)
+
+
+def secrets_of(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The values that are secrets by the names of their variables, the longest first.
+
+    Names hold KEY, TOKEN, SECRET, PASSWORD or the like; values have twelve characters or more and
+    are neither plain words nor paths or addresses. As they stand, and as JSON writes them.
+    """
+    found: set[str] = set()
+    for name, given in environment.items():
+        value = normalise(given).strip()
+        if any(part in name.upper() for part in _SECRET_NAMES) and _is_secret(value):
+            found |= {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+    return tuple(sorted(found, key=lambda value: (-len(value), value)))
+
+
+def _is_secret(value: str) -> bool:
+    if len(value) < _LEAST_SECRET or _PLACE.match(value):
+        return False
+    words = re.split(r"[-_. ]", value)
+    plain = all(w.isalpha() and (w.islower() or w.isupper() or w.istitle()) for w in words)
+    return not plain or len(words) > _PLAIN_PARTS
 
 
 def plural(count: int, noun: str, many: str = "") -> str:

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import verbalrl as vrl
 from verbalrl.cli.app import main
 from verbalrl.ids import sha256_text
 from verbalrl.models import Request, ScriptedModel
+from verbalrl.text import notice_environment
 
 ROWS = 50
 KINDS = (
@@ -25,6 +26,8 @@ KINDS = (
     "https://user:{x}@example.test/",
     "-----BEGIN PRIVATE KEY-----\n{x}\n-----END PRIVATE KEY-----",
     "access_key = {x}",
+    # Nothing tells it but the environment, in which it is the value of a variable.
+    "the code word {x}",
 )
 
 
@@ -48,9 +51,21 @@ def found_in(sinks: dict[str, bytes]) -> list[tuple[str, int]]:
     ]
 
 
+@pytest.fixture
+def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Variables with the secrets that have no pattern."""
+    for n in range(len(KINDS) - 1, ROWS, len(KINDS)):
+        monkeypatch.setenv(f"SERVICE_{n}_TOKEN", canary(n))
+    yield
+    monkeypatch.undo()
+    notice_environment()
+
+
+@pytest.mark.usefixtures("_environment")
 def test_fifty_secrets_reach_no_sink(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    notice_environment()
     asked = [f"Use {secret(n)} now." for n in range(ROWS)]
     rows = [{"id": f"q{n}", "question": q, "answer": "x"} for n, q in enumerate(asked)]
     file, place = tmp_path / "leaky.jsonl", tmp_path / "store"
