@@ -1,7 +1,8 @@
 """Children that propose the same lesson to one store at once: run as a script, so that no thread
 is forked.
 
-`python proposing.py MODE FOLDER` prints one line of JSON; the tests judge it.
+`python proposing.py together FOLDER` and `… killed FOLDER PROCESSES KILLS` print one line of JSON;
+the tests judge it.
 """
 
 import json
@@ -17,7 +18,6 @@ from verbalrl.records import Operation
 from verbalrl.store import LIVE, open_store
 
 CHILDREN = 8
-KILLS = 20
 BRANCH = make.lane().branch
 
 
@@ -76,26 +76,29 @@ def together(folder: Path) -> dict[str, object]:
         }
 
 
-def killed(folder: Path) -> dict[str, object]:
-    """Two at a time, one of them killed; what was acknowledged must be there."""
+def killed(folder: Path, processes: int, kills: int) -> dict[str, object]:
+    """Several at a time, one of them killed; what was acknowledged must be there."""
     with make.new_store(folder) as store:
         make.open_lane(store)
     acknowledged, lost = 0, 0
-    for turn in range(KILLS):
+    for turn in range(kills):
         text = f"t{turn}"
-        victim, other = fork(folder, 0, text), fork(folder, 1, text)
-        time.sleep(0.002 * turn)
+        victim, *others = [fork(folder, child, text) for child in range(processes)]
+        # Over all kills, at every moment of the first hundredths of its life.
+        time.sleep(0.04 * turn / kills)
         os.kill(victim, signal.SIGKILL)
         done = os.waitstatus_to_exitcode(os.waitpid(victim, 0)[1]) == 0
-        assert os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) == 0
-        acknowledged += 1 + done
+        for other in others:
+            assert os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) == 0
+        acknowledged += len(others) + done
         with open_store(folder) as store:
             found = [x for x in store.current_lessons(BRANCH) if x.id == f"le_{text}"]
-            lost += len(found) != 1 or found[0].votes["support"] < 1 + done
+            lost += len(found) != 1 or found[0].votes["support"] < len(others) + done
             lost += store.projected(BRANCH, "s") != store.replayed(BRANCH, "s")
-    return {"acknowledged": acknowledged, "lost": lost}
+    return {"kills": kills, "acknowledged": acknowledged, "lost": lost}
 
 
 if __name__ == "__main__":
-    mode = {"together": together, "killed": killed}[sys.argv[1]]
-    sys.stdout.write(json.dumps(mode(Path(sys.argv[2]))))
+    place = Path(sys.argv[2])
+    told = killed(place, *map(int, sys.argv[3:])) if sys.argv[1] == "killed" else together(place)
+    sys.stdout.write(json.dumps(told))
