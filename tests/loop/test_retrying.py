@@ -13,7 +13,8 @@ import pytest
 
 from tests.loop.world import episodes, pressing, rows, run, safes
 from verbalrl import ChatAgent, Learner, Limits, ScriptedModel, load_task
-from verbalrl.errors import ProviderDown, StorageError
+from verbalrl.cli import main
+from verbalrl.errors import ConfigurationError, ProviderDown
 from verbalrl.methods import Method, handbook, reflexion
 from verbalrl.models import Model, OfflineModel, Reply, Request
 from verbalrl.records import Situation
@@ -168,7 +169,9 @@ def test_an_agent_that_broke_is_called_again_once(store: Store) -> None:
     assert (last.arms["learned"]["errors"], last.arms["learned"]["success_rate"]) == (0, 1.0)
 
 
-def test_what_others_have_read_is_not_taken_back(store: Store) -> None:
+def test_what_others_have_read_is_not_taken_back(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
     task = load_task("gridnav-v1")
     method, amounts = METHODS["handbook"]
     first = learner(store, Outage(lambda n: n == 9), method).run_sync(
@@ -179,8 +182,14 @@ def test_what_others_have_read_is_not_taken_back(store: Store) -> None:
     before = rows(store.path, "episodes", "critiques", "commits", "updates", "lessons")
     learner(store, Outage(), method).run_sync(task, **amounts, arms=("learned",), start=branch)
     resumed = learner(store, Outage(), method)
-    with pytest.raises(StorageError, match="was started from its lessons; start a new run"):
+    with pytest.raises(ConfigurationError, match="was started from its lessons; start a new run"):
         resumed.resume_sync(first.run, task, retry_failed=True)
     kept = rows(store.path, *before)
     assert all(set(before[table]) <= set(kept[table]) for table in before)
     assert store.run(first.run).status == "done"
+    assert main(["resume", first.run, "--retry-failed", "--store", str(store.path)]) == 2
+    reader = store.branches()[-1].id
+    assert capsys.readouterr().err == (
+        f"verbalrl: {branch} cannot be tried again: {reader} was started from its lessons; start a"
+        " new run instead\n"
+    )

@@ -62,7 +62,7 @@ def drive(
         state = learner.progress()
         if state is None and isinstance(error, StorageError):
             raise Unopened(str(error)) from error
-        if state is not None and not isinstance(error, LeaseError):
+        if state is not None and not isinstance(error, LeaseError | ConfigurationError):
             # The line that says what broke follows, from `main`.
             note(f"what was done is kept; once mended: {command('resume', state.run, store=store)}")
         raise

@@ -185,8 +185,8 @@ class Keepers:
     async def undo(self: Keeping, branches: Mapping[str, undoing.Kept]) -> int:
         """Delete of these branches what does not stay; how many episodes went.
 
-        The caller holds their leases. Raises `StorageError`, with nothing changed, where a person
-        or another branch has made use of what would go.
+        The caller holds their leases. Raises `ConfigurationError`, with nothing changed, where a
+        person or another branch has made use of what would go.
         """
         count = await self._put(lambda c: undoing.undo(c, branches))
         self._cache.clear()

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from ..errors import StorageError
+from ..errors import ConfigurationError
 from .commits import rebuild
 from .runs import branch as branch_of
 
@@ -31,7 +31,7 @@ class Kept:
 def undo(connection: sqlite3.Connection, branches: Mapping[str, Kept]) -> int:
     """Delete what does not stay and make the lessons anew; how many episodes went.
 
-    Raises `StorageError`, with nothing changed, where others have read or changed what would go.
+    Raises `ConfigurationError`, with nothing changed, where others have used what would go.
     """
     connection.execute("CREATE TEMP TABLE gone (id TEXT PRIMARY KEY) WITHOUT ROWID")
     try:
@@ -90,7 +90,7 @@ def _check_unread(connection: sqlite3.Connection, branch: str, commits: Collecti
     elif home := _published(connection, branch):
         why = f"lessons that rest on it are on {home}"
     if why:
-        raise StorageError(f"{branch} cannot be tried again: {why}; start a new run instead")
+        raise ConfigurationError(f"{branch} cannot be tried again: {why}; start a new run instead")
 
 
 def _reader(connection: sqlite3.Connection, branch: str) -> str | None:
