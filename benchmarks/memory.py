@@ -207,8 +207,13 @@ def put(
         base=store.revision(branch, scope),
         updates=tuple(updates),
     )
-    asyncio.run(store.put_commit(made))
+    asyncio.run(_stored(store, made))
     return made
+
+
+async def _stored(store: Store, made: Commit) -> None:
+    # Without a result: Python 3.11 spells out the one of a task that `asyncio.run` ends with.
+    await store.put_commit(made)
 
 
 def exact(given: Given) -> Iterator[Line]:

@@ -20,6 +20,7 @@ _PLAIN_MARKS = str.maketrans("‘’“”„«»–—", '\'\'"""""--')
 
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+_quoted = json.encoder.encode_basestring
 # What an id holds of a digest, in the groups of five bytes that base32 works in.
 _ID_BYTES = -(-_ID_CHARS // 8) * 5
 
@@ -64,7 +65,8 @@ def seed_from(*key: Any) -> int:
 
 def normalised(text: str) -> str:
     """`text` as it is compared for equality: NFKC, case-folded, white space and ends folded."""
-    folded = (text if text.isascii() else unicodedata.normalize("NFKC", text)).casefold()
+    # Of ASCII the lower case is the folded one, and found in a quarter of the time.
+    folded = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
     return " ".join(folded.split()).strip(" .;,!")
 
 
@@ -79,8 +81,10 @@ def normal_form(text: str) -> str:
 
 def content_hash(fields: Mapping[str, str]) -> str:
     """The hash by which two lessons count as the same text; empty fields do not count."""
-    plain = {k: normal_form(v) for k, v in fields.items()}
-    return sha256_json({k: v for k, v in plain.items() if v})[:32]
+    said = [(k, text) for k, v in fields.items() if v and (text := normal_form(v))]
+    # The canonical JSON of a dictionary of texts, without an encoder made for each.
+    members = ",".join([f"{_quoted(k)}:{_quoted(text)}" for k, text in sorted(said)])
+    return sha256_text(f"{{{members}}}")[:32]
 
 
 def token_estimate(text: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import Field
@@ -179,16 +180,7 @@ class LessonBody(Record):
     @property
     def content(self) -> str:
         """The hash by which two bodies count as the same; the name does not count."""
-        return content_hash(
-            {
-                "kind": self.kind,
-                "when": self.when,
-                "when_not": self.when_not,
-                "instruction": self.instruction,
-                "aspect": self.aspect,
-                "audience": self.audience,
-            }
-        )
+        return _content(self)
 
     @property
     def tokens(self) -> int:
@@ -196,6 +188,21 @@ class LessonBody(Record):
         return token_estimate(
             f"- [00] When {self.when} (not when {self.when_not}): {self.instruction}"
         )
+
+
+@lru_cache(maxsize=1 << 16)
+def _content(body: LessonBody) -> str:
+    # Asked for wherever texts are compared: it costs more than all the rest that is done with one.
+    return content_hash(
+        {
+            "kind": body.kind,
+            "when": body.when,
+            "when_not": body.when_not,
+            "instruction": body.instruction,
+            "aspect": body.aspect,
+            "audience": body.audience,
+        }
+    )
 
 
 class ScopedFeedback(Record):

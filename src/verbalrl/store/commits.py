@@ -18,6 +18,11 @@ _UPDATE = (
     "commit_id", "branch", "scope", "revision", "ordinal", "op", "lesson", "copied", "body",
 )  # fmt: skip
 _VERSION = ("branch", "lesson", "version", "n", "body")
+_LESSON = (
+    "branch", "id", "scope", "kind", "name", "when_text", "when_not", "instruction", "aspect",
+    "audience", "status", "trust", "version", "born", "position", "content", "tokens", "body",
+)  # fmt: skip
+_PURGES = (Operation.PURGE,)
 
 
 def put(
@@ -47,13 +52,18 @@ def put(
     _insert(connection, commit, fence)
     numbers = _insert_updates(connection, commit, made, len(copies))
     _project(connection, commit.branch, before, after)
-    rows = [
+    rows = (
         (commit.branch, lesson.id, lesson.version, numbers[position], dump(lesson.body))
         for position, lesson in versions
-    ]
+    )
     insert_many(connection, "lesson_versions", _VERSION, rows)
     _erase(connection, commit)
     return commit
+
+
+def purges(commit: Commit) -> bool:
+    """Whether a lesson is purged by it."""
+    return any(update.op in _PURGES for update in commit.updates)
 
 
 def _takes_away(commit: Commit) -> bool:
@@ -146,61 +156,59 @@ def _insert(connection: sqlite3.Connection, commit: Commit, fence: int | None) -
 
 def _insert_updates(
     connection: sqlite3.Connection, commit: Commit, made: tuple[MemoryUpdate, ...], copies: int
-) -> list[int]:
+) -> range:
     """Insert the updates; gives their numbers in the outbox."""
     place = (commit.id, commit.branch, commit.scope, commit.base + 1)
-    rows = [
-        (*place, ordinal, update.op, update.lesson, ordinal < copies, dump(update))
+    if not made:
+        return range(0)
+    rows = (
+        (*place, ordinal, str(update.op), update.lesson, ordinal < copies, dump(update))
         for ordinal, update in enumerate(made)
-    ]
-    insert_many(connection, "updates", _UPDATE, rows)
-    numbers = connection.execute(
-        "SELECT n FROM updates WHERE commit_id = ? ORDER BY ordinal", (commit.id,)
     )
-    return [n for (n,) in numbers]
+    insert_many(connection, "updates", _UPDATE, rows)
+    # AUTOINCREMENT counts on by one, and nobody else writes meanwhile.
+    (last,) = connection.execute("SELECT max(n) FROM updates").fetchone()
+    return range(last + 1 - len(made), last + 1)
 
 
 def _project(connection: sqlite3.Connection, branch: str, before: Lessons, after: Lessons) -> None:
     """Bring the table of lessons up to what the updates made."""
     known = {lesson.id: lesson for lesson in before}
-    changed = [
-        {"branch": branch, **_row(x)}
-        for x in after
-        if (old := known.get(x.id)) is not x and old != x
-    ]
-    if changed:
-        rows = [tuple(row.values()) for row in changed]
-        insert_many(connection, "lessons", tuple(changed[0]), rows, replace=True)
+    changed = (x for x in after if (old := known.get(x.id)) is not x and old != x)
+    rows = ((branch, *_row(x)) for x in changed)
+    insert_many(connection, "lessons", _LESSON, rows, replace=bool(known))
 
 
-def _row(lesson: Lesson) -> dict[str, object]:
+def _row(lesson: Lesson) -> tuple[object, ...]:
     body = lesson.body
-    return {
-        "id": lesson.id,
-        "scope": lesson.scope,
-        "kind": body.kind,
-        "name": body.name,
-        "when_text": body.when,
-        "when_not": body.when_not,
-        "instruction": body.instruction,
-        "aspect": body.aspect,
-        "audience": body.audience,
-        "status": lesson.status,
-        "trust": lesson.trust,
-        "version": lesson.version,
-        "born": lesson.born,
-        "position": lesson.position,
-        "content": body.content,
-        "tokens": body.tokens,
-        "body": dump(lesson),
-    }
+    return (
+        lesson.id,
+        lesson.scope,
+        str(body.kind),
+        body.name,
+        body.when,
+        body.when_not,
+        body.instruction,
+        body.aspect,
+        body.audience,
+        str(lesson.status),
+        str(lesson.trust),
+        lesson.version,
+        lesson.born,
+        lesson.position,
+        body.content,
+        body.tokens,
+        dump(lesson),
+    )
 
 
 def _erase(connection: sqlite3.Connection, commit: Commit) -> None:
     """What a purged lesson said, from its updates and versions on this branch, and its vectors."""
-    for purge in commit.updates:
-        if purge.op is Operation.PURGE:
-            blank_updates(connection, commit.branch, purge.lesson)
+    if not purges(commit):
+        return
+    for update in commit.updates:
+        if update.op is Operation.PURGE:
+            blank_updates(connection, commit.branch, update.lesson)
 
 
 def rebuild(connection: sqlite3.Connection, of: str | None = None) -> int:

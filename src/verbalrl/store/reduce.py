@@ -7,7 +7,7 @@ the updates table; every prefix of the updates is a memory that once was.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from ..errors import StorageError
@@ -102,23 +102,22 @@ def lesson_id(branch: str, scope: str, body: LessonBody, commit: str) -> str:
 
 def clashes(lessons: Iterable[Lesson]) -> frozenset[tuple[str, ...]]:
     """The ids of live lessons that say the same, one group for each text; a scope has none."""
-    by_content: dict[str, list[str]] = {}
+    first: dict[str, str] = {}
+    same: dict[str, list[str]] = {}
     for lesson in lessons:
         if lesson.status in LIVE:
-            by_content.setdefault(_content(lesson.body), []).append(lesson.id)
-    return frozenset(tuple(ids) for ids in by_content.values() if len(ids) > 1)
-
-
-@lru_cache(maxsize=65_536)
-def _content(body: LessonBody) -> str:
-    return body.content
+            content = lesson.body.content
+            one = first.setdefault(content, lesson.id)
+            if one is not lesson.id:
+                same.setdefault(content, [one]).append(lesson.id)
+    return frozenset(map(tuple, same.values()))
 
 
 def is_copy(update: MemoryUpdate) -> bool:
     """Whether an update brings a lesson over as it is, under its own id, from the parent branch."""
     return (
-        update.op is Operation.ADD
-        and update.snapshot is not None
+        update.snapshot is not None
+        and update.op is Operation.ADD
         and update.snapshot.id == update.lesson
     )
 
@@ -157,11 +156,11 @@ def apply(state: dict[str, Lesson], update: MemoryUpdate, scope: str, at: tuple[
     if update.op is Operation.REJECT or status is None:
         return
     if old is None:
-        new = _made(update, parents, scope, at)
+        new = _made(update, parents, (scope, *at), status)
     else:
-        new = _changed(state, update, old, parents, at[0])
+        new = _changed(state, update, old, parents, at[0]).model_copy(update={"status": status})
     _guard_trust(update, new, (*parents, *((old,) if old else ())))
-    state[new.id] = new.model_copy(update={"status": status})
+    state[new.id] = new
     for parent in parents:
         gone = {"status": PARENTS[update.op][parent.status], "successor": new.id}
         state[parent.id] = parent.model_copy(update=gone)
@@ -243,21 +242,22 @@ def _guard_trust(update: MemoryUpdate, new: Lesson, touched: tuple[Lesson, ...])
 
 
 def _made(
-    update: MemoryUpdate, parents: tuple[Lesson, ...], scope: str, at: tuple[int, int]
+    update: MemoryUpdate, parents: tuple[Lesson, ...], at: tuple[str, int, int], status: Status
 ) -> Lesson:
     if update.body is None:
         raise _refused(update, "it has no text")
     merged = parents if update.op is Operation.MERGE else ()
+    scope, born, position = at
     return Lesson(
         id=update.lesson,
         scope=scope,
         body=update.body,
-        status=Status.QUARANTINED,
+        status=status,
         trust=_joint_trust(update, parents),
-        born=at[0],
-        position=at[1],
+        born=born,
+        position=position,
         critique=_kept_by(update, update.body, None),
-        kept_at=at[0],
+        kept_at=born,
         votes=_sum(*(p.votes for p in merged), update.votes),
         evidence=_union(*(p.evidence for p in merged), update.evidence),
         confidence=update.confidence,
@@ -346,12 +346,13 @@ def _purged(lesson: Lesson) -> Lesson:
 
 def _joint_trust(update: MemoryUpdate, parents: tuple[Lesson, ...]) -> Origin:
     """The trust of a new text: a merged one has something of each of its parents."""
-    merged = parents if update.op is Operation.MERGE else ()
-    return Origin.minimum((trust_of(update), *(p.trust for p in merged)))
+    if not parents or update.op is not Operation.MERGE:
+        return trust_of(update)
+    return Origin.minimum((trust_of(update), *(p.trust for p in parents)))
 
 
 def _kept_by(update: MemoryUpdate, body: LessonBody, before: str | None) -> str | None:
-    if body.kind is not LessonKind.REFLECTION or not update.critiques:
+    if not update.critiques or body.kind is not LessonKind.REFLECTION:
         return before
     return update.critiques[-1]
 
@@ -365,7 +366,7 @@ def _sum(*votes: Mapping[str, int]) -> dict[str, int]:
 
 
 def _union(*evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-    return tuple(dict.fromkeys(e for group in evidence for e in group))
+    return tuple(dict.fromkeys(chain(*evidence)))
 
 
 def _refused(update: MemoryUpdate, why: str) -> StorageError:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -26,7 +27,8 @@ R = TypeVar("R", bound=Record)
 def dump(record: Record) -> str:
     """`record` as JSON text."""
     try:
-        return record.model_dump_json()
+        # What `model_dump_json` does, without a dozen settings that have to be handed on.
+        return record.__pydantic_serializer__.to_json(record).decode()
     except PydanticSerializationError:
         cleaned = type(record).model_validate(_clean(record.model_dump()))
         return cleaned.model_dump_json()
@@ -80,15 +82,18 @@ def insert_many(
     connection: sqlite3.Connection,
     table: str,
     columns: Sequence[str],
-    rows: Sequence[Sequence[Any]],
+    rows: Iterable[Sequence[Any]],
     *,
     replace: bool = False,
 ) -> None:
-    """Insert `rows`, each in the order of `columns`."""
-    if rows:
-        verb, marks = "INSERT OR REPLACE" if replace else "INSERT", ", ".join("?" * len(columns))
-        sql = f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({marks})"
-        connection.executemany(sql, [[_bindable(v) for v in row] for row in rows])
+    """Insert `rows`, each made as its turn comes and in the order of `columns`."""
+    verb, marks = "INSERT OR REPLACE" if replace else "INSERT", ", ".join("?" * len(columns))
+    sql = f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({marks})"
+    coming = iter(rows)
+    first = next(coming, None)
+    # A statement that has nothing to do is still one for which the interpreter is given away.
+    if first is not None:
+        connection.executemany(sql, map(_bindable_row, chain((first,), coming)))
 
 
 def where(conditions: Mapping[str, Any]) -> tuple[str, list[Any]]:
@@ -110,6 +115,10 @@ def now() -> str:
 
 def _bindable(value: Any) -> Any:
     return normalise_if_needed(value) if isinstance(value, str) else value
+
+
+def _bindable_row(row: Sequence[Any]) -> list[Any]:
+    return [normalise_if_needed(v) if isinstance(v, str) and not v.isascii() else v for v in row]
 
 
 def _clean(value: Any) -> Any:

@@ -23,7 +23,6 @@ from ..records import (
     Lesson,
     LessonKind,
     MemoryUpdate,
-    Operation,
     Purpose,
     RoundRecord,
     RunRecord,
@@ -256,7 +255,7 @@ class Store(Readers, Keepers):
         allowed.
         """
         stored = await self._put(lambda c: commits.put(c, self._cache, self.path, commit, fence))
-        if any(update.op is Operation.PURGE for update in stored.updates):
+        if commits.purges(stored):
             self._cache.clear()
         return stored
 
