@@ -82,28 +82,29 @@ class ExactIndex:
         """At most `k` rows of these scopes, the nearest first, ties by (content, scope)."""
         with self._lock:
             found = [
-                Hit(scope, content, score)
+                (-score, content, scope)
                 for scope in dict.fromkeys(scopes)
                 if scope in self._scopes
                 for content, score in self._scopes[scope].nearest(vector, k)
             ]
-        return sorted(found, key=lambda hit: (-hit.score, hit.content, hit.scope))[: max(k, 0)]
+        found.sort()
+        return [Hit(scope, content, -score) for score, content, scope in found[: max(k, 0)]]
 
     def has(self, key: Key) -> bool:
         """Whether it holds that row."""
         block = self._scopes.get(key.scope)
         return block is not None and key.content in block.places
 
-    def vectors(self, keys: Sequence[Key]) -> Matrix:
-        """The rows' vectors; all must be there."""
+    def vectors(self, keys: Sequence[tuple[str, str]]) -> Matrix:
+        """The vectors of rows by (scope, content); all must be there."""
         import numpy as np
 
         if not keys:
             return np.zeros((0, 0), dtype=np.float32)
         blocks = self._scopes
-        if len({key.scope for key in keys}) == 1:
-            block = blocks[keys[0].scope]
-            one: Matrix = block.rows[[block.places[key.content] for key in keys]]
+        if len({scope for scope, _ in keys}) == 1:
+            block = blocks[keys[0][0]]
+            one: Matrix = block.rows.take([block.places[content] for _, content in keys], axis=0)
             return one
         return np.stack([blocks[s].rows[blocks[s].places[c]] for s, c in keys])
 
@@ -165,9 +166,11 @@ class _Block:
         if k >= count:
             places = np.arange(count)
         else:
-            edge = scores[np.argpartition(scores, count - k)[count - k]]
-            places = np.nonzero(scores >= edge)[0]
-        return [(self.contents[p], float(scores[p])) for p in places]
+            edge = np.partition(scores, count - k)[count - k]
+            places = np.flatnonzero(scores >= edge)
+        contents = self.contents
+        found = zip(places.tolist(), scores[places].tolist(), strict=True)
+        return [(contents[place], score) for place, score in found]
 
 
 def _dots(rows: Matrix, vector: Vector) -> Vector:

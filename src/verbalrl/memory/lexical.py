@@ -4,6 +4,9 @@ The statistics (how many lessons, how many hold a word) decide prompts, so they 
 of the lessons of the view alone: never of other branches, later revisions or the order of arrival.
 So each table lives in memory, holds the texts of one set of contents, and is brought to the next
 set by its differences; the scores are those of a table made afresh.
+
+BM25 is a sum over words. What a word adds to each text is asked of FTS5 once and kept, and added up
+here in the order in which FTS5 would: the same scores, for a fraction of what a query costs.
 """
 
 from __future__ import annotations
@@ -11,8 +14,16 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from .conditions import STOP_WORDS, words_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Places = NDArray[np.signedinteger[Any]]
+    Floats = NDArray[np.float64]
 
 FREQUENT_SHARE = 0.1
 """A word in more of the texts than this is left out: it costs most and says least."""
@@ -23,6 +34,8 @@ _ROWS = 2000
 """Words of a situation are looked up, the rarest first, while they are at most `_TERMS` and occur
 in at most `_ROWS` texts together, but `_FEWEST_TERMS` in any case: so a search has a price."""
 _MANY = 500
+_KEPT = 1 << 20
+"""So many pairs of a word and a text, of 16 bytes each, are kept at most."""
 
 _TABLE = (
     "CREATE VIRTUAL TABLE lessons USING fts5("
@@ -38,8 +51,13 @@ class Lexical:
         self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self._db.execute(_TABLE)
         self._texts: dict[str, str] = {}
-        self._by_row: dict[int, str] = {}
+        self._contents: list[str] = []
+        """In the order of their rows; a text's place is where it stands here."""
         self._counts: dict[str, int] = {}
+        self._shares: dict[str, tuple[Places, Floats]] = {}
+        """By word, the places of the texts that hold it and what it adds to their scores."""
+        self._kept = 0
+        self._numbers: Places | None = None
         self.bring_to(texts)
 
     def __len__(self) -> int:
@@ -71,28 +89,29 @@ class Lexical:
                 # One segment is searched twice as fast as several.
                 self._db.execute("INSERT INTO lessons (lessons) VALUES ('optimize')")
             for content in gone:
-                del self._texts[content], self._by_row[_row(content)]
+                del self._texts[content]
             for content in new:
                 self._texts[content] = texts[content]
-                self._by_row[_row(content)] = content
+            self._contents = sorted(self._texts, key=_row)
             self._counts.clear()
+            self._forget()
 
     def search(self, text: str, k: int) -> list[tuple[str, float]]:
         """(content, BM25) of the best `k`, the best first; higher is better, ties by content."""
+        import numpy as np
+
         with self._lock:
-            terms = self._terms(text)
-            if not terms or k < 1:
+            shares = [self._share(term) for term in self._terms(text)]
+            if not shares or k < 1:
                 return []
-            wanted = " OR ".join(map(_quoted, terms))
-            sql = (
-                "SELECT rowid, -rank FROM lessons WHERE lessons MATCH ?"
-                " ORDER BY rank, rowid LIMIT ?"
-            )
-            found = self._db.execute(sql, (wanted, k)).fetchall()
-            return sorted(
-                ((self._by_row[row], score) for row, score in found),
-                key=lambda hit: (-hit[1], hit[0]),
-            )
+            held = np.concatenate([places for places, _ in shares])
+            added = np.concatenate([scores for _, scores in shares])
+            scores = np.bincount(held, added, len(self._contents)).astype(np.float64, copy=False)
+            found = np.flatnonzero(scores)
+            if len(found) > k:
+                found = _best(found, scores[found], k)
+            hits = [(-scores[p], self._contents[p]) for p in found.tolist()]
+            return [(content, -float(score)) for score, content in sorted(hits)]
 
     def close(self) -> None:
         """Let the table go."""
@@ -114,12 +133,48 @@ class Lexical:
                 chosen.append(word)
         return chosen[:_TERMS]
 
+    def _share(self, word: str) -> tuple[Places, Floats]:
+        import numpy as np
+
+        known = self._shares.get(word)
+        if known is None:
+            if self._kept > _KEPT:
+                self._forget()
+            sql = "SELECT rowid, -rank FROM lessons WHERE lessons MATCH ? ORDER BY rowid"
+            found = self._db.execute(sql, (_quoted(word),)).fetchall()
+            rows = np.array([row for row, _ in found], dtype=np.int64)
+            scores = np.array([score for _, score in found], dtype=np.float64)
+            known = self._shares[word] = (np.searchsorted(self._rows(), rows), scores)
+            self._kept += len(found)
+        return known
+
+    def _rows(self) -> Places:
+        import numpy as np
+
+        if self._numbers is None:
+            self._numbers = np.fromiter(map(_row, self._contents), np.int64, len(self._contents))
+        return self._numbers
+
+    def _forget(self) -> None:
+        self._shares.clear()
+        self._kept, self._numbers = 0, None
+
     def _count(self, word: str) -> int:
         known = self._counts.get(word)
         if known is None:
             sql = "SELECT count(*) FROM lessons WHERE lessons MATCH ?"
             known = self._counts[word] = self._db.execute(sql, (_quoted(word),)).fetchone()[0]
         return known
+
+
+def _best(places: Places, scores: Floats, k: int) -> Places:
+    """Those of the `k` best of more `scores`; of equal ones the first."""
+    import numpy as np
+
+    edge = np.partition(scores, len(scores) - k)[len(scores) - k]
+    above = places[scores > edge]
+    found: Places = np.concatenate([above, places[scores == edge][: k - len(above)]])
+    return found
 
 
 def _row(content: str) -> int:

@@ -125,7 +125,7 @@ class Nearest:
 
     def vectors(self, items: Sequence[Item]) -> Matrix:
         """A row for each item of a prepared shelf."""
-        return self._exact.vectors([Key(item.lesson.scope, item.content) for item in items])
+        return self._exact.vectors([(item.lesson.scope, item.content) for item in items])
 
     @property
     def far(self) -> Follower | None:

@@ -91,8 +91,12 @@ class Shelf:
         self.items = sorted(items, key=lambda item: (_place(item.lesson, spec), item.age))
         self.by_id = {item.lesson.id: item for item in self.items}
         self.by_content: dict[str, list[Item]] = {}
+        """Those that say the same stand by id."""
         for item in self.items:
             self.by_content.setdefault(item.content, []).append(item)
+        for same in self.by_content.values():
+            if len(same) > 1:
+                same.sort(key=lambda item: item.lesson.id)
         self.conditional = [item for item in self.items if not item.general]
         general = [item for item in self.items if item.general]
         self.general_tokens = sum(item.tokens for item in general)

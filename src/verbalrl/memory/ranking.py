@@ -7,7 +7,7 @@ with one weak channel they made the good one worse (R@5 .76 → .59).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Standing = tuple[float, float]
 
+PARTS = ("cosine", "bm25", "effect", "recency", "support")
+"""What a score is the sum of."""
 CANDIDATES = 64
 """Of each channel, so many lessons are scored; the others follow in their fixed order."""
 _BM25_BESIDE_COSINE = 0.1
@@ -42,18 +44,20 @@ class Ranking:
     def __init__(
         self,
         items: Sequence[Item] = (),
-        parts: Mapping[str, Floats] | None = None,
+        parts: Floats | None = None,
         vectors: Any = None,
     ) -> None:
         self.items = items
-        self._parts, self._vectors = parts or {}, vectors
+        self._parts, self._vectors = parts, vectors
+        """A row for each of `PARTS`, a column for each item."""
 
     @cached_property
     def scores(self) -> Floats:
         """The sum of its parts for each of them."""
         import numpy as np
 
-        found: Floats = np.sum(list(self._parts.values()), axis=0).round(_DIGITS)
+        parts = np.zeros((len(PARTS), 0)) if self._parts is None else self._parts
+        found: Floats = parts.sum(axis=0).round(_DIGITS)
         return found
 
     @cached_property
@@ -64,7 +68,12 @@ class Ranking:
 
     def parts(self, place: int) -> dict[str, float]:
         """What the score of one of them is the sum of."""
-        return {name: float(values[place]) for name, values in self._parts.items()}
+        return dict(zip(PARTS, self._columns[place], strict=True))
+
+    @cached_property
+    def _columns(self) -> list[list[float]]:
+        found: list[list[float]] = [] if self._parts is None else self._parts.T.tolist()
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +91,7 @@ def rank(
     candidates: Sequence[Item],
     vectors: Matrix,
     found: Channels,
-    standing: Callable[[Item], Standing],
+    standings: Sequence[Standing],
     effects: Mapping[str, float] | None = None,
 ) -> Ranking:
     """The ranking of `candidates`, which must stand in the order of (content, lesson id).
@@ -91,27 +100,26 @@ def rank(
         candidates: What was found in either channel.
         vectors: A row of length 1 for each.
         found: The situation in both channels.
-        standing: What speaks for a lesson in any situation; see `standing_of`.
+        standings: What speaks for each in any situation; see `standing_of`.
         effects: By content, the measured effect in -1…1; without one it counts 0.
     """
     import numpy as np
 
     cosines = vectors.astype(np.float64) @ found.vector.astype(np.float64)
     top = max(found.words.values(), default=0.0) or 1.0
-    shares = np.array([found.words.get(item.content, 0.0) for item in candidates]) / top
-    known = effects or {}
-    measured = np.array([known.get(item.content, 0.0) for item in candidates])
-    stands = np.array([standing(item) for item in candidates])
-    parts = {
-        "cosine": cosines if found.semantic else _HASH_BESIDE_BM25 * cosines,
-        "bm25": _BM25_BESIDE_COSINE * shares if found.semantic else shares,
-        "effect": _EFFECT * measured,
-        "recency": stands[:, 0],
-        "support": stands[:, 1],
-    }
+    contents, known = [item.content for item in candidates], effects or {}
+    parts = np.zeros((len(PARTS), len(candidates)))
+    parts[0] = cosines if found.semantic else _HASH_BESIDE_BM25 * cosines
+    parts[1] = [found.words.get(content, 0.0) for content in contents]
+    parts[1] /= top
+    if found.semantic:
+        parts[1] *= _BM25_BESIDE_COSINE
+    if known:
+        parts[2] = [known.get(content, 0.0) for content in contents]
+        parts[2] *= _EFFECT
+    parts[3:] = np.array(standings).reshape(-1, 2).T
     # Rounded, so that the last bits of a sum, which differ between machines, decide nothing.
-    rounded = {name: values.round(_DIGITS) + 0.0 for name, values in parts.items()}
-    return Ranking(candidates, rounded, vectors)
+    return Ranking(candidates, parts.round(_DIGITS) + 0.0, vectors)
 
 
 def standing_of(lesson: Lesson, newest: Mapping[str, int]) -> Standing:

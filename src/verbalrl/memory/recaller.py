@@ -7,7 +7,7 @@ statistics, the vectors. What is kept between prompts only saves making it again
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from .._logging import get_logger
@@ -129,7 +129,7 @@ class Recaller:
         if not items:
             return Ranking()
         channels = Channels(vector, self.embedder.semantic, words)
-        return rank(items, self.nearest.vectors(items), channels, _standing(shelf))
+        return rank(items, self.nearest.vectors(items), channels, _standings(shelf, items))
 
     async def vector(self, text: str) -> Vector:
         """The vector of a situation."""
@@ -185,24 +185,19 @@ class Recaller:
         return self._tables.pop(key)[1] if off < len(wanted) / 2 else None
 
 
-def _standing(shelf: Shelf) -> Callable[[Item], Standing]:
+def _standings(shelf: Shelf, items: Iterable[Item]) -> list[Standing]:
     """Found out once for each lesson of a shelf."""
-    known, newest = shelf.standing, shelf.revisions
-
-    def standing(item: Item) -> Standing:
-        found = known.get(item.lesson.id)
-        if found is None:
-            found = known[item.lesson.id] = standing_of(item.lesson, newest)
-        return found
-
-    return standing
+    known, lessons = shelf.standing, [item.lesson for item in items]
+    for lesson in lessons:
+        if lesson.id not in known:
+            known[lesson.id] = standing_of(lesson, shelf.revisions)
+    return [known[lesson.id] for lesson in lessons]
 
 
 def _candidates(shelf: Shelf, words: Iterable[str], near: Iterable[Hit]) -> list[Item]:
     """The lessons found in either channel, in the order of (content, id)."""
-    contents = {*words, *(hit.content for hit in near)}
-    items = [item for content in contents for item in shelf.by_content.get(content, ())]
-    return sorted(items, key=lambda item: (item.content, item.lesson.id))
+    contents = sorted({*words, *[hit.content for hit in near]})
+    return [item for content in contents for item in shelf.by_content.get(content, ())]
 
 
 K = TypeVar("K")
