@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from .embed import Matrix, Vector
+
+    Places = NDArray[np.signedinteger[Any]]
 
 
 class Key(NamedTuple):
@@ -28,6 +33,14 @@ class Hit(NamedTuple):
     scope: str
     content: str
     score: float
+
+
+class Slots(NamedTuple):
+    """Where rows are in an `ExactIndex`: the number of each one's scope, and its row there."""
+
+    scopes: list[str]
+    numbers: Places
+    rows: Places
 
 
 class Index(Protocol):
@@ -95,18 +108,29 @@ class ExactIndex:
         block = self._scopes.get(key.scope)
         return block is not None and key.content in block.places
 
-    def vectors(self, keys: Sequence[tuple[str, str]]) -> Matrix:
-        """The vectors of rows by (scope, content); all must be there."""
+    def slots(self, keys: Sequence[Key]) -> Slots:
+        """Where the rows of `keys` are, until one is deleted; all must be there."""
         import numpy as np
 
-        if not keys:
-            return np.zeros((0, 0), dtype=np.float32)
-        blocks = self._scopes
-        if len({scope for scope, _ in keys}) == 1:
-            block = blocks[keys[0][0]]
-            one: Matrix = block.rows.take([block.places[content] for _, content in keys], axis=0)
+        scopes = list(dict.fromkeys(key.scope for key in keys))
+        numbers = {scope: n for n, scope in enumerate(scopes)}
+        rows = [self._scopes[key.scope].places[key.content] for key in keys]
+        return Slots(scopes, np.array([numbers[key.scope] for key in keys]), np.array(rows))
+
+    def vectors(self, slots: Slots, places: Sequence[int]) -> Matrix:
+        """The vectors of those of `slots` that `places` names."""
+        import numpy as np
+
+        matrices = [self._scopes[scope].rows for scope in slots.scopes]
+        rows = slots.rows[places]
+        if len(matrices) == 1:
+            one: Matrix = matrices[0].take(rows, axis=0)
             return one
-        return np.stack([blocks[s].rows[blocks[s].places[c]] for s, c in keys])
+        found = np.empty((len(rows), matrices[0].shape[1]), dtype=np.float32)
+        numbers = slots.numbers[places]
+        for n, matrix in enumerate(matrices):
+            found[numbers == n] = matrix[rows[numbers == n]]
+        return found
 
     def count(self) -> int:
         """How many rows it holds."""

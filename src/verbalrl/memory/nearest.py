@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from .._logging import get_logger
 from ..errors import ModelError, StorageError
@@ -17,8 +17,8 @@ from ..records import Usage
 from ..store import Store
 from .embed import Embedder, fingerprint
 from .following import Follower
-from .index import ExactIndex, Hit, Key
-from .pool import Item, Shelf
+from .index import ExactIndex, Hit, Key, Slots
+from .pool import Shelf
 
 if TYPE_CHECKING:
     from .embed import Matrix, Vector
@@ -90,7 +90,7 @@ class Nearest:
         self._cache = VectorCache(store, embedder)
         self._exact = ExactIndex()
         self._far = Follower.of(index, store, self._cache)
-        self._prepared: WeakSet[Shelf] = WeakSet()
+        self._prepared: WeakKeyDictionary[Shelf, Slots] = WeakKeyDictionary()
         self._turn = asyncio.Lock()
 
     async def prepare(self, shelf: Shelf) -> Usage:
@@ -105,7 +105,8 @@ class Nearest:
                 rows, paid = await self._cache.rows(texts)
                 places = {content: n for n, content in enumerate(texts)}
                 self._exact.upsert(missing, rows[[places[key.content] for key in missing]])
-            self._prepared.add(shelf)
+            keys = [Key(item.lesson.scope, item.content) for item in shelf.ordered]
+            self._prepared[shelf] = self._exact.slots(keys)
         return paid
 
     async def search(self, shelf: Shelf, vector: Vector, k: int) -> list[Hit]:
@@ -123,9 +124,9 @@ class Nearest:
                 return seen[:k]
             asked *= 4
 
-    def vectors(self, items: Sequence[Item]) -> Matrix:
-        """A row for each item of a prepared shelf."""
-        return self._exact.vectors([(item.lesson.scope, item.content) for item in items])
+    def vectors(self, shelf: Shelf, places: Sequence[int]) -> Matrix:
+        """The rows of items of a prepared shelf, by their places in its order."""
+        return self._exact.vectors(self._prepared[shelf], places)
 
     @property
     def far(self) -> Follower | None:

@@ -9,10 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
 
 from ..records import GuidanceSpec, Lesson, LessonBody, LessonKind, Origin, Outcome, Status
 from .applies import is_conditional
 from .embed import text_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
 
 STABLE_SHARE = 0.5
 """Of the budget, at most, for the stable block."""
@@ -102,8 +109,8 @@ class Shelf:
         self.general_tokens = sum(item.tokens for item in general)
         self.untrusted_tokens = sum(item.tokens for item in general if item.untrusted)
         self.least_tokens = min((item.tokens for item in self.items), default=0)
-        self.standing: dict[str, tuple[float, float]] = {}
-        """By lesson id; for whoever ranks."""
+        self.standing: Floats | None = None
+        """A row for each of `ordered`; for whoever ranks."""
         self._stable: dict[tuple[int, int], tuple[Item, ...]] = {}
 
     @classmethod
@@ -122,6 +129,17 @@ class Shelf:
                 same = old is not None and old.lesson is lesson
                 found.append(old if old is not None and same else Item.of(lesson))
         return cls(found, spec, apart)
+
+    @cached_property
+    def ordered(self) -> list[Item]:
+        """All items in the order in which candidates stand, that of (content, id)."""
+        return [item for content in sorted(self.by_content) for item in self.by_content[content]]
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """By content, where the first item that says it stands in `ordered`."""
+        count = len(self.ordered)
+        return {item.content: count - n for n, item in enumerate(reversed(self.ordered), start=1)}
 
     @cached_property
     def texts(self) -> dict[str, str]:

@@ -91,7 +91,7 @@ def rank(
     candidates: Sequence[Item],
     vectors: Matrix,
     found: Channels,
-    standings: Sequence[Standing],
+    standings: Floats,
     effects: Mapping[str, float] | None = None,
 ) -> Ranking:
     """The ranking of `candidates`, which must stand in the order of (content, lesson id).
@@ -100,7 +100,7 @@ def rank(
         candidates: What was found in either channel.
         vectors: A row of length 1 for each.
         found: The situation in both channels.
-        standings: What speaks for each in any situation; see `standing_of`.
+        standings: A row for each: what speaks for it in any situation, as `standing_of` says.
         effects: By content, the measured effect in -1…1; without one it counts 0.
     """
     import numpy as np
@@ -117,7 +117,7 @@ def rank(
     if known:
         parts[2] = [known.get(content, 0.0) for content in contents]
         parts[2] *= _EFFECT
-    parts[3:] = np.array(standings).reshape(-1, 2).T
+    parts[3:] = standings.T
     # Rounded, so that the last bits of a sum, which differ between machines, decide nothing.
     return Ranking(candidates, parts.round(_DIGITS) + 0.0, vectors)
 

@@ -18,12 +18,13 @@ from .embed import Embedder, HashEmbedder
 from .index import Hit
 from .lexical import Lexical
 from .nearest import Nearest
-from .pool import Item, Pool, Shelf
-from .ranking import CANDIDATES, Channels, Ranking, Standing, rank, standing_of
+from .pool import Pool, Shelf
+from .ranking import CANDIDATES, Channels, Ranking, rank, standing_of
 from .recall import overflows, recall
 
 if TYPE_CHECKING:
     from .embed import Vector
+    from .pool import Floats
 
 T = TypeVar("T")
 
@@ -125,11 +126,12 @@ class Recaller:
             vector = await asker.vector(text)
         words = dict(self._words(shelf).search(situation, CANDIDATES))
         near = await self.nearest.search(shelf, vector, CANDIDATES)
-        items = _candidates(shelf, words, near)
-        if not items:
+        places = _candidates(shelf, words, near)
+        if not places:
             return Ranking()
+        items = [shelf.ordered[place] for place in places]
         channels = Channels(vector, self.embedder.semantic, words)
-        return rank(items, self.nearest.vectors(items), channels, _standings(shelf, items))
+        return rank(items, self.nearest.vectors(shelf, places), channels, _standings(shelf)[places])
 
     async def vector(self, text: str) -> Vector:
         """The vector of a situation."""
@@ -185,19 +187,25 @@ class Recaller:
         return self._tables.pop(key)[1] if off < len(wanted) / 2 else None
 
 
-def _standings(shelf: Shelf, items: Iterable[Item]) -> list[Standing]:
-    """Found out once for each lesson of a shelf."""
-    known, lessons = shelf.standing, [item.lesson for item in items]
-    for lesson in lessons:
-        if lesson.id not in known:
-            known[lesson.id] = standing_of(lesson, shelf.revisions)
-    return [known[lesson.id] for lesson in lessons]
+def _standings(shelf: Shelf) -> Floats:
+    """Found out once for a shelf."""
+    import numpy as np
+
+    if shelf.standing is None:
+        newest = shelf.revisions
+        shelf.standing = np.array([standing_of(item.lesson, newest) for item in shelf.ordered])
+    return shelf.standing
 
 
-def _candidates(shelf: Shelf, words: Iterable[str], near: Iterable[Hit]) -> list[Item]:
-    """The lessons found in either channel, in the order of (content, id)."""
-    contents = sorted({*words, *[hit.content for hit in near]})
-    return [item for content in contents for item in shelf.by_content.get(content, ())]
+def _candidates(shelf: Shelf, words: Iterable[str], near: Iterable[Hit]) -> list[int]:
+    """The places of the lessons found in either channel, in their order."""
+    known = shelf.places
+    contents = {*words, *[hit.content for hit in near]}
+    found = sorted([known[content] for content in contents if content in known])
+    if len(known) < len(shelf.ordered):
+        said = [(place, shelf.ordered[place].content) for place in found]
+        found = [first + n for first, c in said for n in range(len(shelf.by_content[c]))]
+    return found
 
 
 K = TypeVar("K")
