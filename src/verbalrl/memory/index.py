@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .embed import Matrix, Vector
 
     Places = NDArray[np.signedinteger[Any]]
+    Floats = NDArray[np.floating[Any]]
 
 
 class Key(NamedTuple):
@@ -117,6 +118,22 @@ class ExactIndex:
         rows = [self._scopes[key.scope].places[key.content] for key in keys]
         return Slots(scopes, np.array([numbers[key.scope] for key in keys]), np.array(rows))
 
+    def nearest(self, slots: Slots, vector: Vector, k: int) -> list[int]:
+        """Which `k` of `slots` are nearest; of equally near ones the first. Not in their order."""
+        import numpy as np
+
+        with self._lock:
+            blocks = [self._scopes[scope].scores(vector) for scope in slots.scopes]
+        if len(blocks) == 1:
+            scores = blocks[0][slots.rows]
+        else:
+            scores = np.empty(len(slots.rows), dtype=np.float32)
+            for n, found in enumerate(blocks):
+                here = slots.numbers == n
+                scores[here] = found[slots.rows[here]]
+        places: list[int] = best(scores, k).tolist()
+        return places
+
     def vectors(self, slots: Slots, places: Sequence[int]) -> Matrix:
         """The vectors of those of `slots` that `places` names."""
         import numpy as np
@@ -179,6 +196,9 @@ class _Block:
             self.places[last] = place
             self.rows[place] = self.rows[len(self.contents)]
 
+    def scores(self, vector: Vector) -> Vector:
+        return _dots(self.rows[: len(self.contents)], vector)
+
     def nearest(self, vector: Vector, k: int) -> list[tuple[str, float]]:
         """The best `k`, and all that tie with the last of them."""
         import numpy as np
@@ -186,7 +206,7 @@ class _Block:
         count = len(self.contents)
         if count == 0 or k < 1:
             return []
-        scores = _dots(self.rows[:count], vector)
+        scores = self.scores(vector)
         if k >= count:
             places = np.arange(count)
         else:
@@ -195,6 +215,19 @@ class _Block:
         contents = self.contents
         found = zip(places.tolist(), scores[places].tolist(), strict=True)
         return [(contents[place], score) for place, score in found]
+
+
+def best(scores: Floats, k: int) -> Places:
+    """The places of the `k` largest; of equal ones the first. In no order."""
+    import numpy as np
+
+    if k >= len(scores):
+        return np.arange(len(scores))
+    if k < 1:
+        return np.arange(0)
+    edge = np.partition(scores, len(scores) - k)[len(scores) - k]
+    above = np.flatnonzero(scores > edge)
+    return np.concatenate([above, np.flatnonzero(scores == edge)[: k - len(above)]])
 
 
 def _dots(rows: Matrix, vector: Vector) -> Vector:

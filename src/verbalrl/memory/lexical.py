@@ -14,16 +14,13 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .conditions import STOP_WORDS, words_of
+from .index import best
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Places = NDArray[np.signedinteger[Any]]
-    Floats = NDArray[np.float64]
+    from .index import Floats, Places
 
 FREQUENT_SHARE = 0.1
 """A word in more of the texts than this is left out: it costs most and says least."""
@@ -108,10 +105,10 @@ class Lexical:
             added = np.concatenate([scores for _, scores in shares])
             scores = np.bincount(held, added, len(self._contents)).astype(np.float64, copy=False)
             found = np.flatnonzero(scores)
-            if len(found) > k:
-                found = _best(found, scores[found], k)
-            hits = [(-scores[p], self._contents[p]) for p in found.tolist()]
-            return [(content, -float(score)) for score, content in sorted(hits)]
+            found = found[best(scores[found], k)]
+            pairs = zip((-scores[found]).tolist(), found.tolist(), strict=True)
+            hits = sorted([(score, self._contents[place]) for score, place in pairs])
+            return [(content, -score) for score, content in hits]
 
     def close(self) -> None:
         """Let the table go."""
@@ -165,16 +162,6 @@ class Lexical:
             sql = "SELECT count(*) FROM lessons WHERE lessons MATCH ?"
             known = self._counts[word] = self._db.execute(sql, (_quoted(word),)).fetchone()[0]
         return known
-
-
-def _best(places: Places, scores: Floats, k: int) -> Places:
-    """Those of the `k` best of more `scores`; of equal ones the first."""
-    import numpy as np
-
-    edge = np.partition(scores, len(scores) - k)[len(scores) - k]
-    above = places[scores > edge]
-    found: Places = np.concatenate([above, places[scores == edge][: k - len(above)]])
-    return found
 
 
 def _row(content: str) -> int:

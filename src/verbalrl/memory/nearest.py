@@ -17,7 +17,7 @@ from ..records import Usage
 from ..store import Store
 from .embed import Embedder, fingerprint
 from .following import Follower
-from .index import ExactIndex, Hit, Key, Slots
+from .index import ExactIndex, Key, Slots
 from .pool import Shelf
 
 if TYPE_CHECKING:
@@ -109,20 +109,13 @@ class Nearest:
             self._prepared[shelf] = self._exact.slots(keys)
         return paid
 
-    async def search(self, shelf: Shelf, vector: Vector, k: int) -> list[Hit]:
-        """At most `k` lessons of a prepared shelf, one hit for each content and scope."""
+    async def search(self, shelf: Shelf, vector: Vector, k: int) -> list[int]:
+        """The places in the order of a prepared shelf of at most `k` of its lessons."""
         if self._far is not None and len(shelf.by_content) >= self._far.scan_below:
             found = await self._far.search(shelf.revisions, vector, k, shelf.by_content)
             if found is not None:
-                return found
-        wanted, asked = min(k, len(shelf.by_content)), k
-        while True:
-            hits = self._exact.search(list(shelf.revisions), vector, asked)
-            # Rows of other branches and revisions are not of this view.
-            seen = [hit for hit in hits if hit.content in shelf.by_content]
-            if len(seen) >= wanted or asked >= self._exact.count():
-                return seen[:k]
-            asked *= 4
+                return [shelf.places[hit.content] for hit in found]
+        return self._exact.nearest(self._prepared[shelf], vector, k)
 
     def vectors(self, shelf: Shelf, places: Sequence[int]) -> Matrix:
         """The rows of items of a prepared shelf, by their places in its order."""

@@ -15,7 +15,6 @@ from ..prompts import PromptLibrary
 from ..records import Guidance, GuidanceSpec, Lesson, Usage
 from ..store import Store
 from .embed import Embedder, HashEmbedder
-from .index import Hit
 from .lexical import Lexical
 from .nearest import Nearest
 from .pool import Pool, Shelf
@@ -197,15 +196,15 @@ def _standings(shelf: Shelf) -> Floats:
     return shelf.standing
 
 
-def _candidates(shelf: Shelf, words: Iterable[str], near: Iterable[Hit]) -> list[int]:
+def _candidates(shelf: Shelf, words: Iterable[str], near: Iterable[int]) -> list[int]:
     """The places of the lessons found in either channel, in their order."""
-    known = shelf.places
-    contents = {*words, *[hit.content for hit in near]}
-    found = sorted([known[content] for content in contents if content in known])
-    if len(known) < len(shelf.ordered):
-        said = [(place, shelf.ordered[place].content) for place in found]
-        found = [first + n for first, c in said for n in range(len(shelf.by_content[c]))]
-    return found
+    known, ordered = shelf.places, shelf.ordered
+    found = {*[known[content] for content in words], *near}
+    if len(known) < len(ordered):
+        # With each of them all that say the same, in whichever scope.
+        said = {ordered[place].content for place in found}
+        found = {known[c] + n for c in said for n in range(len(shelf.by_content[c]))}
+    return sorted(found)
 
 
 K = TypeVar("K")
