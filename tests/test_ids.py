@@ -6,13 +6,19 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verbalrl.ids import content_hash, normalised
+from verbalrl.ids import content_hash, normalised, sha256_json
 
 
 @given(st.text(max_size=40) | st.text(" \t\n.;,!aB\x1c\u2003ﬁẞ", max_size=20))
 def test_normalised_folds_case_width_white_space_and_ends(text: str) -> None:
     folded = unicodedata.normalize("NFKC", text).casefold()
     assert normalised(text) == re.sub(r"\s+", " ", folded).strip(" .;,!")
+
+
+@given(st.dictionaries(st.text(max_size=5), st.text(max_size=20), max_size=5))
+def test_a_content_hash_is_that_of_canonical_json(fields: dict[str, str]) -> None:
+    said = {name: text for name, value in fields.items() if (text := normalised(value))}
+    assert content_hash(fields) == sha256_json(said)[:32]
 
 
 def test_empty_fields_do_not_count() -> None:

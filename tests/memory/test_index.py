@@ -125,6 +125,20 @@ def test_reset_leaves_nothing_and_it_can_be_used_again(index: Index) -> None:
     ]
 
 
+def test_places_of_a_view_are_ranked_over_its_scopes_alone() -> None:
+    index = ExactIndex()
+    index.upsert([*keys("s", 6), *keys("t", 6), *keys("other", 6)], rows(*[1, 2, 3, 4, 5, 6] * 3))
+    view = [Key("t", f"{3:032x}"), Key("s", f"{0:032x}"), Key("s", f"{3:032x}")]
+    slots = index.slots(view)
+    assert sorted(index.nearest(slots, vector(4), 2)) == [0, 2]
+    assert index.nearest(slots, vector(4), 1) == [0]
+    assert sorted(index.nearest(slots, vector(4), 9)) == [0, 1, 2]
+    assert index.nearest(slots, vector(4), 0) == []
+    np.testing.assert_array_equal(index.vectors(slots, [1, 0]), rows(1, 4))
+    alone = index.slots(keys("s", 6))
+    np.testing.assert_array_equal(index.vectors(alone, [5, 0]), rows(6, 1))
+
+
 def test_closing_twice_is_fine(index: Index) -> None:
     index.upsert(keys("s", 1), rows(0))
     index.close()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,3 +57,30 @@ def test_a_table_brought_forward_scores_like_a_fresh_one(
     fresh = Lexical(keyed(*reversed(stages[-1])))
     assert table.search(query, 5) == fresh.search(query, 5)
     assert table.search(query, 100)[:5] == fresh.search(query, 5)
+
+
+@given(TEXTS, st.lists(WORDS, min_size=1, max_size=6, unique=True), st.integers(1, 12))
+@settings(max_examples=60)
+def test_scores_are_to_the_last_bit_those_of_one_query_of_fts5(
+    texts: list[str], words: list[str], k: int
+) -> None:
+    table = Lexical(keyed(*texts))
+    asked = table._terms(" ".join(words))
+    found = table._db.execute(
+        "SELECT rowid, -rank FROM lessons WHERE lessons MATCH ? ORDER BY rank, rowid LIMIT ?",
+        (" OR ".join(f'"{word}"' for word in asked) or '""', k),
+    )
+    rows = [(int(content[:15], 16), score) for content, score in table.search(" ".join(words), k)]
+    assert rows == found.fetchall()
+
+
+def test_what_words_add_is_forgotten_where_it_is_too_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("verbalrl.memory.lexical._KEPT", 2)
+    texts = keyed(*(f"lamp{n} door{n % 3} goat{n % 4}" for n in range(40)))
+    table, roomy = Lexical(texts), Lexical(texts)
+    for n in range(40):
+        query = f"lamp{n} door{n % 3} goat{n % 4}"
+        assert table.search(query, 5) == roomy.search(query, 5)
+        assert table._kept <= 2 + 4 * 40

@@ -104,19 +104,20 @@ class ExactIndex:
         found.sort()
         return [Hit(scope, content, -score) for score, content, scope in found[: max(k, 0)]]
 
-    def has(self, key: Key) -> bool:
-        """Whether it holds that row."""
-        block = self._scopes.get(key.scope)
-        return block is not None and key.content in block.places
+    def has(self, key: tuple[str, str]) -> bool:
+        """Whether it holds the row of that (scope, content)."""
+        block = self._scopes.get(key[0])
+        return block is not None and key[1] in block.places
 
-    def slots(self, keys: Sequence[Key]) -> Slots:
-        """Where the rows of `keys` are, until one is deleted; all must be there."""
+    def slots(self, keys: Sequence[tuple[str, str]]) -> Slots:
+        """Where rows are by (scope, content), until one is deleted; all must be there."""
         import numpy as np
 
-        scopes = list(dict.fromkeys(key.scope for key in keys))
+        scopes = list(dict.fromkeys([scope for scope, _ in keys]))
         numbers = {scope: n for n, scope in enumerate(scopes)}
-        rows = [self._scopes[key.scope].places[key.content] for key in keys]
-        return Slots(scopes, np.array([numbers[key.scope] for key in keys]), np.array(rows))
+        rows = [self._scopes[scope].places[content] for scope, content in keys]
+        numbered = [numbers[scope] for scope, _ in keys]
+        return Slots(scopes, np.array(numbered, dtype=np.int64), np.array(rows, dtype=np.int64))
 
     def nearest(self, slots: Slots, vector: Vector, k: int) -> list[int]:
         """Which `k` of `slots` are nearest; of equally near ones the first. Not in their order."""

@@ -49,7 +49,7 @@ class Lexical:
         self._db.execute(_TABLE)
         self._texts: dict[str, str] = {}
         self._contents: list[str] = []
-        """In the order of their rows; a text's place is where it stands here."""
+        """Sorted, which is the order of their rows; a text's place is where it stands here."""
         self._counts: dict[str, int] = {}
         self._shares: dict[str, tuple[Places, Floats]] = {}
         """By word, the places of the texts that hold it and what it adds to their scores."""
@@ -89,7 +89,7 @@ class Lexical:
                 del self._texts[content]
             for content in new:
                 self._texts[content] = texts[content]
-            self._contents = sorted(self._texts, key=_row)
+            self._contents = sorted(self._texts)
             self._counts.clear()
             self._forget()
 

@@ -7,7 +7,7 @@ answer; an index outside the store, where one is asked for, may answer for large
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -18,7 +18,7 @@ from ..store import Store
 from .embed import Embedder, fingerprint
 from .following import Follower
 from .index import ExactIndex, Key, Slots
-from .pool import Shelf
+from .pool import Item, Shelf
 
 if TYPE_CHECKING:
     from .embed import Matrix, Vector
@@ -98,15 +98,16 @@ class Nearest:
         if shelf in self._prepared:
             return Usage()
         async with self._turn:
-            missing = [key for key in _keys(shelf) if not self._exact.has(key)]
+            missing = [
+                Key(*key) for key in dict.fromkeys(_keys(shelf.items)) if not self._exact.has(key)
+            ]
             paid = Usage()
             if missing:
                 texts = {key.content: shelf.texts[key.content] for key in missing}
                 rows, paid = await self._cache.rows(texts)
                 places = {content: n for n, content in enumerate(texts)}
                 self._exact.upsert(missing, rows[[places[key.content] for key in missing]])
-            keys = [Key(item.lesson.scope, item.content) for item in shelf.ordered]
-            self._prepared[shelf] = self._exact.slots(keys)
+            self._prepared[shelf] = self._exact.slots(_keys(shelf.ordered))
         return paid
 
     async def search(self, shelf: Shelf, vector: Vector, k: int) -> list[int]:
@@ -138,5 +139,5 @@ class Nearest:
             self._far.close()
 
 
-def _keys(shelf: Shelf) -> list[Key]:
-    return list(dict.fromkeys(Key(x.lesson.scope, x.content) for x in shelf.items))
+def _keys(items: Iterable[Item]) -> list[tuple[str, str]]:
+    return [(item.lesson.scope, item.content) for item in items]

@@ -110,7 +110,7 @@ class Shelf:
         self.untrusted_tokens = sum(item.tokens for item in general if item.untrusted)
         self.least_tokens = min((item.tokens for item in self.items), default=0)
         self.standing: Floats | None = None
-        """A row for each of `ordered`; for whoever ranks."""
+        """A row for each of `ordered`, of nan until it is found out; for whoever ranks."""
         self._stable: dict[tuple[int, int], tuple[Item, ...]] = {}
 
     @classmethod

@@ -130,7 +130,7 @@ class Recaller:
             return Ranking()
         items = [shelf.ordered[place] for place in places]
         channels = Channels(vector, self.embedder.semantic, words)
-        return rank(items, self.nearest.vectors(shelf, places), channels, _standings(shelf)[places])
+        return rank(items, self.nearest.vectors(shelf, places), channels, _standings(shelf, places))
 
     async def vector(self, text: str) -> Vector:
         """The vector of a situation."""
@@ -186,14 +186,17 @@ class Recaller:
         return self._tables.pop(key)[1] if off < len(wanted) / 2 else None
 
 
-def _standings(shelf: Shelf) -> Floats:
-    """Found out once for a shelf."""
+def _standings(shelf: Shelf, places: Sequence[int]) -> Floats:
+    """Found out once for each lesson of a shelf."""
     import numpy as np
 
     if shelf.standing is None:
-        newest = shelf.revisions
-        shelf.standing = np.array([standing_of(item.lesson, newest) for item in shelf.ordered])
-    return shelf.standing
+        shelf.standing = np.full((len(shelf.ordered), 2), np.nan)
+    found: Floats = shelf.standing[places]
+    for n in np.flatnonzero(np.isnan(found[:, 0])).tolist():
+        lesson = shelf.ordered[places[n]].lesson
+        found[n] = shelf.standing[places[n]] = standing_of(lesson, shelf.revisions)
+    return found
 
 
 def _candidates(shelf: Shelf, words: Iterable[str], near: Iterable[int]) -> list[int]:
