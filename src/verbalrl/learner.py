@@ -37,6 +37,7 @@ from .execution import (
     servers_of,
     streams_of,
     taken_back,
+    starting,
 )
 from .lanes import together
 from .methods import Method
@@ -152,7 +153,8 @@ class Learner:
         plan = await self._plan(task, **settings)
         self._config(task, plan, self._limits)
         parts = (self._agent, self._critic, self._curator)
-        return await forecast(Outline(task, plan, *parts, self._limits), self._model())
+        there = starting.inherited(self._store, plan.start, task.id)
+        return await forecast(Outline(task, plan, *parts, self._limits, there), self._model())
 
     def forecast_sync(self, task: Task, **settings: Any) -> Forecast:
         """`forecast` for sync code."""
@@ -272,7 +274,7 @@ class Learner:
             simulated=self._simulated(),
             config=config,
         )
-        parents = _parents(store, plan.start)
+        parents = starting.parents(store, plan.start)
         branches = [
             BranchRecord(
                 id=lane.branch,
@@ -386,9 +388,3 @@ def _answered(simulated: bool) -> str:
     return "was answered by a model for tests" if simulated else "was answered by real models"
 
 
-def _parents(store: Store, start: str | None) -> dict[str, int]:
-    """The revisions at which the branch `start` is pinned."""
-    if start is None:
-        return {}
-    store.branch(start)
-    return {scope: store.revision(start, scope) for scope in store.scopes(start)}

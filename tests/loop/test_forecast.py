@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +12,25 @@ import pytest
 from benchmarks.budget import PRICES, Spender
 from tests.loop.world import pressing, safes
 from verbalrl import Budget, ChatAgent, Learner, Limits, ScriptedModel, load_task
-from verbalrl.errors import ConfigurationError
+from verbalrl.errors import ConfigurationError, StorageError, UnknownNameError
+from verbalrl.memory import give_feedback
 from verbalrl.methods import Method, handbook, reflexion
-from verbalrl.models import OfflineModel
+from verbalrl.models import Model, OfflineModel, Request
+from verbalrl.records import ScopedFeedback
 from verbalrl.stats import smallest_effect
+from verbalrl.store import Store
 
 GRID = ("gridnav-v1", reflexion(trials=3), {"instances": 5})
-TRIAGE = ("triage-v1", handbook(trials=2, round_size=8), {"instances": 6, "train_instances": 12})
+CRITIQUE = {
+    "verdict": "failure",
+    "lessons": [{"step": 1, "when": "Pressed", "instruction": "do not choose green"}],
+}
+FEW = {"instances": 6, "train_instances": 12}
+TRIAGE = ("triage-v1", handbook(trials=2, round_size=8), FEW)
+ASKING = ("triage-v1", handbook(trials=2, round_size=8, votes="expel", condition="model"), FEW)
 
 
-@pytest.mark.parametrize(("name", "method", "settings"), [GRID, TRIAGE])
+@pytest.mark.parametrize(("name", "method", "settings"), [GRID, TRIAGE, ASKING])
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
 def test_a_run_takes_what_was_foretold(
     tmp_path: Path, name: str, method: Method, settings: dict[str, Any], seeds: tuple[int, ...]
@@ -59,6 +70,68 @@ def test_the_plan_itself_is_counted(tmp_path: Path) -> None:
     assert said["arms"]["retry"]["calls"] == [3, 3 * 4 * 3]
     assert said["arms"]["none"]["episodes"] == [3, 3]
     assert said["total"]["episodes"] == [9, 27]
+
+
+def taught(store: Store, count: int) -> None:
+    """The branch main with conditional lessons of a person."""
+    said = [
+        ScopedFeedback(text="", domain=f"the lamp shows {n}", effect=f"Press {n}.")
+        for n in range(count)
+    ]
+    asyncio.run(give_feedback(store, said, scope="safes-v1"))
+
+
+def asking(store: Store, critic: Model, agent: Any = None) -> Learner:
+    method = handbook(trials=1, condition="model")
+    return Learner(agent or pressing("green"), method=method, critic=critic, store=store)
+
+
+def test_asking_whether_lessons_apply_is_counted(store: Store) -> None:
+    task = safes("red", "red", "red", test=["red", "red"], max_steps=3)
+    said: Any = asking(store, ScriptedModel([])).forecast_sync(task, arms=("learned",)).figures
+    # Three attempts with a critique each, one curation, two attempts of which each is asked about.
+    assert said["arms"]["learned"]["calls"] == [3 + 3 + 1 + 2, 3 * 3 + 3 + 1 + 2 * 3 + 2]
+    plain = Learner(pressing("green"), method=handbook(trials=1), critic=ScriptedModel([]))
+    without: Any = plain.forecast_sync(task, arms=("learned",)).figures
+    assert without["arms"]["learned"]["calls"] == [3 + 3 + 1 + 2, 3 * 3 + 3 + 1 + 2 * 3]
+
+
+def test_what_a_run_starts_with_is_counted_and_the_pairs_that_may_be_near(store: Store) -> None:
+    taught(store, 41)
+    task = safes("red", test=["red"], max_steps=1)
+    known: dict[str, Any] = {"start": "main", "arms": ("learned",)}
+    said: Any = asking(store, ScriptedModel([])).forecast_sync(task, **known).figures
+    # One attempt, its critique, one group; 41 lessons take two calls at each of two attempts; and
+    # at most one call on what is near to one of them.
+    assert said["arms"]["learned"]["calls"] == [1 + 1 + 1 + 1 + 4, 1 + 1 + 1 + 1 + 4 + 1]
+    learner = asking(store, ScriptedModel(answered), ChatAgent(ScriptedModel(answered)))
+    tokens: Any = learner.run_sync(task, **known).arms["learned"]["tokens"]
+    assert tokens["recall"]["calls"] == 4
+    assert (
+        sum(t["input"] + t["output"] for t in tokens.values())
+        <= said["arms"]["learned"]["tokens"][1]
+    )
+
+
+def answered(request: Request) -> Any:
+    """Presses green; no lesson applies, and none is learned."""
+    if request.role == "recall":
+        names = re.findall(r"^\[(\d+)\]", request.messages[-1].text, re.M)
+        return dict.fromkeys(names, False)
+    acts = {"thought": "", "action": "green", "lessons_used": []}
+    return {"actor": acts, "critic": CRITIQUE, "curator": {"operations": []}}[request.role]
+
+
+def test_a_branch_that_is_not_there_is_no_start(store: Store, tmp_path: Path) -> None:
+    task = safes("red", test=["red"])
+    with pytest.raises(UnknownNameError, match="nobody"):
+        asking(store, ScriptedModel([])).forecast_sync(task, start="nobody")
+    with pytest.raises(ConfigurationError, match="give store="):
+        Learner(pressing("green"), critic=ScriptedModel([])).forecast_sync(task, start="main")
+    with pytest.raises(StorageError):
+        Learner(pressing("green"), critic=ScriptedModel([]), store=tmp_path / "no").forecast_sync(
+            task, start="main"
+        )
 
 
 def test_costs_follow_the_prices() -> None:

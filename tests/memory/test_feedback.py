@@ -7,18 +7,21 @@ import pytest
 
 from verbalrl.errors import ConfigurationError
 from verbalrl.memory import (
+    Given,
     conditional_lesson,
     export_lines,
     give_feedback,
     import_lessons,
     not_here,
+    read_feedback,
     read_lines,
     recall,
+    revoke,
     shown,
 )
 from verbalrl.prompts import PromptLibrary
 from verbalrl.records import GuidanceSpec, Lesson, Origin, ScopedFeedback, Status
-from verbalrl.store import open_store
+from verbalrl.store import Store, open_store
 from verbalrl.store.reduce import reduce
 
 SAID = ScopedFeedback(
@@ -87,12 +90,80 @@ def test_an_unknown_check_says_what_there_is() -> None:
         made(SAID.replace(check="be nicer"))
 
 
+def give(store: Store, *said: ScopedFeedback) -> tuple[Given, ...]:
+    return asyncio.run(give_feedback(store, said, scope="shop"))
+
+
 def test_feedback_is_stored_once(tmp_path: Path) -> None:
     with open_store(tmp_path / "store", create=True) as store:
-        first = asyncio.run(give_feedback(store, SAID, scope="shop"))
-        again = asyncio.run(give_feedback(store, SAID, scope="shop"))
-        assert first.id == again.id
+        ((first, nothing),) = give(store, SAID)
+        ((again, before),) = give(store, SAID)
+        assert (first.id, nothing) == (again.id, None)
+        assert before == again
         assert [x.body.check for x in store.lessons("main", "shop")] == ["lacks sorry"]
+
+
+def test_what_is_said_again_adds_its_examples_and_its_check(tmp_path: Path) -> None:
+    more = SAID.replace(check="at most 9 words", examples_not=("A price list is torn.",))
+    with open_store(tmp_path / "store", create=True) as store:
+        give(store, SAID)
+        ((lesson, before),) = give(store, more, SAID.replace(check=""))
+        assert before is not None
+        assert (before.version, lesson.version) == (1, 2)
+        assert lesson.body.examples_not == (*SAID.examples_not, *more.examples_not)
+        assert lesson.body.check == "at most 9 words"
+
+
+def test_feedback_approves_what_waits_and_does_not_bring_back_what_was_revoked(
+    tmp_path: Path,
+) -> None:
+    with open_store(tmp_path / "store", create=True) as store:
+        asyncio.run(import_lessons(store, read_lines(export_lines([made()])), "main"))
+        ((lesson, before),) = give(store, SAID)
+        assert before is not None
+        assert (before.status, lesson.status) == (Status.QUARANTINED, Status.ACTIVE)
+        assert lesson.trust is Origin.OPERATOR
+        asyncio.run(revoke(store, lesson=lesson.id))
+        with pytest.raises(ConfigurationError, match="was revoked"):
+            give(store, SAID)
+
+
+def test_all_of_it_or_nothing(tmp_path: Path) -> None:
+    with open_store(tmp_path / "store", create=True) as store:
+        with pytest.raises(ConfigurationError, match="no effect"):
+            give(store, SAID, SAID.replace(effect=""))
+        assert store.lessons("main", "shop") == ()
+        assert len(give(store, SAID, SAID.replace(effect="Wave."))) == 2
+
+
+def test_lines_of_feedback_name_their_scope_or_none() -> None:
+    lines = [
+        '{"domain": "d", "effect": "e", "scope": "shop"}',
+        "",
+        '{"domain": "f", "effect": "g"}',
+    ]
+    found = read_feedback(lines)
+    assert {scope: [x.effect for x in said] for scope, said in found.items()} == {
+        "shop": ["e"],
+        "": ["g"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("[]", "line 2: it: "),
+        ("{", "line 2: it: "),
+        ('{"domain": "d"}', "line 2: effect: "),
+        ('{"domain": "d", "effect": " "}', "line 2: feedback has no effect"),
+        ('{"domain": "d", "effect": "e", "chekc": "x"}', "line 2: chekc: "),
+        ('{"domain": "d", "effect": "e", "check": "x"}', "line 2: the check 'x' is none of"),
+    ],
+)
+def test_a_line_that_is_no_feedback_is_named(line: str, why: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        read_feedback(['{"domain": "d", "effect": "e"}', line])
+    assert str(raised.value).startswith(why)
 
 
 def test_export_and_import_keep_where_a_lesson_does_not_apply(tmp_path: Path) -> None:

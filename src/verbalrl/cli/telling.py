@@ -53,10 +53,19 @@ def tell_lesson(lesson: Lesson, *, shown: int = 3) -> None:
         extras.append(one_line(lesson.name, 48))
     heading(f"{title}  {' · '.join(extras)}")
     say(rule(lesson.body), indent=2)
+    tell_condition(lesson.body)
     for evidence in lesson.evidence[:shown]:
         say(f"from {place(evidence)}", indent=4)
     if len(lesson.evidence) > shown:
         say(f"and {len(lesson.evidence) - shown} more", indent=4)
+
+
+def tell_condition(body: LessonBody) -> None:
+    """Where it does not apply though it looks so, and how an output shows that it was followed."""
+    for example in body.examples_not:
+        say(f"not in: {one_line(example, 160)}", indent=4)
+    if body.check:
+        say(f"check: {one_line(body.check)}", indent=4)
 
 
 def tell_lesson_fully(lesson: Lesson) -> None:

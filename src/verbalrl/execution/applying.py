@@ -4,23 +4,41 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Protocol
 
 from .._logging import get_logger
+from ..agents import AgentHandle
+from ..critics import Critic
+from ..curators import Curator
 from ..errors import EpisodeError, ReplayMismatch
 from ..memory import applies
 from ..models import CallContext, Message, Model, Request
 from ..prompts import PromptLibrary
 from ..records import Lesson
-from .kit import Kit
 
 log = get_logger(__name__)
 ROLE = "recall"
 
 
-def judge_of(kit: Kit) -> Model | None:
+class Parts(Protocol):
+    """Who acts, criticises and curates in a run."""
+
+    @property
+    def agent(self) -> AgentHandle:
+        """Who acts."""
+
+    @property
+    def critic(self) -> Critic | None:
+        """Who criticises."""
+
+    @property
+    def curator(self) -> Curator | None:
+        """Who curates."""
+
+
+def judge_of(parts: Parts) -> Model | None:
     """The model that is asked: the critic's, else the curator's, else the agent's; None: words."""
-    parts = (kit.critic, kit.curator, kit.agent)
-    found = (getattr(part, "model", None) for part in parts)
+    found = (getattr(part, "model", None) for part in (parts.critic, parts.curator, parts.agent))
     return next((model for model in found if isinstance(model, Model)), None)
 
 

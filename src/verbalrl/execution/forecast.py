@@ -17,6 +17,7 @@ from ..critics import Critic
 from ..curators import Curator
 from ..ids import token_estimate
 from ..lanes import Inherited, Place, Stream
+from ..memory import applies
 from ..methods import growth
 from ..models import Price, price_of
 from ..models.prices import PICO
@@ -31,6 +32,7 @@ from ..records import (
     FreezeMemory,
     InstanceView,
     LaneKey,
+    Lesson,
     LessonProposal,
     Observation,
     OpenRound,
@@ -52,20 +54,33 @@ from ..rollout.environments import EnvironmentDoor
 from ..stats import smallest_effect
 from ..tasks import Task
 from ..text import plural
+from .applying import judge_of
 from .plan import RunPlan
 
 GUIDANCE = 1_500
 """Tokens of lessons in a prompt, at most."""
-CRITIC, CURATOR = 1_500, 2_500
+CRITIC, CURATOR, RECALL = 1_500, 2_500, 400
 """Tokens of their prompts without what they are about."""
+CONDITION = (8, 150)
+"""Tokens of the condition of one lesson, with its exceptions: few and many."""
+PAIRS = 1_000
+"""Tokens of the near texts that a merging call is asked about, at most."""
 EVIDENCE = 16_000
 """Tokens of evidence that one call of a curator reads, at most."""
-WRITTEN = {"actor": (20, 300), "critic": (80, 800), "curator": (100, 2_000)}
+WRITTEN = {
+    "actor": (20, 300),
+    "critic": (80, 800),
+    "curator": (100, 2_000),
+    "recall": (5, 400),
+}
 """Tokens of a reply, by role: few and many."""
 ASSUMES = (
     "low: every attempt succeeds at its first step; high: none ever does and each takes all steps",
-    "replies: actor 20-300 tokens, critic 80-800, curator 100-2,000, never more than the output "
-    "cap; no repairs, no retries; calls that an agent or a hook makes beside its own are unknown",
+    "replies: actor 20-300 tokens, critic 80-800, curator 100-2,000, recall 5-400, never more than "
+    "the output cap; no repairs, no retries; calls that an agent or a hook makes beside its own "
+    "are unknown",
+    "recall (condition=model): low: it asks about the conditional lessons that the run starts "
+    "with; high: about every lesson of a full list",
     "smallest effect: paired, 80 % power, two-sided 5 %, (1.96 + 0.84)·sd/√instances, with half of "
     "the attempts solved in both arms, arms independent given the instance, and seeds of one "
     "instance correlated by .5",
@@ -91,6 +106,8 @@ class Outline(NamedTuple):
     critic: Critic | None
     curator: Curator | None
     limits: Limits
+    lessons: tuple[Lesson, ...] = ()
+    """Usable ones of the shared scope that the learning arms start with."""
 
 
 class _Sizes(NamedTuple):
@@ -110,9 +127,13 @@ class _Imagined:
     stopping = False
     lanes_at_once = 64
 
-    def __init__(self, sizes: _Sizes, *, solved: bool, reads: bool) -> None:
-        self.sizes, self.solved = sizes, solved
+    def __init__(self, outline: Outline, sizes: _Sizes, *, solved: bool, reads: bool) -> None:
+        self.sizes, self.scope, self.solved = sizes, outline.task.id, solved
         self.guidance = GUIDANCE if reads and not solved else 0
+        self.lessons = outline.lessons if reads else ()
+        self.judged = judge_of(outline) is not None
+        self.conditional = sum(applies.is_conditional(x) or not solved for x in self.lessons)
+        """Of the shared scope, how many may have a condition that a model is asked about."""
         self.episodes = 0
         self.usage: dict[str, Usage] = {}
 
@@ -146,14 +167,15 @@ class _Imagined:
         return view
 
     def inherited(self, lane: LaneKey, scope: str, /) -> Inherited:
-        """Memory starts empty."""
-        return Inherited(0, ())
+        """What the shared scope starts with; instances start empty."""
+        return Inherited(0, self.lessons if scope == self.scope else ())
 
     def _episode(self, work: RunEpisode, place: Place, key: str) -> Episode:
         sizes, steps = self.sizes, 1 if self.solved else self.sizes.steps
         later = sizes.step * steps * (steps - 1) // 2
         self.episodes += 1
         self._use("actor", steps, steps * (sizes.first + self.guidance) + later)
+        self._recall(work.spec, steps)
         step = Step(n=1, observation=Observation(text="…"), action=Action(text="…"))
         candidate = work.spec.purpose == "candidate"
         return Episode(
@@ -187,9 +209,16 @@ class _Imagined:
     def _commit(self, work: CurateLessons, place: Place, key: str) -> growth.Curated:
         if isinstance(place.view, SharedView):
             groups = -(-len(work.critiques) // work.group)
-            calls = groups if groups < 2 and not work.evidence else groups + 1
+            # One group that has seen all is asked once more where its texts are near a lesson.
+            near = self.conditional > 0 and not self.solved
+            # What inherited lessons rest on may be in another store.
+            shown = bool(work.evidence) and not (self.solved and self.lessons)
+            merges = int(groups > 1 or shown or near)
             evidence = min(EVIDENCE, len(work.critiques) * (self.sizes.step + 200))
-            self._use("curator", calls, calls * (CURATOR + evidence + self.guidance))
+            read = (groups + merges) * (CURATOR + evidence + self.guidance) + near * PAIRS
+            self._use("curator", groups + merges, read)
+            if not self.solved:
+                self.conditional = max(self.conditional, work.max_lessons)
         base = place.view.revision if isinstance(place.view, SharedView) else 0
         commit = Commit(
             id=key,
@@ -199,6 +228,16 @@ class _Imagined:
             critiques=work.critiques,
         )
         return growth.Curated(commit, base, place.view.lessons)
+
+    def _recall(self, spec: EpisodeSpec, steps: int) -> None:
+        """What it takes to ask a model which lessons apply, where a prompt asks for that."""
+        for wanted in spec.guidance.values():
+            if self.judged and wanted.source == "recall" and wanted.condition == "model":
+                times = steps if wanted.recall == "step" else 1
+                calls = times * -(-self.conditional // applies.PER_CALL)
+                each = RECALL + (0 if self.solved else self.sizes.first)
+                conditions = self.conditional * CONDITION[not self.solved]
+                self._use("recall", calls, calls * each + times * conditions)
 
     def _use(self, role: str, calls: int, read: int) -> None:
         written = calls * WRITTEN[role][not self.solved]
@@ -236,7 +275,7 @@ async def _imagined(outline: Outline, arm: str, sizes: _Sizes, *, solved: bool) 
     """One seed of an arm, imagined to its end."""
     plan = outline.plan
     lane, reads = next(found for found in plan.lanes("dry") if found[0].arm == arm)
-    bench = _Imagined(sizes, solved=solved, reads=reads)
+    bench = _Imagined(outline, sizes, solved=solved, reads=reads)
     stream = Stream(lane, plan.arm(arm), bench, outline.task.id, plan.instances_of(arm))
     await stream.run()
     return bench
@@ -273,6 +312,7 @@ def _prices(outline: Outline) -> dict[str, Price | None]:
     """By role; None where none is known. Who has no model costs nothing that is known."""
     parts = {"actor": outline.agent, "critic": outline.critic, "curator": outline.curator}
     models = {role: part.model if part is not None else None for role, part in parts.items()}
+    models["recall"] = judge_of(outline)
     table = outline.limits.budget.prices
     return {role: price_of(m, table) if m is not None else None for role, m in models.items()}
 

@@ -9,9 +9,11 @@ from .editing import edit as edit
 from .embed import Embedder as Embedder
 from .embed import HashEmbedder as HashEmbedder
 from .embed import fingerprint as fingerprint
+from .feedback import Given as Given
 from .feedback import conditional_lesson as conditional_lesson
 from .feedback import give_feedback as give_feedback
 from .feedback import not_here as not_here
+from .feedback import read_feedback as read_feedback
 from .feedback import shown as shown
 from .following import place_of as place_of
 from .health import Audit as Audit

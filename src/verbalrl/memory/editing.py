@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..errors import ConfigurationError
@@ -29,6 +30,7 @@ async def edit(
     lesson: str,
     changes: dict[str, str],
     *,
+    not_in: Sequence[str] = (),
     version: int | None = None,
     branch: str | None = None,
 ) -> Edited:
@@ -38,6 +40,7 @@ async def edit(
         store: Where.
         lesson: Its id.
         changes: New texts by field, of `FIELDS`.
+        not_in: More situations in which it does not apply, though they look like it.
         version: The version that the caller has read; another one by now is refused.
         branch: By default the one where it was written.
 
@@ -50,7 +53,7 @@ async def edit(
     check_over(store, home)
     with leased(store, [home], "edit") as fences:
         _, found = find(store, lesson, home)
-        body = reworded(found, changes, version)
+        body = reworded(found, changes, version, not_in)
         update = MemoryUpdate(
             op=Operation.REVISE,
             lesson=lesson,
@@ -62,7 +65,9 @@ async def edit(
     return Edited(home, found, find(store, lesson, home)[1])
 
 
-def reworded(lesson: Lesson, changes: dict[str, str], version: int | None) -> LessonBody:
+def reworded(
+    lesson: Lesson, changes: dict[str, str], version: int | None, not_in: Sequence[str] = ()
+) -> LessonBody:
     """The body of `lesson` with `changes`, as texts enter a run: normalised, without secrets."""
     if version is not None and version != lesson.version:
         raise ConfigurationError(
@@ -70,12 +75,18 @@ def reworded(lesson: Lesson, changes: dict[str, str], version: int | None) -> Le
         )
     if lesson.status not in LIVE:
         raise ConfigurationError(f"lesson {lesson.id} is {lesson.status} and cannot be reworded")
-    texts = {name: redact(normalise(text)).strip() for name, text in changes.items()}
-    body = lesson.body.replace(**texts)
+    texts = {name: cleaned(text) for name, text in changes.items()}
+    examples = dict.fromkeys((*lesson.body.examples_not, *map(cleaned, not_in)))
+    body = lesson.body.replace(**texts, examples_not=tuple(filter(None, examples)))
     check_text(body)
     if body == lesson.body:
         raise ConfigurationError(f"lesson {lesson.id} says that already")
     return body
+
+
+def cleaned(text: str) -> str:
+    """`text` as it may enter a store: normalised, without secrets."""
+    return redact(normalise(text)).strip()
 
 
 def check_text(body: LessonBody) -> None:

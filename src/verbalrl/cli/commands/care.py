@@ -17,7 +17,7 @@ from ...store import LIVE, Store
 from ..options import json_option, reader, store_option, verbose_option
 from ..output import emit_json, heading, note, plural, say
 from ..reading import branch_of, check_scope, find_lesson, opened
-from ..telling import rule, tell_lesson
+from ..telling import rule, tell_condition, tell_lesson
 
 
 @click.command()
@@ -26,6 +26,9 @@ from ..telling import rule, tell_lesson
 @click.option("--when", metavar="TEXT", help="When it applies.")
 @click.option("--when-not", metavar="TEXT", help="When it does not.")
 @click.option("--instruction", metavar="TEXT", help="What to do.")
+@click.option(
+    "--not-in", multiple=True, metavar="TEXT", help="A situation in which it does not apply; adds."
+)
 @click.option("--version", type=int, metavar="N", help="The version that you have read.")
 @click.option("--branch", metavar="BRANCH", help="On this branch. [where it was written]")
 @store_option
@@ -33,6 +36,7 @@ from ..telling import rule, tell_lesson
 @verbose_option
 def edit(
     lesson: str,
+    not_in: tuple[str, ...],
     version: int | None,
     branch: str | None,
     store: Path,
@@ -44,17 +48,20 @@ def edit(
     A new version, which keeps its status and what it rests on.
     """
     changes = {name: text for name, text in texts.items() if text is not None}
-    if not changes:
+    if not changes and not not_in:
         raise ConfigurationError("nothing to change: give --name, --when, --when-not, …")
     with opened(store) as kept:
         named = find_lesson(kept, lesson)
-        done = asyncio.run(reword(kept, named, changes, version=version, branch=branch))
+        done = asyncio.run(
+            reword(kept, named, changes, not_in=not_in, version=version, branch=branch)
+        )
     if as_json:
         emit_json({"branch": done.branch, "lesson": done.lesson.model_dump(mode="json")})
         return
     heading(f"{done.lesson.id}  version {done.lesson.version}  {done.lesson.status}")
     say(f"- {rule(done.before.body)}", indent=2)
     say(f"+ {rule(done.lesson.body)}", indent=2)
+    tell_condition(done.lesson.body)
     if not done.lesson.usable:
         note("it waits for `verbalrl approve`, as before")
 

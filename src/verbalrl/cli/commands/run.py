@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ...errors import ConfigurationError
+from ...errors import ConfigurationError, StorageError
 from ...execution import Forecast
 from ...integrations import load_task
 from ...methods import ARMS, METHODS, Method, default_for, method
@@ -22,7 +22,7 @@ from ..building import Setup, cache_option, learner_of, say_notes, server_option
 from ..drive import drive, report
 from ..options import Names, Span, json_option, settings, store_option, verbose_option
 from ..output import emit_json, note, plural, say
-from ..reading import opened
+from ..reading import Unopened, opened
 
 F = TypeVar("F", bound=Callable[..., Any])
 POSITIVE = click.IntRange(min=1)
@@ -228,7 +228,11 @@ def _run(given: RunOptions, how: Method, task: Task) -> int:
         "learn": not given.no_learn,
     }
     if given.dry_run:
-        return _dry(learner.forecast_sync(task, **chosen), as_json=given.as_json)
+        try:
+            found = learner.forecast_sync(task, **chosen)
+        except StorageError as error:
+            raise Unopened(str(error)) from error
+        return _dry(found, as_json=given.as_json)
     ended = drive(
         learner, learner.run(task, **chosen), given.store, max_seconds=given.budget.seconds
     )
