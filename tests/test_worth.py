@@ -19,6 +19,12 @@ REFUSALS = (
     "I must decline to answer.",
     "This request violates my content policy.",
     "I don’t have enough information to give a lesson.",
+    "We are unable to assist with that.",
+    "Cannot comply.",
+    "I would have to decline this request.",
+    "It would be inappropriate for me to comment.",
+    "That question goes against our usage guidelines.",
+    "No comment.",
 )
 PLATITUDES = (
     "Be careful.",
@@ -53,7 +59,7 @@ SIMILAR = (
 
 
 def test_there_are_twenty_of_each() -> None:
-    assert (len(REFUSALS) + len(PLATITUDES), len(SIMILAR)) == (20, 20)
+    assert (len(set(REFUSALS)), len(set(SIMILAR))) == (20, 20)
 
 
 @pytest.mark.parametrize("text", REFUSALS)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.curators.builders import curate, curation, lesson, op, reply, some
+from tests.curators.builders import add, curate, curation, lesson, op, reply, some
 from tests.curators.test_apply import desk as desk_of
 from tests.curators.test_apply import op as operation
 from verbalrl.curators import settle
@@ -78,6 +80,54 @@ def test_one_lesson_of_a_long_list_may_always_leave() -> None:
 def test_short_lists_may_lose_more() -> None:
     assert may_lose(LIST[:10]) is None
     assert may_lose(LIST[:11]) == int(tokens(LIST[:11]) * LEAVE_SHARE)
+
+
+GOLD = (
+    lesson("one", "offer a refund of 20 euros", "the customer is a gold member"),
+    lesson("two", "offer a refund of 20 euros at once", "a gold member complains", position=1),
+)
+NEW = add("press the green button", "the lamp is lit", 1)
+JOINED = op("merge", lessons=[1, 2], evidence=[1], when="a gold member", instruction="refund 20")
+
+
+def full(*answers: Any, lessons: tuple[Lesson, ...] = GOLD) -> tuple[Commit, ScriptedModel]:
+    model = ScriptedModel([reply(*answer) for answer in answers])
+    return curate(curation(some(1), lessons=lessons, max_lessons=2), model), model
+
+
+def usable(commit: Commit, before: tuple[Lesson, ...] = GOLD) -> list[str]:
+    return [x.instruction for x in reduce(before, commit.updates, 5) if x.usable]
+
+
+def test_a_full_list_is_consolidated_by_whoever_sees_it() -> None:
+    commit, model = full([NEW], [JOINED])
+    again = model.requests[1].messages[-1].text
+    assert "the list has 2 lessons and room for 2; no room for add 'press the green" in again
+    assert usable(commit) == ["refund 20", "press the green button"]
+    (merged,) = (u for u in commit.updates if u.op is Operation.MERGE)
+    assert merged.parents == ("one", "two")
+
+
+def test_a_full_list_of_which_nothing_is_given_up_stays_as_it_is() -> None:
+    commit, model = full([NEW], [])
+    assert len(model.requests) == 2
+    assert usable(commit) == [x.instruction for x in GOLD]
+    assert commit.rejected == ("add 'press the green button': the list is full (2 lessons)",)
+
+
+def test_a_list_that_came_too_long_is_consolidated_too() -> None:
+    three = (*GOLD, lesson("lamp", "press the green button", "the lamp is lit", position=2))
+    commit, model = full([], [JOINED], lessons=three)
+    assert "the list has 3 lessons and room for 2: make room" in model.requests[1].messages[-1].text
+    assert usable(commit, three) == ["press the green button", "refund 20"]
+
+
+def test_nobody_is_asked_to_make_room_where_he_may_not_or_need_not() -> None:
+    above = tuple(x.replace(trust=Origin.OPERATOR) for x in GOLD)
+    for lessons, said in ((above, [NEW]), (GOLD[:1], [NEW]), (GOLD, [JOINED, NEW])):
+        commit, model = full(said, lessons=lessons)
+        assert len(model.requests) == 1
+        assert len(usable(commit, lessons)) == 2
 
 
 SPACES = st.sampled_from([" ", "  ", "\t", "\n "])

@@ -20,7 +20,7 @@ from ..records import (
     Status,
 )
 from ..store import LIVE, corroboration, lesson_id
-from .desk import Desk, Progress, completed, counted, fault, has_words, removal
+from .desk import Desk, Progress, completed, counted, crowding, fault, has_words, removal
 from .making import cited, counting, episodes, restated, spared
 from .nearness import Told
 from .nominate import flags, pair_key
@@ -38,6 +38,8 @@ class Settled:
     rejected: tuple[str, ...]
     accepted: tuple[OperationReply, ...] = ()
     """Those that led to an update, as they were asked for."""
+    crowding: str = ""
+    """What asking again may mend of a list that is full."""
 
 
 def settle(operations: Sequence[OperationReply], desk: Desk) -> Settled:
@@ -57,6 +59,7 @@ def settle(operations: Sequence[OperationReply], desk: Desk) -> Settled:
         (*progress.updates, *marked),
         (*(rejected[n] for n in sorted(rejected)), *noted),
         tuple(accepted[n] for n in sorted(accepted)),
+        crowding(desk, progress),
     )
 
 
@@ -182,6 +185,7 @@ def _add(op: OperationReply, desk: Desk, progress: Progress) -> str:
     if (told := restated(op, desk)) is not None:
         return _told_before(told, op, desk, progress)
     if progress.count >= desk.max_lessons:
+        progress.crowded.append(title(op))
         return f"the list is full ({desk.max_lessons} lessons)"
     progress.count += 1
     name = lesson_id(desk.branch, desk.scope, body, desk.commit)
@@ -254,6 +258,7 @@ def _again(known: Lesson, op: OperationReply, desk: Desk, progress: Progress) ->
     if not _fresh(known, op, desk, progress):
         return f"this text was {known.status}, and all of its evidence is counted already"
     if progress.count >= desk.max_lessons:
+        progress.crowded.append(title(op))
         return f"the list is full ({desk.max_lessons} lessons)"
     status = entry(known.trust, desk.gate)
     restored = _update(Operation.RESTORE, known.id, op, desk)

@@ -19,6 +19,8 @@ LEAVE_SHARE = 0.1
 """Of the tokens of a list of more than `SMALL_LIST` lessons, at most, one commit may take away."""
 SMALL_LIST = 10
 
+_NAMED = 8
+
 EXPEL = {"upvote": "support", "downvote": "retire", "edit": "revise"}
 """The names of ExpeL's operations, beside `add`."""
 
@@ -66,6 +68,8 @@ class Progress:
     """Lessons that would be usable."""
     lost: int = 0
     """Tokens that left the list."""
+    crowded: list[str] = field(default_factory=list)
+    """New texts for which there was no room, in a few words each."""
 
 
 def complaints(operations: Iterable[OperationReply], desk: Desk) -> tuple[str, ...]:
@@ -159,6 +163,23 @@ def counted(desk: Desk) -> list[Lesson]:
         for x in desk.memory
         if x.kind is desk.kind and (x.status is Status.QUARANTINED if untrusted else x.usable)
     ]
+
+
+def crowding(desk: Desk, done: Progress) -> str:
+    """What asking again may mend of a list that is full or too long; empty where nothing can.
+
+    Consolidation is the curator's, over the list that it sees; nothing leaves by itself.
+    """
+    ours = [x for x in desk.lessons.values() if x.trust.rank <= desk.trust.rank]
+    can = len(ours) >= 2 and desk.operations & {"merge", "retire"}
+    if not can or not (done.crowded or done.count > desk.max_lessons):
+        return ""
+    waiting = f"; no room for {', '.join(done.crowded[:_NAMED])}" if done.crowded else ""
+    return (
+        f"the list has {done.count} lessons and room for {desk.max_lessons}{waiting}: make room by "
+        "merging lessons that say nearly the same and retiring what the evidence contradicts; add "
+        "only what is worth more than what is there"
+    )
 
 
 def removal(lessons: Iterable[Lesson], by: LessonBody | None, desk: Desk, done: Progress) -> str:

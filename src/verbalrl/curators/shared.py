@@ -305,6 +305,9 @@ class _Level:
         """What the curator decides; new texts that lack something are asked for once more."""
         answer = await self.curator.decide(question, context)
         left, faults = Left(), complaints(answer.reply.operations, desk)
+        # A full list is consolidated by whoever sees all of it.
+        full = settle(answer.reply.operations, desk).crowding
+        faults = (*faults, full) if full else faults
         if faults and self.curator.groups:
             problem = "\n".join((*faults, "Give the whole list of operations again."))
             again = replace(question, problem=problem, last=answer.raw)
