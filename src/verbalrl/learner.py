@@ -35,9 +35,9 @@ from .execution import (
     given,
     name_of,
     servers_of,
+    starting,
     streams_of,
     taken_back,
-    starting,
 )
 from .lanes import together
 from .methods import Method
