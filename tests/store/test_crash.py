@@ -36,7 +36,7 @@ def drive(mode: str, folder: Path) -> dict[str, Any]:
 
 def test_forty_kills_lose_nothing_and_tear_nothing(tmp_path: Path) -> None:
     acknowledged = drive("random", tmp_path)["acknowledged"]
-    assert len(acknowledged) > 100
+    assert len(acknowledged) > 40, "too few writes to say anything"
     branch = lane().branch
     with open_store(tmp_path) as store:
         for line in acknowledged:
