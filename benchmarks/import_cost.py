@@ -29,3 +29,7 @@ def main() -> None:
     bare = cpu_seconds("-c", "pass")
     for name, args in CASES.items():
         print(f"{name}: {cpu_seconds(*args) - bare:.3f} s CPU above {bare:.3f} s")
+
+
+if __name__ == "__main__":
+    main()
