@@ -123,7 +123,7 @@ def learner_of(setup: Setup) -> Learner:
 
 def _model(setup: Setup, role: str, name: str) -> Model:
     server = setup.servers.get(role, Server())
-    many = setup.concurrency is not None and setup.concurrency > MANY
+    many = (setup.concurrency or Limits().concurrency) >= MANY
     return load_model(
         name,
         base_url=server.base_url,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
 from functools import lru_cache
 from typing import Any
 
@@ -23,7 +22,7 @@ from ..records import (
 from ..text import normalise
 from .faults import count, listing, mapping, words
 from .messages import Finish, Message, Reply, Request
-from .remote import NO_KEY, Answer, RemoteModel, SdkErrors, is_loopback
+from .remote import NO_KEY, RemoteModel, SdkErrors, is_loopback
 from .retry import Transient
 from .transport import http_client
 
@@ -42,6 +41,7 @@ class Anthropic(RemoteModel):
     """`anthropic:NAME`: messages. No sampling parameter is ever sent."""
 
     provider = "anthropic"
+    path = "/v1/messages"
     url_variable = "ANTHROPIC_BASE_URL"
     url_tail = "/v1"
     schema_names = ("output_config", "output_format", "json_schema", "structured output")
@@ -96,7 +96,7 @@ class Anthropic(RemoteModel):
         )
 
     def written(self, request: Request, schema: Mapping[str, Any] | None) -> dict[str, Any]:
-        """The arguments of `messages.create`."""
+        """The body of a message's request."""
         system = [m.plain for m in request.messages if m.role == "system"]
         written: dict[str, Any] = {
             "model": self.model,
@@ -110,14 +110,6 @@ class Anthropic(RemoteModel):
         if request.tools:
             written["tools"] = [_tool(tool) for tool in request.tools]
         return written
-
-    def send(
-        self, client: Any, written: dict[str, Any], headers: Mapping[str, str]
-    ) -> AbstractAsyncContextManager[Answer]:
-        """The exchange, not begun."""
-        create = client.messages.with_streaming_response.create
-        exchange: AbstractAsyncContextManager[Answer] = create(**written, extra_headers=headers)
-        return exchange
 
     def read(self, body: dict[str, Any]) -> Reply:
         """All blocks of the message but its thinking."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CallRefused, ModelError
@@ -17,7 +16,7 @@ from ..records import Usage
 from .faults import count, decoded, listing, mapping
 from .messages import Reply, Request
 from .openai import OpenAIChat
-from .remote import MAX_BODY, Answer, Place
+from .remote import MAX_BODY, Place
 from .retry import Transient
 
 if TYPE_CHECKING:
@@ -74,6 +73,8 @@ class OpenAIEmbedder:
 class _Exchange(OpenAIChat):
     """The request for vectors; everything else is as for models."""
 
+    path = "/embeddings"
+
     @property
     def place(self) -> str:
         """Of the server; empty for the provider's own."""
@@ -98,14 +99,6 @@ class _Exchange(OpenAIChat):
             return self._rows(decoded(body), texts)
 
         return await self._place.policy.call(attempt, self.name)
-
-    def send(
-        self, client: Any, written: dict[str, Any], headers: Mapping[str, str]
-    ) -> AbstractAsyncContextManager[Answer]:
-        """The exchange, not begun."""
-        create = client.embeddings.with_streaming_response.create
-        exchange: AbstractAsyncContextManager[Answer] = create(**written, extra_headers=headers)
-        return exchange
 
     async def complete(self, request: Request, /) -> Reply:
         """Refused: it has no words."""

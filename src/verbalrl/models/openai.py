@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from ..errors import ConfigurationError
@@ -21,7 +20,7 @@ from ..records import (
 from ..text import normalise
 from .faults import count, listing, mapping, of_error_body, words
 from .messages import Finish, Message, Reply, Request
-from .remote import NO_KEY, Answer, RemoteModel, SdkErrors, is_loopback
+from .remote import NO_KEY, RemoteModel, SdkErrors, is_loopback
 from .retry import Transient
 from .transport import http_client
 
@@ -38,11 +37,7 @@ _SOUNDS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio
 
 
 class _OpenAI(RemoteModel):
-    """What both protocols share: the client, its key, its errors.
-
-    What we write goes as `extra_body`, which the SDK sends as it is: as arguments it would walk
-    through all of it, each schema included, in search of names to translate.
-    """
+    """What both protocols share: the client, its key, its errors."""
 
     url_variable = "OPENAI_BASE_URL"
     _key: str
@@ -85,10 +80,11 @@ class OpenAIChat(_OpenAI):
     """`openai:NAME`: chat completions, the common denominator of compatible servers."""
 
     provider = "openai"
+    path = "/chat/completions"
     schema_names = ("response_format", "json_schema", "structured output")
 
     def written(self, request: Request, schema: Mapping[str, Any] | None) -> dict[str, Any]:
-        """The arguments of `chat.completions.create`."""
+        """The body of a chat completion."""
         written: dict[str, Any] = {
             "model": self.model,
             "messages": [m for message in request.messages for m in _chat_messages(message)],
@@ -104,16 +100,6 @@ class OpenAIChat(_OpenAI):
             name = "max_completion_tokens" if self._place.base_url is None else "max_tokens"
             written[name] = request.max_output
         return written
-
-    def send(
-        self, client: Any, written: dict[str, Any], headers: Mapping[str, str]
-    ) -> AbstractAsyncContextManager[Answer]:
-        """The exchange, not begun."""
-        create = client.chat.completions.with_streaming_response.create
-        exchange: AbstractAsyncContextManager[Answer] = create(
-            model=self.model, messages=(), extra_body=written, extra_headers=headers
-        )
-        return exchange
 
     def read(self, body: dict[str, Any]) -> Reply:
         """The first choice."""
@@ -142,10 +128,11 @@ class OpenAIResponses(_OpenAI):
     """`openai-responses:NAME`: the responses protocol; nothing is kept on the server."""
 
     provider = "openai-responses"
+    path = "/responses"
     schema_names = ("text.format", "json_schema", "structured output")
 
     def written(self, request: Request, schema: Mapping[str, Any] | None) -> dict[str, Any]:
-        """The arguments of `responses.create`."""
+        """The body of a response's request."""
         system = [m.plain for m in request.messages if m.role == "system"]
         others = [m for m in request.messages if m.role != "system"]
         written: dict[str, Any] = {
@@ -164,16 +151,6 @@ class OpenAIResponses(_OpenAI):
         if request.max_output is not None:
             written["max_output_tokens"] = request.max_output
         return written
-
-    def send(
-        self, client: Any, written: dict[str, Any], headers: Mapping[str, str]
-    ) -> AbstractAsyncContextManager[Answer]:
-        """The exchange, not begun."""
-        create = client.responses.with_streaming_response.create
-        exchange: AbstractAsyncContextManager[Answer] = create(
-            extra_body=written, extra_headers=headers
-        )
-        return exchange
 
     def read(self, body: dict[str, Any]) -> Reply:
         """All messages and calls of the output."""

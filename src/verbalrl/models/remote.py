@@ -14,7 +14,7 @@ import sys
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import aclosing
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -31,7 +31,7 @@ from .faults import decoded, of_status
 from .limiter import limiter_of
 from .messages import Message, Reply, Request, estimated_usage
 from .retry import RetryPolicy, Transient
-from .transport import Transport
+from .transport import Transport, response_type
 
 MAX_BODY = 8 << 20
 """Bytes of an answer: reading stops there, and the answer counts as cut at its length limit."""
@@ -53,8 +53,11 @@ class SdkErrors(NamedTuple):
 class Answer(Protocol):
     """A response whose body has not been read."""
 
-    def iter_bytes(self) -> AsyncIterator[bytes]:
+    def aiter_bytes(self) -> AsyncIterator[bytes]:
         """The body, piece by piece."""
+
+    async def aclose(self) -> None:
+        """Let its connection go."""
 
 
 class JsonInputs(Record):
@@ -78,6 +81,8 @@ class RemoteModel(Model):
     """A model behind an SDK's client."""
 
     provider: str
+    path: str
+    """Where requests go, below the address."""
     url_variable: str
     url_tail: str = ""
     """What the SDK adds to an address by itself; it may stand at the end of a given one."""
@@ -122,13 +127,7 @@ class RemoteModel(Model):
 
     @abstractmethod
     def written(self, request: Request, schema: Mapping[str, Any] | None) -> dict[str, Any]:
-        """`request` as the keyword arguments of the SDK's method."""
-
-    @abstractmethod
-    def send(
-        self, client: Any, written: dict[str, Any], headers: Mapping[str, str]
-    ) -> AbstractAsyncContextManager[Answer]:
-        """The exchange, not begun."""
+        """`request` as the body that the protocol wants."""
 
     @abstractmethod
     def read(self, body: dict[str, Any]) -> Reply:
@@ -160,6 +159,23 @@ class RemoteModel(Model):
         client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
             await client.close()
+
+    async def send(
+        self, client: Any, written: dict[str, Any], headers: Mapping[str, str]
+    ) -> Answer:
+        """The answer to what is `written`, its body not read yet; the caller closes it.
+
+        By the client's `post` rather than the method of the protocol, which would look at each
+        argument in search of what to translate, on a body that is in the protocol's words already.
+        """
+        answer: Answer = await client.post(
+            self.path,
+            cast_to=response_type(type(client).__module__.partition(".")[0]),
+            body=written,
+            options={"headers": headers},
+            stream=True,
+        )
+        return answer
 
     async def _attempt(self, request: Request) -> Reply:
         by_sdk = self._takes(request.output_schema)
@@ -195,7 +211,8 @@ class RemoteModel(Model):
         """The body, or what went wrong: given back, so that no SDK error clings to it."""
         sdk = self.sdk_errors()
         try:
-            async with self.send(self._client(), written, headers) as answer:
+            answer = await self.send(self._client(), written, headers)
+            async with aclosing(answer):
                 return await _body(answer), None
         except sdk.status as error:
             return b"", self._of_status(error)
@@ -267,7 +284,7 @@ def in_text(request: Request) -> Request:
 
 async def _body(answer: Answer) -> bytes:
     body = bytearray()
-    async for piece in answer.iter_bytes():
+    async for piece in answer.aiter_bytes():
         body += piece
         if len(body) > MAX_BODY:
             break

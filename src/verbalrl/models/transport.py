@@ -7,6 +7,8 @@ many calls are in flight.
 from __future__ import annotations
 
 import importlib
+import sys
+from functools import cache
 from typing import Any, Literal
 
 from ..errors import ConfigurationError
@@ -15,8 +17,8 @@ from .limiter import MAX_CONNECTIONS
 Transport = Literal["httpx", "aiohttp", "fastest"]
 """`fastest` is aiohttp where it is installed and the SDK takes it, else httpx."""
 
-MANY = 64
-"""With more calls in flight than these the command line asks for the fastest transport."""
+MANY = 16
+"""With so many calls in flight the command line asks for the fastest transport."""
 _KEPT = 20
 """Idle connections that are kept."""
 
@@ -41,13 +43,21 @@ def http_client(sdk: Any, transport: Transport, timeout: Any) -> Any:
     return sdk.DefaultAsyncHttpxClient(**settings)
 
 
+@cache
+def response_type(sdk: str) -> Any:
+    """The class of the responses that the SDK of this name gets."""
+    return _httpx(sys.modules[sdk]).Response
+
+
 def _limits(sdk: Any) -> Any:
-    """Limits of the httpx that the SDK stands on: `httpx2`, or `httpx` below older ones."""
-    httpx = next(
+    return _httpx(sdk).Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=_KEPT)
+
+
+def _httpx(sdk: Any) -> Any:
+    """The httpx that the SDK stands on: `httpx2`, or `httpx` below older ones."""
+    name = next(
         cls.__module__.partition(".")[0]
         for cls in sdk.DefaultAsyncHttpxClient.__mro__
         if cls.__name__ == "AsyncClient"
     )
-    return importlib.import_module(httpx).Limits(
-        max_connections=MAX_CONNECTIONS, max_keepalive_connections=_KEPT
-    )
+    return importlib.import_module(name)
