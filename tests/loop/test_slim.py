@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.loop.world import episode, episodes, pressing, run, safes
-from verbalrl.methods import MethodSettings, plans
+from verbalrl.methods import MethodSettings, growth, plans
 from verbalrl.methods.base import Learns
 from verbalrl.records import Batch, Done, InstanceView, OpenRound, SharedView
 from verbalrl.store import Store
@@ -48,6 +48,31 @@ def test_a_lane_that_goes_on_sees_what_the_store_holds(store: Store) -> None:
         store.critiques(instance=v.instance.id) for v in again
     ]
     assert all(view.critiques[0].raw or view.critiques[0].proposals for view in again)
+
+
+def test_lanes_and_closed_rounds_share_what_they_keep(store: Store) -> None:
+    run(store, pressing("green"), TwoRounds(), TASK)
+    (view,) = closed
+    kept = [e for r in view.rounds for e in r.episodes]
+    critiques = [c for r in view.rounds for c in r.critiques]
+    assert kept
+    assert critiques
+    assert all(growth.without_steps(e) is e for e in kept)
+    assert all(growth.without_words(c) is c for c in critiques)
+    # Equal judgements are one object, and so is what none of them has.
+    assert len({id(e.reward) for e in kept}) == len({e.reward.value for e in kept})
+    assert len({id(e.guidance) for e in kept}) == 1
+
+
+def test_what_is_kept_is_a_record_like_any_other(store: Store) -> None:
+    result = run(store, pressing("red"), TwoRounds(), TASK)
+    stored = episodes(store, result)[0]
+    kept = growth.without_steps(stored)
+    assert kept == kept.model_copy()
+    assert type(kept).model_validate_json(kept.model_dump_json()) == kept
+    assert kept.replace(trajectory=stored.trajectory, spec=stored.spec) == stored.replace(
+        guidance={}
+    )
 
 
 def test_closed_rounds_keep_outcomes_and_not_what_was_said(store: Store) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, cast
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from ..errors import MethodError
 from ..records import (
@@ -24,6 +25,8 @@ from ..records import (
     Lesson,
     OpenRound,
     Record,
+    Reward,
+    RewardSupplier,
     RunEpisode,
     SelectCandidate,
     SharedView,
@@ -110,25 +113,56 @@ def close_round(
 
 def without_steps(episode: Episode) -> Episode:
     """`episode` as closed rounds keep it: without its steps, so that memory stays flat."""
+    if episode.trajectory is _NO_STEPS:
+        return episode
     usage = {role: _lean(used) for role, used in episode.usage.items()}
-    spec = _lean(episode.spec, guidance={})
-    return _lean(episode, trajectory=_NO_STEPS, guidance={}, spec=spec, usage=usage)
+    spec = _lean(episode.spec, guidance=_NOTHING)
+    return _lean(
+        episode,
+        trajectory=_NO_STEPS,
+        guidance=_NOTHING,
+        spec=spec,
+        usage=usage,
+        reward=_shared(episode.reward),
+    )
 
 
 def without_words(critique: Critique) -> Critique:
     """`critique` as closed rounds keep it: who was judged and how, not what was said."""
+    if critique.__pydantic_fields_set__ is _NO_NAMES:
+        return critique
     said = {"causes": (), "proposals": (), "keeps": (), "shown": (), "refinement": "", "raw": ""}
     return _lean(critique, usage=_lean(critique.usage), **said)
 
 
+def _shared(reward: Reward) -> Reward:
+    """`reward`, one object for all that are equal; most are 0 or 1 without components."""
+    if reward.components:
+        return _lean(reward)
+    return _bare_reward(reward.value, reward.supplier)
+
+
+@lru_cache(maxsize=1024)
+def _bare_reward(value: float | None, supplier: RewardSupplier) -> Reward:
+    return Reward(value=value, supplier=supplier)
+
+
 _NO_STEPS = Trajectory()
+_NOTHING: dict[str, Any] = {}
 _NO_NAMES: set[str] = set()
 
 
 def _lean(record: R, **changes: Any) -> R:
+    """A copy of `record` with `changes` in a third of the memory."""
+    made = object.__new__(type(record))
     # Pydantic keeps with every record the names that were given; they take more than the values.
-    made = type(record).model_construct(_NO_NAMES, **{**dict(record), **changes})
-    return cast(R, made)
+    object.__setattr__(made, "__pydantic_fields_set__", _NO_NAMES)
+    object.__setattr__(made, "__pydantic_extra__", None)
+    object.__setattr__(made, "__pydantic_private__", None)
+    # One by one in one order, so that the records of a class share their table of names.
+    for name, value in {**vars(record), **changes}.items():
+        object.__setattr__(made, name, value)
+    return made
 
 
 def slim(view: InstanceView) -> InstanceView:

@@ -64,10 +64,11 @@ def one_round(view: SharedView, split: Split, *, evaluate: bool = False) -> Open
 def next_of_pass(view: SharedView, size: int, passes: int) -> OpenRound | None:
     """The next round of at most `size` unsolved train instances; None after the last pass."""
     learning = [r.opened for r in view.rounds if not r.opened.evaluate]
+    solved = view.solved
     current = learning[-1].trial if learning else 1
     for number in range(current, passes + 1):
         seen = {i for opened in learning if opened.trial == number for i in opened.instances}
-        left = [i for i in view.train if i not in seen and i not in view.solved]
+        left = [i for i in view.train if i not in seen and i not in solved]
         if left:
             return OpenRound(instances=tuple(left[:size]), split="train", trial=number)
     return None
