@@ -17,7 +17,10 @@ first wave and the last.
 in whole waves of one latency, taken from the journal: in each round of an arm and seed the longest
 lane (the calls of one instance come one after the other) or all its calls over the slots, whichever
 is more; then its curation, groups side by side and the merging call after them; summed over rounds,
-and never less than all calls of the run over the slots.
+and never less than all calls of the run over the slots. Beside it, what the bare SDK reaches: the
+same requests in the same rounds, lanes and curations, with as many in flight and nothing between a
+reply and the next request. It is the ceiling of any loop on this machine, so the ratio of the two
+is what the loop itself costs.
 """
 
 from __future__ import annotations
@@ -31,8 +34,9 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import closing
+from itertools import cycle, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,7 +79,16 @@ async def run(task: Any, model: Model, method: Method, slots: int, **settings: A
         await model.aclose()
         tokens = [t for arm in result.arms.values() for t in arm["tokens"].values()]
         calls = sum(t["calls"] for t in tokens)
-        return Ran(calls, wall, cpu, ideal_waves(Path(folder), slots))
+        return Ran(calls, wall, cpu, streams_of(Path(folder)))
+
+
+class Round(NamedTuple):
+    """The calls of one round."""
+
+    lanes: list[int]
+    """By instance; they come one after the other."""
+    curation: int = 0
+    """Calls of the curation that comes after; the last of them merges the others."""
 
 
 class Ran(NamedTuple):
@@ -84,7 +97,8 @@ class Ran(NamedTuple):
     calls: int
     wall: float
     cpu: float
-    waves: int
+    streams: list[list[Round]]
+    """By arm and seed, the rounds in their order."""
 
 
 LANES = """
@@ -94,26 +108,41 @@ SELECT e.arm, e.seed, e.round, e.instance, count(*) FROM calls c
   GROUP BY 1, 2, 3, 4
 """
 COMMITS = """
-SELECT m.branch, count(*) FROM calls c JOIN commits m ON m.id = c.owner GROUP BY m.id
+SELECT m.branch, count(*) FROM calls c JOIN commits m ON m.id = c.owner
+  GROUP BY m.id ORDER BY m.rowid
 """
 
 
-def ideal_waves(folder: Path, slots: int) -> int:
-    """The least number of latencies in which the journaled calls of a run fit; see above."""
+def streams_of(folder: Path) -> list[list[Round]]:
+    """The journaled calls of a run, by arm and seed, in their rounds."""
     with closing(sqlite3.connect(folder / "verbalrl.db")) as connection:
         lanes = connection.execute(LANES).fetchall()
         commits = connection.execute(COMMITS).fetchall()
-    rounds = defaultdict(list)
+    rounds: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for arm, seed, number, _instance, calls in lanes:
-        rounds[f"{arm}/{seed}", number].append(calls)
-    streams: dict[str, int] = defaultdict(int)
-    for (stream, _number), calls in rounds.items():
-        streams[stream] += max(max(calls), over(sum(calls), slots))
+        rounds[f"{arm}/{seed}"][number].append(calls)
+    curated: dict[str, list[int]] = defaultdict(list)
     for branch, calls in commits:
-        _run, arm, seed = branch.rsplit("/", 2)
-        streams[f"{arm}/{seed}"] += over(calls - 1, slots) + 1
-    total = sum(row[-1] for row in (*lanes, *commits))
-    return max(*streams.values(), over(total, slots))
+        curated[branch.partition("/")[2]].append(calls)
+    return [
+        [
+            Round(by_number[number], curation)
+            for number, curation in zip_longest(sorted(by_number), curated[stream], fillvalue=0)
+        ]
+        for stream, by_number in rounds.items()
+    ]
+
+
+def ideal_waves(streams: Sequence[Sequence[Round]], slots: int) -> int:
+    """The least number of latencies in which the calls of a run fit; see above."""
+    total = sum(sum(r.lanes) + r.curation for rounds in streams for r in rounds)
+    return max(*(sum(waves(r, slots) for r in rounds) for rounds in streams), over(total, slots))
+
+
+def waves(of: Round, slots: int) -> int:
+    """The least number of latencies in which one round fits, its curation included."""
+    curation = over(of.curation - 1, slots) + 1 if of.curation else 0
+    return max(max(of.lanes), over(sum(of.lanes), slots)) + curation
 
 
 def over(calls: int, slots: int) -> int:
@@ -121,25 +150,56 @@ def over(calls: int, slots: int) -> int:
     return -(-calls // slots)
 
 
-async def bare(model: Any, requests: Sequence[Written], in_flight: int) -> float:
-    """CPU seconds of sending `requests` with the bare SDK."""
-    client = model.client()
+def sender(model: Any, client: Any) -> Callable[[Written], Awaitable[Any]]:
+    """What sends a request with the bare SDK: `create` of the protocol."""
     create = {
         "openai": lambda: client.chat.completions.create,
         "openai-responses": lambda: client.responses.create,
         "anthropic": lambda: client.messages.create,
     }[model.provider]()
+    return lambda request: create(**request.arguments, extra_headers=request.headers)
+
+
+async def bare(model: Any, requests: Sequence[Written], in_flight: int) -> float:
+    """CPU seconds of sending `requests` with the bare SDK."""
+    client = model.client()
+    send = sender(model, client)
     left = iter(requests)
 
     async def work() -> None:
         for request in left:
-            await create(**request.arguments, extra_headers=request.headers)
+            await send(request)
 
     before = time.process_time()
     await asyncio.gather(*(work() for _ in range(in_flight)))
     spent = time.process_time() - before
     await client.close()
     return spent
+
+
+async def bare_wall(
+    model: Any, requests: Sequence[Written], streams: Sequence[Sequence[Round]], slots: int
+) -> float:
+    """Seconds in which the bare SDK sends `requests` in the rounds of `streams`."""
+    began = time.perf_counter()
+    client = model.client()
+    send, left, free = sender(model, client), cycle(requests), asyncio.Semaphore(slots)
+
+    async def lane(calls: int) -> None:
+        for _ in range(calls):
+            async with free:
+                await send(next(left))
+
+    async def stream(rounds: Sequence[Round]) -> None:
+        for each in rounds:
+            await asyncio.gather(*map(lane, each.lanes))
+            if each.curation:
+                await asyncio.gather(*(lane(1) for _ in range(each.curation - 1)))
+                await lane(1)
+
+    await asyncio.gather(*map(stream, streams))
+    await client.close()
+    return time.perf_counter() - began
 
 
 def recorded(model: Any) -> list[Written]:
@@ -192,6 +252,17 @@ def cpu_figures(given: Any) -> bool:
     return met
 
 
+async def beside_bare(
+    given: Any, port: int, method: Method, slots: int, settings: dict[str, Any]
+) -> tuple[Ran, float]:
+    """A run, and the seconds that the bare SDK needs for the same calls."""
+    model = model_at(given.api[0], port, given.transport)
+    requests = recorded(model)
+    done = await run(walks(given.steps), model, method, slots, **settings)
+    bare_model = model_at(given.api[0], port, given.transport)
+    return done, await bare_wall(bare_model, requests, done.streams, slots)
+
+
 def loop_figures(given: Any) -> bool:
     """Print slots in use and efficiency; True when the goals are met."""
     met = True
@@ -205,26 +276,18 @@ def loop_figures(given: Any) -> bool:
             if name == "handbook":
                 settings = {"train_instances": given.instances, "instances": 32}
             with _server.running(given.latency) as port:
-                model = model_at(given.api[0], port, given.transport)
-                done = asyncio.run(
-                    run(
-                        walks(given.steps),
-                        model,
-                        method,
-                        slots,
-                        arms=tuple(given.arms),
-                        seeds=given.seeds,
-                        **settings,
-                    )
-                )
+                settings |= {"arms": tuple(given.arms), "seeds": given.seeds}
+                done, theirs = asyncio.run(beside_bare(given, port, method, slots, settings))
             in_use = done.calls * given.latency / (slots * done.wall)
-            efficiency = done.waves * given.latency / done.wall
+            ideal = ideal_waves(done.streams, slots) * given.latency
+            efficiency = ideal / done.wall
             goal = GOALS.get((name, slots), 0.0)
             holds = in_use >= goal and efficiency >= EFFICIENCY.get(slots, 0.0)
             met = met and holds
             print(
                 f"  {name:<10}{slots:>4} slots  {done.calls} calls  {done.wall:.1f} s"
-                f"  slots in use {in_use:.0%}  efficiency {efficiency:.2f}"
+                f"  slots in use {in_use:.0%}  efficiency {efficiency:.2f}, bare SDK"
+                f" {ideal / theirs:.2f}: ×{theirs / done.wall:.2f}"
                 f"  CPU {1e3 * done.cpu / done.calls:.2f} ms per call  {verdict(holds)}",
                 flush=True,
             )

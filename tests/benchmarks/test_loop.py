@@ -9,7 +9,16 @@ import pytest
 
 from benchmarks import _server
 from benchmarks.flat import Sample, measure, slope
-from benchmarks.loop import bare, model_at, over, recorded, run
+from benchmarks.loop import (
+    Round,
+    bare,
+    bare_wall,
+    ideal_waves,
+    model_at,
+    over,
+    recorded,
+    run,
+)
 from tests.loop.world import safes
 from verbalrl.methods import handbook, reflexion
 
@@ -27,7 +36,7 @@ def test_calls_and_ideal_waves_follow_from_the_journal(api: str) -> None:
                 arms=("learned",),
             )
         )
-    assert (done.calls, done.waves) == (20, 10)
+    assert (done.calls, ideal_waves(done.streams, 2)) == (20, 10)
 
 
 def test_a_round_waits_for_its_longest_lane_and_its_curation() -> None:
@@ -37,7 +46,8 @@ def test_a_round_waits_for_its_longest_lane_and_its_curation() -> None:
         method = handbook(trials=1)
         done = asyncio.run(run(task, model_at("openai", port), method, 32, **settings))
     # 9 lanes of 2 steps and a critique; 2 groups and a merge; one test lane of 2 steps.
-    assert (done.calls, done.waves) == (27 + 3 + 2, 3 + 2 + 2)
+    assert done.streams == [[Round([3] * 9, 3), Round([2])]]
+    assert (done.calls, ideal_waves(done.streams, 32)) == (27 + 3 + 2, 3 + 2 + 2)
 
 
 def test_the_bare_sdk_sends_what_the_run_sent() -> None:
@@ -48,6 +58,17 @@ def test_the_bare_sdk_sends_what_the_run_sent() -> None:
         done = asyncio.run(run(task, model, reflexion(trials=1), 2, arms=("none",)))
         assert len(requests) == done.calls == 4
         assert asyncio.run(bare(model_at("anthropic", port), requests, 2)) > 0
+
+
+def test_the_bare_sdk_keeps_to_the_plan_of_the_run() -> None:
+    latency, streams = 0.02, [[Round([2, 1, 1], 3), Round([1])], [Round([3])]]
+    with _server.running(latency) as port:
+        model = model_at("openai", port)
+        requests = recorded(model)
+        asyncio.run(run(safes("red red red"), model, reflexion(trials=1), 2, arms=("none",)))
+        wall = asyncio.run(bare_wall(model_at("openai", port), requests, streams, 8))
+    # Two steps, a curation of two waves, one step: no sooner, however fast the machine.
+    assert wall >= ideal_waves(streams, 8) * latency == 5 * latency
 
 
 def test_over_rounds_up() -> None:
