@@ -34,6 +34,7 @@ from .execution import (
     forecast,
     given,
     name_of,
+    patient,
     servers_of,
     starting,
     streams_of,
@@ -295,7 +296,7 @@ class Learner:
     ) -> RunResult:
         """Run every stream to its end, whatever ends it, and store the figures."""
         store, task = kit.store, kit.task
-        with ExitStack() as leases:
+        with ExitStack() as leases, patient():
             bench = self._bench = Bench(kit, plan, record)
             for lane, _ in plan.lanes(record.id):
                 # Control arms too: two processes that resume one run would pay twice.

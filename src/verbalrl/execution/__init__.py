@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import bills as bills
 from .bench import Bench as Bench
 from .bench import streams_of as streams_of
+from .collector import patient as patient
 from .embedding import Memory as Memory
 from .embedding import load_embedder as load_embedder
 from .forecast import Forecast as Forecast

@@ -90,9 +90,11 @@ def _reflections(kit: Kit, work: CurateLessons, place: Place, ground: Ground) ->
 
 
 def _case(kit: Kit, work: CurateLessons, place: Place, ground: Ground) -> CurationCase:
+    episodes: dict[str, Episode] = {}
     new = tuple(_critique(kit, name) for name in work.critiques)
-    earlier = tuple(c for name in work.evidence if (c := _behind(kit, name)) is not None)
-    names = {name for critique in (*new, *earlier) for name in critique.episodes}
+    for name in {name for critique in new for name in critique.episodes}:
+        episodes[name] = _episode(kit, name)
+    earlier = tuple(c for name in work.evidence if (c := _behind(kit, name, episodes)) is not None)
     return CurationCase(
         id=work.id(place.lane),
         work=work,
@@ -100,7 +102,7 @@ def _case(kit: Kit, work: CurateLessons, place: Place, ground: Ground) -> Curati
         base=ground.base,
         critiques=new,
         earlier=earlier,
-        episodes={name: _episode(kit, name) for name in sorted(names)},
+        episodes=dict(sorted(episodes.items())),
         lessons=ground.lessons,
         goal=ground.goal,
         check=_check(work, ground.method),
@@ -132,11 +134,19 @@ def _is_barred(kit: Kit, critique: Critique) -> bool:
     return barred.hits(behind) or any(e in barred.episodes for e in critique.episodes)
 
 
-def _behind(kit: Kit, name: str) -> Critique | None:
-    """A critique shown again; None where lessons came into this store without what they rest on."""
+def _behind(kit: Kit, name: str, episodes: dict[str, Episode]) -> Critique | None:
+    """A critique shown again, its episodes added to `episodes`.
+
+    None where lessons came into this store without what they rest on.
+    """
     found = kit.store.critique(name)
-    if found is None or any(kit.store.episode(e) is None for e in found.episodes):
+    if found is None:
         return None
+    behind = {e: episodes.get(e) or kit.store.episode(e) for e in found.episodes}
+    read = {e: episode for e, episode in behind.items() if episode is not None}
+    if len(read) < len(behind):
+        return None
+    episodes.update(read)
     return found
 
 
