@@ -43,7 +43,10 @@ class Item:
     def of(cls, lesson: Lesson) -> Item:
         """The item of `lesson`."""
         body = lesson.body
-        return cls(lesson, *_facts(body), not is_conditional(lesson))
+        # Few, and of no use to others: kept, they would outlive their instance by thousands.
+        is_reflection = lesson.kind is LessonKind.REFLECTION
+        facts = _facts(body) if is_reflection else _kept_facts(body)
+        return cls(lesson, *facts, not is_conditional(lesson))
 
     @property
     def untrusted(self) -> bool:
@@ -58,10 +61,14 @@ class Item:
         return (moved, lesson.born, lesson.position, self.content, lesson.id)
 
 
-@lru_cache(maxsize=1 << 14)
 def _facts(body: LessonBody) -> tuple[str, int]:
-    # The same bodies are arranged for every prompt of an instance.
     return body.content, body.tokens
+
+
+@lru_cache(maxsize=1 << 14)
+def _kept_facts(body: LessonBody) -> tuple[str, int]:
+    # The same shared bodies are arranged for every prompt.
+    return _facts(body)
 
 
 class Room:

@@ -28,7 +28,7 @@ Lessons = tuple[Lesson, ...]
 class Cache:
     """Lessons by (branch, scope, revision), which never change; the least recently used go."""
 
-    def __init__(self, size: int = 2048) -> None:
+    def __init__(self, size: int = 1024) -> None:
         self._size = size
         self._kept: OrderedDict[tuple[str, str, int], Lessons] = OrderedDict()
         self._lock = threading.Lock()
