@@ -129,7 +129,7 @@ class Anthropic(RemoteModel):
             text="".join(p.text for p in parts if isinstance(p, TextPart)),
             parts=tuple(parts) if has_calls else (),
             finish=finish,
-            usage=_usage(body.get("usage")),
+            usage=usage_of(body.get("usage")),
             model=normalise(model)[:200] if isinstance(model, str) else "",
         )
 
@@ -227,7 +227,8 @@ def _call(block: dict[str, Any]) -> ToolCallPart:
     )
 
 
-def _usage(usage: object) -> Usage:
+def usage_of(usage: object) -> Usage:
+    """The counts of a `usage` field, whatever it is; input is counted without what was cached."""
     given = usage if isinstance(usage, Mapping) else {}
     output = count(given, "output_tokens")
     return Usage(

@@ -120,7 +120,7 @@ class OpenAIChat(_OpenAI):
             text=_content(message.get("content")),
             calls=[_chat_call(mapping(c, "tool call")) for c in calls],
             finish=finish,
-            usage=_usage(body.get("usage"), "prompt", "completion"),
+            usage=usage_of(body.get("usage"), "prompt", "completion"),
         )
 
 
@@ -178,7 +178,7 @@ class OpenAIResponses(_OpenAI):
             text="".join(texts),
             calls=calls,
             finish=finish,
-            usage=_usage(body.get("usage"), "input", "output"),
+            usage=usage_of(body.get("usage"), "input", "output"),
         )
 
 
@@ -318,8 +318,8 @@ def _reply(
     )
 
 
-def _usage(usage: object, read: str, written: str) -> Usage:
-    """Counts of input include what was cached; ours do not."""
+def usage_of(usage: object, read: str, written: str) -> Usage:
+    """The counts of a `usage` field, whatever it is; theirs of input include what was cached."""
     given = usage if isinstance(usage, Mapping) else {}
     total, output = count(given, f"{read}_tokens"), count(given, f"{written}_tokens")
     cached = count(given, f"{read}_tokens_details", "cached_tokens")
