@@ -7,7 +7,6 @@ is strict.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,45 +18,14 @@ from ..errors import EpisodeError, VerbalRLError, boundary, first_line
 from ..text import redact
 from .base import Blocks, CoachDoor, EpisodeDoor, Exchange
 from .blocks import merged, without
+from .chains import Chains, is_kept, names_of
 from .streams import body_of
 from .tee import tee
 from .wire import failure_of, reply_of, request_of, usage_of
 
 log = get_logger(__name__)
 
-_CHAINS = 4_096
 Decode = Callable[[bytes], bytes]
-
-
-@dataclass
-class Chains:
-    """Which volatile block the server already has, by the response or conversation it is kept in.
-
-    Responses may build on what the server kept (`previous_response_id`, `conversation`): what stood
-    in its first user message is not said again.
-    """
-
-    _carried: OrderedDict[str, str] = field(default_factory=OrderedDict)
-
-    def left(self, body: Mapping[str, Any], blocks: Blocks) -> Blocks:
-        """What of `blocks` the server does not have yet."""
-        known = any(self._carried.get(name) == blocks.volatile for name in _builds_on(body))
-        return Blocks(stable=blocks.stable, volatile="") if known else blocks
-
-    def keep(self, names: Iterable[str], volatile: str) -> None:
-        """Remember that what `names` stand for holds `volatile`."""
-        for name in names:
-            self._carried[name] = volatile
-            if len(self._carried) > _CHAINS:
-                self._carried.popitem(last=False)
-
-
-def _builds_on(body: Mapping[str, Any]) -> list[str]:
-    conversation = body.get("conversation")
-    if isinstance(conversation, Mapping):
-        conversation = conversation.get("id")
-    given = (body.get("previous_response_id"), conversation)
-    return [name for name in given if isinstance(name, str)]
 
 
 @dataclass(frozen=True)
@@ -101,7 +69,8 @@ class Call:
         self._started = time.perf_counter()
         self._request: tuple[Mapping[str, Any], ...] = ()
         self._model = ""
-        self._names: list[str] = []
+        self._names: tuple[str, ...] = ()
+        self._is_kept = False
         self._blocks: Blocks | None = None
         self._left = Blocks("", "")
         # Only of a response that was read: one that is listened to would be held in a circle.
@@ -126,7 +95,7 @@ class Call:
 
     def _seen(self, body: Mapping[str, Any]) -> Blocks:
         self._model = str(body.get("model") or "")
-        self._names = _builds_on(body)
+        self._names, self._is_kept = names_of(body), is_kept(self._api, body)
         self._request = request_of(self._api, body)
         self._door.see(self._request)
         blocks = self._door.blocks()
@@ -176,9 +145,8 @@ class Call:
         self._is_over = True
         seconds = time.perf_counter() - self._started
         body = body_of(self._api, content) if content else {}
-        if self._blocks is not None and self._api == "responses":
-            made = [body["id"]] if isinstance(body.get("id"), str) else []
-            self._binding.chains.keep([*made, *self._names], self._blocks.volatile)
+        if self._blocks is not None and self._is_kept:
+            self._binding.chains.keep((*self._names, body.get("id")), self._blocks)
         told = error or redact(failure_of(body))
         self._door.record(
             Exchange(
