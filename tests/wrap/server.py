@@ -140,7 +140,7 @@ def answer(asked: Asked) -> dict[str, Any]:
         return _chat(asked)
     if path.endswith("/responses"):
         return _responses(asked)
-    if path.endswith("/messages"):
+    if path.endswith(("/messages", ":rawPredict", "/invoke")):
         return _messages(asked)
     if path.endswith("/count_tokens"):
         return {"input_tokens": 5}

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import anthropic
 import openai
 import pytest
 
@@ -289,6 +290,25 @@ def test_azure(server: Server) -> None:
     assert asked.path.startswith("/openai/deployments/m/chat/completions")
     assert asked.raw.count(b"do S.") == 1
     assert episode.exchanges[0].model == "m"
+
+
+VERTEX = {"region": "r", "project_id": "p", "access_token": KEY}
+BEDROCK = {"aws_region": "r", "api_key": KEY}
+
+
+@pytest.mark.parametrize(("kind", "given"), [("Vertex", VERTEX), ("Bedrock", BEDROCK)])
+def test_models_of_anthropic_elsewhere(kind: str, given: dict[str, str], server: Server) -> None:
+    episode = Episode()
+    made = getattr(anthropic, f"Anthropic{kind}")
+    with made(base_url=server.url("anthropic"), **given) as bare:
+        wrapped = wrap(bare, Coach(episode)).with_options(timeout=30)
+        said = wrapped.messages.create(model="m", max_tokens=9, messages=USER)
+        assert isinstance(wrapped, made)
+    assert said.content[0].text == TEXT
+    (asked,) = server.take()
+    assert "m" in asked.path
+    assert asked.raw.count(b"do S.") == 1
+    assert (episode.exchanges[0].model, episode.exchanges[0].error) == ("m", "")
 
 
 def test_a_subclass_keeps_what_it_adds(server: Server) -> None:
