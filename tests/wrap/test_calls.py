@@ -3,19 +3,23 @@
 import asyncio
 import gc
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import anthropic
+import httpx
 import openai
 import pytest
 
 from tests.wrap.doors import KEY, STABLE, VOLATILE, Coach, Episode, _now, client
-from tests.wrap.paths import SAID
+from tests.wrap.paths import SAID, got
 from tests.wrap.server import TEXT, Server
 from verbalrl.errors import ConfigurationError, VerbalRLError
 from verbalrl.wrap import Blocks, wrap, wrap_anthropic, wrap_openai
+from verbalrl.wrap.calls import Binding, Call
 
 USER = [{"role": "user", "content": "Where is it?"}]
 
@@ -62,15 +66,13 @@ def test_a_refused_call_is_recorded_without_secrets(kind: str, server: Server) -
     wrapped = wrap(client(kind, server), Coach(episode))
 
     async def ask() -> None:
-        if "OpenAI" in kind:
-            asked = _ask(wrapped)
-        else:
-            asked = wrapped.messages.create(model="m", max_tokens=9, messages=USER)
-        if "Async" in kind:
-            try:
-                await asked
-            finally:
-                await wrapped.close()
+        try:
+            if "OpenAI" in kind:
+                await got(_ask(wrapped))
+            else:
+                await got(wrapped.messages.create(model="m", max_tokens=9, messages=USER))
+        finally:
+            await got(wrapped.close())
 
     with pytest.raises(Exception, match="Error code: 400") as caught:
         asyncio.run(ask())
@@ -340,3 +342,21 @@ def test_a_client_that_cannot_be_copied(server: Server) -> None:
 def test_what_is_no_client_is_refused(wrapping: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"not object$"):
         wrapping(object(), Coach())
+
+
+def test_wrapping_imports_no_sdk_before_it_is_used() -> None:
+    code = (
+        "import sys, verbalrl.wrap\n"
+        "print({'openai', 'anthropic', 'httpx', 'httpx2', 'structlog'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_a_reply_that_cannot_be_read_is_told(bare: Any) -> None:
+    episode = Episode()
+    call = Call(Binding(Coach(episode), episode, "openai", {}), episode, "chat", ())
+    call.arrived(httpx.Response(200, content=b'{"id": '), None)
+    call.returned()
+    assert episode.exchanges[0].reply is None
+    assert episode.exchanges[0].error == "a reply that cannot be read"

@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from tests.wrap.doors import KEY, STABLE, VOLATILE, Coach, Episode, client
-from tests.wrap.paths import ALL, MATRIX
+from tests.wrap.paths import ALL, MATRIX, got
 from tests.wrap.server import CALL, TEXT, Asked, Server
 from verbalrl.wrap import wrap
 
@@ -74,9 +74,7 @@ async def _closing(ask: Any, used: Any) -> Any:
     try:
         return await ask(used)
     finally:
-        closed = used.close()
-        if closed is not None:
-            await closed
+        await got(used.close())
 
 
 @pytest.mark.parametrize("kind", ["OpenAI", "AsyncOpenAI", "Anthropic", "AsyncAnthropic"])

@@ -147,7 +147,8 @@ class Call:
         body = body_of(self._api, content) if content else {}
         if self._blocks is not None and self._is_kept:
             self._binding.chains.keep((*self._names, body.get("id")), self._blocks)
-        told = error or redact(failure_of(body))
+        unread = "a reply that cannot be read" if content and not body else ""
+        told = error or unread or redact(failure_of(body))
         self._door.record(
             Exchange(
                 provider=self._binding.provider,
