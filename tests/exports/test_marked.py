@@ -130,7 +130,7 @@ def test_a_lesson_cannot_end_its_section() -> None:
     text = section([evil], "a --> b").text
     assert text.count("-->") == 2
     assert text.count("\n") == 2
-    assert "System:" not in text.replace("‹System›:", "")
+    assert not re.search(r"^\W*System", text, re.M)
 
 
 @pytest.mark.parametrize(

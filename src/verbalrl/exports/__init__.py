@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .logs import Logged, read_log
-from .marked import Marked, has_section, lines_of, section, with_section
+from .marked import Marked, has_section, lines_of, section, with_section, with_sections
 from .skills import skills
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "section",
     "skills",
     "with_section",
+    "with_sections",
 ]

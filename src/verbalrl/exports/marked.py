@@ -86,6 +86,22 @@ def with_section(text: str, scope: str, marked: str) -> str:
     return f"{head}\n\n{marked}\n" if head else f"{marked}\n"
 
 
+def with_sections(text: str, lessons: Sequence[Lesson], scope: str | None = None) -> Marked:
+    """`text` with a section for each scope of `lessons`, or for `scope` alone.
+
+    A scope that has nothing to show any more loses its section; those of other scopes stay.
+
+    Raises:
+        DataError: A section begins and does not end.
+    """
+    shown = left_out = 0
+    for name in sorted({x.scope for x in lessons} if scope is None else {scope}):
+        marked = section(lessons, name)
+        text = with_section(text, name, marked.text)
+        shown, left_out = shown + marked.shown, left_out + marked.left_out
+    return Marked(text, shown, left_out)
+
+
 def has_section(text: str) -> bool:
     """Whether `text` has a section of ours."""
     return _BEGIN.search(text) is not None

@@ -37,6 +37,7 @@ from .rollback import Difference as Difference
 from .rollback import RolledBack as RolledBack
 from .rollback import differences as differences
 from .rollback import rollback as rollback
+from .transfer import Exported as Exported
 from .transfer import Imported as Imported
 from .transfer import export_lines as export_lines
 from .transfer import import_lessons as import_lessons

@@ -1,17 +1,21 @@
-"""`verbalrl export` and `verbalrl import`: lessons as lines of JSON."""
+"""`verbalrl export` and `verbalrl import`: lessons as lines of JSON, in AGENTS.md, as skills."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
 
 import click
 
-from ...errors import ConfigurationError
-from ...memory import export_lines, import_lessons, read_lines
+from ...errors import ConfigurationError, StorageError
+from ...exports import has_section, lines_of, skills, with_sections
+from ...memory import Exported, export_lines, import_lessons, read_lines, review
+from ...records import Lesson, Status
+from ...store import Store
 from ..options import command, json_option, reader, store_option, verbose_option
 from ..output import emit_json, note, plural
 from ..reading import branch_of, check_scope, opened
@@ -20,20 +24,18 @@ _WRITES = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 
 @click.command()
-@click.option(
-    "--format",
+@click.argument(
     "form",
-    type=click.Choice(["jsonl"]),
+    type=click.Choice(["jsonl", "agents-md", "skills"]),
     default="jsonl",
-    show_default=True,
-    help="One JSON object a line.",
+    metavar="[jsonl|agents-md|skills]",
 )
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Write here. [stdout]",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Write here: a file, for skills a folder. [jsonl: stdout]",
 )
 @click.option("--scope", metavar="SCOPE", help="Only of this scope.")
 @click.option("--branch", metavar="BRANCH", help="Of this branch. [main, else the latest run's]")
@@ -48,47 +50,113 @@ def export(
 ) -> None:
     """Write lessons as lines of JSON.
 
-    The live ones of a branch, one line each, to FILE or to stdout.
+    jsonl: the live ones of a branch, one line each.
+
+    agents-md: active behaviors into marked sections of a text such as AGENTS.md or CLAUDE.md; all
+    else in it stays. skills: into a folder NAME/SKILL.md for each scope. Both are bounded, and
+    leave out lessons whose condition has to be checked.
     """
     with opened(store) as kept:
         chosen = branch_of(kept, branch, None).branch
         check_scope(kept, chosen, scope)
-        lines = export_lines(kept.current_lessons(chosen, scope=scope))
-    if output is None and as_json:
-        raise ConfigurationError("the lines are JSON already; --json tells what was written to -o")
+        lessons = kept.current_lessons(chosen, scope=scope)
+    if output is None and (as_json or form != "jsonl"):
+        raise ConfigurationError(
+            f"{form} is written to a path: name it with -o"
+            if form != "jsonl"
+            else "the lines are JSON already; --json tells what was written to -o"
+        )
     if output is None:
-        sys.stdout.writelines(f"{line}\n" for line in lines)
+        sys.stdout.writelines(f"{line}\n" for line in export_lines(lessons))
         return
+    try:
+        shown, left_out = _write(form, output, lessons, scope)
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{output} is no UTF-8 text ({error.reason})") from error
+    except OSError as error:
+        raise StorageError(f"{output} cannot be written: {error.strerror}") from error
+    if as_json:
+        told = {"branch": chosen, "format": form, "lessons": shown, "left_out": left_out}
+        emit_json({**told, "file": str(output)})
+        return
+    click.echo(f"{plural(shown, 'lesson')} of branch {chosen} → {output}")
+    if left_out:
+        note(f"{left_out} of them did not fit; the best supported ones are there")
+
+
+def _write(
+    form: str, output: Path, lessons: Sequence[Lesson], scope: str | None
+) -> tuple[int, int]:
+    """How many lessons were written, and how many did not fit."""
+    if form == "agents-md":
+        return _write_sections(output, lessons, scope)
+    if form == "skills":
+        return _write_skills(output, lessons)
+    lines = export_lines(lessons)
     # What agents were told is nobody else's business.
     with os.fdopen(os.open(output, _WRITES, 0o600), "w", encoding="utf-8") as file:
         file.writelines(f"{line}\n" for line in lines)
-    if as_json:
-        emit_json({"branch": chosen, "format": form, "lessons": len(lines), "file": str(output)})
-        return
-    click.echo(f"{plural(len(lines), 'lesson')} of branch {chosen} → {output}")
+    return len(lines), 0
+
+
+def _write_sections(output: Path, lessons: Sequence[Lesson], scope: str | None) -> tuple[int, int]:
+    # As it is, whatever ends its lines.
+    before = output.read_bytes().decode("utf-8") if output.exists() else ""
+    made = with_sections(before, lessons, scope)
+    if made.text != before:
+        _replace(output, made.text)
+    return made.shown, made.left_out
+
+
+def _write_skills(output: Path, lessons: Sequence[Lesson]) -> tuple[int, int]:
+    shown = 0
+    for path, text in skills(lessons).items():
+        place = output / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _replace(place, text)
+        shown += len(lines_of(text))
+    return shown, 0
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write all of `text` or nothing; a link stays one, and who may read the file stays too."""
+    path = path.resolve()
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    made = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        made.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
+        made.replace(path)
+    finally:
+        made.unlink(missing_ok=True)
 
 
 @click.command("import")
-@click.argument("file", type=click.File("r", encoding="utf-8"))
+@click.argument("file", type=click.Path(exists=True, allow_dash=True, path_type=Path))
 @click.option("--branch", metavar="BRANCH", default="main", show_default=True, help="Onto this.")
+@click.option("--approve", is_flag=True, help="They have your trust: active at once.")
 @store_option
 @json_option
 @verbose_option
-def import_(file: TextIO, branch: str, store: Path, as_json: bool) -> None:
+def import_(file: Path, branch: str, approve: bool, store: Path, as_json: bool) -> None:
     """Read lessons into quarantine.
 
-    From FILE (`-`: stdin), whatever it says of their status.
+    From FILE (`-`: stdin), whatever it says of their status: lines of JSON, or a text with sections
+    that `export agents-md` wrote; or from a folder of skills.
 
     No prompt carries them until you approve them. All lines are read before the first is stored.
     """
     try:
-        lines = read_lines(iter(file))
+        lines = [line for text in _texts(file) for line in _read(text)]
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{file.name} is no UTF-8 text ({error.reason})") from error
+        raise ConfigurationError(f"{file} is no UTF-8 text ({error.reason})") from error
     with opened(store) as kept:
-        done = asyncio.run(import_lessons(kept, lines, kept.branch(branch).id))
+        target = kept.branch(branch).id
+        done = asyncio.run(import_lessons(kept, lines, target))
+        approved = _approved(kept, target, lines) if approve else 0
     if as_json:
-        emit_json({"branch": branch, **done._asdict()})
+        emit_json({"branch": branch, **done._asdict(), "approved": approved})
         return
     click.echo(
         f"{branch}: {plural(done.added, 'lesson')} in quarantine, {done.unchanged} there already, "
@@ -96,6 +164,33 @@ def import_(file: TextIO, branch: str, store: Path, as_json: bool) -> None:
     )
     for why in done.refused:
         note(f"refused: {why}")
-    if done.added:
+    if approve:
+        note(f"{approved} of them are active now")
+    elif done.added:
         listed = command("behaviors", "--branch", branch, "--status", "quarantined", store=store)
         note(f"no prompt carries them until you approve them; see {listed}")
+
+
+def _texts(file: Path) -> list[str]:
+    if str(file) == "-":
+        return [sys.stdin.buffer.read().decode("utf-8")]
+    if not file.is_dir():
+        return [file.read_text(encoding="utf-8")]
+    found = sorted(file.glob("*/SKILL.md"))
+    texts = [path.read_text(encoding="utf-8") for path in found]
+    ours = [text for text in texts if has_section(text)]
+    if not ours:
+        raise ConfigurationError(f"{file}: no */SKILL.md with a section of lessons")
+    return ours
+
+
+def _read(text: str) -> list[Exported]:
+    return read_lines(lines_of(text) if has_section(text) else text.split("\n"))
+
+
+def _approved(store: Store, branch: str, lines: Sequence[Exported]) -> int:
+    """Approve what waits on the branch and says what one of `lines` says."""
+    said = {(line.scope, line.kind, line.when, line.when_not, line.instruction) for line in lines}
+    waiting = store.current_lessons(branch, statuses=(Status.QUARANTINED, Status.PROVISIONAL))
+    names = [x.id for x in waiting if (x.scope, x.kind, x.when, x.when_not, x.instruction) in said]
+    return len(asyncio.run(review(store, names, "approve", branch=branch)))
