@@ -270,6 +270,19 @@ def test_what_the_server_keeps_is_not_said_again(bare: Any, server: Server) -> N
     assert [raw.count(b"do V.") + raw.count(b"do W.") for raw in sent] == [1, 0, 1, 1]
 
 
+def test_what_failed_is_not_kept_by_the_server(bare: Any, server: Server) -> None:
+    wrapped = wrap(bare, Coach(Episode())).with_options(max_retries=0)
+    asked = {"model": "m", "input": "Where is it?", "conversation": "conv_1"}
+    server.script = [500]
+    with pytest.raises(openai.InternalServerError):
+        wrapped.responses.create(**asked)
+    # Two that go on from the same place: only what went into the conversation itself stays there.
+    first = {**asked, "conversation": "conv_2", "previous_response_id": "resp_0"}
+    for again in (asked, asked, first, {**first, "conversation": "conv_3"}):
+        wrapped.responses.create(**again)
+    assert [a.raw.count(b"do V.") for a in server.take()] == [1, 1, 0, 1, 1]
+
+
 def test_a_thread_that_others_began_keeps_its_system_text(claude: Any, server: Server) -> None:
     episode = Episode()
     thread = {"type": "continue", "previous_message_id": "msg_0"}

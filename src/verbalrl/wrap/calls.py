@@ -18,7 +18,7 @@ from ..errors import EpisodeError, VerbalRLError, boundary, first_line
 from ..text import redact
 from .base import Blocks, CoachDoor, EpisodeDoor, Exchange
 from .blocks import merged, without
-from .chains import Chains, is_kept, names_of
+from .chains import Chains, grown
 from .streams import body_of
 from .tee import tee
 from .wire import failure_of, reply_of, request_of, usage_of
@@ -69,8 +69,7 @@ class Call:
         self._started = time.perf_counter()
         self._request: tuple[Mapping[str, Any], ...] = ()
         self._model = ""
-        self._names: tuple[str, ...] = ()
-        self._is_kept = False
+        self._body: Mapping[str, Any] = {}
         self._blocks: Blocks | None = None
         self._left = Blocks("", "")
         # Only of a response that was read: one that is listened to would be held in a circle.
@@ -95,7 +94,7 @@ class Call:
 
     def _seen(self, body: Mapping[str, Any]) -> Blocks:
         self._model = str(body.get("model") or "")
-        self._names, self._is_kept = names_of(body), is_kept(self._api, body)
+        self._body = body
         self._request = request_of(self._api, body)
         self._door.see(self._request)
         blocks = self._door.blocks()
@@ -145,10 +144,10 @@ class Call:
         self._is_over = True
         seconds = time.perf_counter() - self._started
         body = body_of(self._api, content) if content else {}
-        if self._blocks is not None and self._is_kept:
-            self._binding.chains.keep((*self._names, body.get("id")), self._blocks)
         unread = "a reply that cannot be read" if content and not body else ""
         told = error or unread or redact(failure_of(body))
+        if self._blocks is not None and not told:
+            self._binding.chains.keep(grown(self._api, self._body, body), self._blocks)
         self._door.record(
             Exchange(
                 provider=self._binding.provider,

@@ -21,17 +21,24 @@ Body = Mapping[str, Any]
 
 def names_of(body: Body) -> tuple[str, ...]:
     """What the server finds the conversation by that `body` goes on with; empty for a new one."""
-    conversation, thread = body.get("conversation"), body.get("thread")
-    if isinstance(conversation, Mapping):
-        conversation = conversation.get("id")
+    thread = body.get("thread")
     last = thread.get("previous_message_id") if isinstance(thread, Mapping) else None
-    given = (body.get("previous_response_id"), conversation, last)
+    given = (body.get("previous_response_id"), _conversation(body), last)
     return tuple(name for name in given if isinstance(name, str) and name)
 
 
-def is_kept(api: str, body: Body) -> bool:
-    """Whether the server keeps what `body` says, so that a later request may go on with it."""
-    return api == "responses" or bool(body.get("thread"))
+def grown(api: str, body: Body, reply: Body) -> tuple[object, ...]:
+    """What the conversation has in it now, `body` and `reply`, is found by.
+
+    What came before is found by its own names, as it was: others may go on from there.
+    """
+    is_kept = api == "responses" or bool(body.get("thread"))
+    return (_conversation(body), reply.get("id")) if is_kept else ()
+
+
+def _conversation(body: Body) -> object:
+    found = body.get("conversation")
+    return found.get("id") if isinstance(found, Mapping) else found
 
 
 class Chains:
