@@ -42,6 +42,11 @@ from .run import CallRecord as CallRecord
 from .run import RoundRecord as RoundRecord
 from .run import RunRecord as RunRecord
 from .run import RunStatus as RunStatus
+from .serving import SERVE as SERVE
+from .serving import SERVED as SERVED
+from .serving import Feedback as Feedback
+from .serving import Served as Served
+from .serving import ServingState as ServingState
 from .trajectory import Failure as Failure
 from .trajectory import Instance as Instance
 from .trajectory import Note as Note

@@ -108,10 +108,12 @@ class WriteCritique(Record):
     template: str = "critic/critique"
     shows: Shows = Shows()
     sample: int = 0
+    feedback: int = 0
+    """The number of the last feedback that it knows of; runs have none."""
 
     def id(self, lane: LaneKey) -> str:
-        """Its key. The 0 is the last feedback's number: runs have none."""
-        return key_id("cr", list(self.episodes), self.template, 0, self.sample)
+        """Its key."""
+        return key_id("cr", list(self.episodes), self.template, self.feedback, self.sample)
 
 
 class CurateLessons(Record):

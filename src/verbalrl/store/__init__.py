@@ -21,6 +21,8 @@ from .reduce import clashes as clashes
 from .reduce import is_copy as is_copy
 from .reduce import lesson_id as lesson_id
 from .reduce import reduce as reduce
+from .served import Judged as Judged
+from .served import judged as judged
 from .store import Store as Store
 from .store import open_store as open_store
 from .tombstones import Barred as Barred

@@ -179,6 +179,8 @@ def _episode(connection: sqlite3.Connection, identity: str) -> None:
     )
     connection.execute("UPDATE episodes SET body = ? WHERE id = ?", (dump(bare), identity))
     connection.execute("DELETE FROM steps WHERE episode = ?", (identity,))
+    connection.execute("UPDATE feedback SET text = '' WHERE episode = ?", (identity,))
+    connection.execute("UPDATE served SET goal = '', body = '{}' WHERE episode = ?", (identity,))
     _calls(connection, identity)
 
 

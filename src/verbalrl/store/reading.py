@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from ..errors import ConfigurationError, UnknownNameError
 from ..ids import instance_scope
-from ..records import BranchRecord, Lesson, LessonKind, RunRecord, Status
+from ..records import SERVE, BranchRecord, Lesson, LessonKind, RunRecord, Status
 
 MAIN = "main"
 
@@ -118,8 +118,10 @@ def source_of(
     if run is None and store.current_lessons(MAIN, kind=kind):
         return Source(MAIN, "it has lessons")
     runs = store.runs() if run is None else (store.run(run),)
+    # What was recorded while serving is learned from on main.
+    runs = tuple(r for r in runs if r.method != SERVE)
     if not runs:
-        return Source(MAIN, "there is no run yet")
+        return Source(MAIN, "there is no run yet" if run is None else "it was served from there")
     found = learned_branch(store, runs[-1])
     which = "latest run" if run is None else "as asked"
     return Source(found.id, f"{which}, arm {found.arm}, seed {found.seed}")

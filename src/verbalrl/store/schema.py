@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..errors import SchemaVersionError, StorageError, first_line
-from . import tombstones
+from . import serving_tables, tombstones
 from .locks import FileLock
 
 FILE_NAME = "verbalrl.db"
@@ -175,7 +175,10 @@ CREATE TABLE index_state (
 
 _VERSION_3 = _INDEXES
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, tombstones.TABLE)
+MIGRATIONS: tuple[str, ...] = (
+    *(_VERSION_1, _VERSION_2, _VERSION_3),
+    *(tombstones.TABLE, serving_tables.TABLES),
+)
 """Entry n takes a file from version n to n + 1."""
 
 

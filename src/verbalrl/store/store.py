@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import Future
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
@@ -35,6 +36,7 @@ from .keeping import Keepers
 from .leases import Lease
 from .locks import FileLock, Liveness
 from .reading import Readers
+from .serving import Servings
 from .vectors import Vectors
 from .writer import Work, Writer, close_connection
 
@@ -71,7 +73,7 @@ def open_store(path: str | Path, *, create: bool = False) -> Store:
         ) from error
 
 
-class Store(Readers, Keepers):
+class Store(Readers, Keepers, Servings):
     """All that is kept, through one writer and one reader connection; a context manager.
 
     Coroutines return once their rows are on the disk; so do the plain methods that write, which
@@ -375,6 +377,10 @@ class Store(Readers, Keepers):
     def _do(self, work: Work[T]) -> T:
         self._check_writable()
         return self._writer.do(work)
+
+    def _post(self, work: Work[T]) -> Future[T]:
+        self._check_writable()
+        return self._writer.post(work)
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on one state of the file, however many statements it takes."""

@@ -77,9 +77,13 @@ class Writer:
 
     def do(self, work: Work[T]) -> T:
         """The same for callers outside an event loop, or that can wait for a few milliseconds."""
+        return self.post(work).result()
+
+    def post(self, work: Work[T]) -> Future[T]:
+        """What will be the result of `work`, for callers that need not wait; in order."""
         future: Future[T] = Future()
         self._enqueue(_Item(work, future))
-        return future.result()
+        return future
 
     def close(self) -> None:
         """Write what was asked for so far, then end; a second call does nothing."""

@@ -1,0 +1,120 @@
+"""The part of a store that coaches serve and learn through."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from ..records import Commit, Critique, Episode, Feedback, Served, ServingState, Step
+from . import commits, leases, served
+from .lessons import Cache
+from .locks import Liveness, is_alive
+from .rows import load
+
+T = TypeVar("T")
+MAIN = "main"
+
+
+class Serving(Protocol):
+    """What the mixin stands on: a store."""
+
+    path: Path
+    _alive: Liveness
+    _cache: Cache
+
+    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T: ...
+
+    async def _put(self, work: Callable[[sqlite3.Connection], T]) -> T: ...
+
+    def _do(self, work: Callable[[sqlite3.Connection], T]) -> T: ...
+
+    def _post(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]: ...
+
+
+class Servings:
+    """Episodes while serving, feedback, and what was learned from it."""
+
+    def begin_served(self: Serving, made: Served, body: Episode) -> Future[None]:
+        """Begin an episode of this process; `body` is what it is should the process die."""
+        self._alive.start()
+        token = self._alive.token
+        return self._post(lambda c: served.begin(c, made, token, body))
+
+    def update_served(self: Serving, body: Episode) -> Future[None]:
+        """What is known of an open episode by now, such as its guidance."""
+        return self._post(lambda c: served.rewrite(c, body))
+
+    def add_step(self: Serving, episode: str, step: Step) -> Future[None]:
+        """Record a step of an open episode."""
+        return self._post(lambda c: served.add_step(c, episode, step))
+
+    def end_served(self: Serving, bare: Episode) -> Future[bool]:
+        """End an open episode, with the steps that were recorded; False where it had ended."""
+        return self._post(lambda c: served.end(c, bare.id, bare))
+
+    def put_feedback(self: Serving, said: Feedback, key: str | None = None) -> int:
+        """Append feedback; its number among that of its episode, the old one for a known `key`.
+
+        Raises `UnknownNameError` when no such episode was ever begun.
+        """
+        return self._do(lambda c: served.say(c, said, key))
+
+    def feedback(self: Serving, episode: str) -> tuple[Feedback, ...]:
+        """What was said of an episode, as it arrived."""
+        return self._read(lambda c: served.of(c, episode))
+
+    def served(self: Serving, prefix: str) -> Served:
+        """The served episode whose id is, or alone begins with, `prefix`."""
+        return self._read(lambda c: served.find(c, prefix))
+
+    def all_served(
+        self: Serving,
+        states: Sequence[ServingState] = (),
+        *,
+        scope: str | None = None,
+        limit: int | None = None,
+    ) -> tuple[Served, ...]:
+        """Served episodes in these states (none: all), as they began."""
+        return self._read(lambda c: served.listed(c, states, scope, limit))
+
+    def abandon_dead(self: Serving) -> int:
+        """End the open episodes of processes that are gone; how many there were."""
+        tokens = self._read(served.open_tokens)
+        dead = [t for t in tokens if t != self._alive.token and not is_alive(self.path, t)]
+        return self._do(lambda c: served.abandon(c, dead)) if dead else 0
+
+    def critiques_of(self: Serving, episode: str) -> tuple[Critique, ...]:
+        """All critiques that read an episode, as they were written."""
+        rows = self._read(
+            lambda c: c.execute(
+                "SELECT c.body FROM critique_episodes x JOIN critiques c ON c.id = x.critique"
+                " WHERE x.episode = ? ORDER BY c.seq",
+                (episode,),
+            ).fetchall()
+        )
+        return tuple(load(Critique, body) for (body,) in rows)
+
+    async def put_learned(
+        self: Serving,
+        made: Sequence[Commit],
+        learned: Iterable[tuple[str, int]],
+        fence: int,
+        *,
+        branch: str = MAIN,
+    ) -> None:
+        """Store commits and what they learned from, (episode, feedback number), all or nothing.
+
+        Raises `LeaseError` when the lease is over, and as `put_commit` does.
+        """
+        pairs = sorted(learned)
+
+        def work(c: sqlite3.Connection) -> None:
+            leases.verify(c, self.path, branch, fence)
+            for commit in made:
+                commits.put(c, self._cache, self.path, commit, fence)
+            served.consume(c, pairs, fence)
+
+        await self._put(work)
