@@ -74,6 +74,15 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "actor-act-bare": ("actor/act.jinja", STEP),
+    "actor-served-stable": ("actor/served_stable.jinja", {"lines": LINES}),
+    "actor-served-volatile": ("actor/served_volatile.jinja", {"lines": LINES[1:2]}),
+    "critic-operator": (
+        "critic/operator.jinja",
+        {"goal": "kiln", "feedback": ["say\nwhen it cools"],
+         "attempts": [{"n": 1, "success": "false", "stop": "terminated", "reward": "0", "steps": [
+             {"n": 1, "observation": "", "action": "look_up", "feedback": "", "reward": "",
+              "notes": []}]}]},
+    ),
     "critic-system": ("critic/system.jinja", {}),
     "critic-critique": (
         "critic/critique.jinja",

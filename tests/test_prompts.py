@@ -116,9 +116,9 @@ def test_overridden_partial_changes_the_prompts_that_use_it(tmp_path: Path) -> N
     ],
 )
 def test_bad_templates_are_one_line_errors(tmp_path: Path, text: str, message: str) -> None:
-    prompts = library(tmp_path, mine=text)
+    prompts = library(tmp_path, a__mine=text)
     with pytest.raises(PromptError, match=re.escape(message)) as caught:
-        prompts.render("mine", Greeting(name="Ann"))
+        prompts.render("a/mine", Greeting(name="Ann"))
     assert "\n" not in str(caught.value)
     assert "mine" in str(caught.value)
 

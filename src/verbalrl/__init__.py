@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from .records import ToolCallPart as ToolCallPart
     from .records import Usage as Usage
     from .rollout import Limits as Limits
+    from .serving import ServeRules as ServeRules
+    from .serving import serve as serve
     from .store import open_store as open_store
     from .tasks import check_task as check_task
 
@@ -69,7 +71,9 @@ _HOMES = {
     "load_model": "models",
     "load_prices": "models",
     "load_task": "integrations",
+    "ServeRules": "serving",
     "open_store": "store",
+    "serve": "serving",
 }
 _MODULES = ("methods",)
 

@@ -30,6 +30,7 @@ from ..models import (
     UnusableReply,
     load_model,
     read_reply,
+    takes,
 )
 from ..prompts import PromptLibrary
 from ..records import (
@@ -53,12 +54,18 @@ from .check import (
     text_key,
 )
 from .schema import CauseReply, CritiqueReply, LessonReply, reply_schema
-from .view import CritiqueCase, CritiqueInputs, Shown, SystemInputs, show, trust
+from .view import CritiqueCase, CritiqueInputs, OutlineInputs, Shown, SystemInputs, show, trust
 
 log = get_logger(__name__)
 
 SYSTEM, CRITIQUE = "critic/system", "critic/critique"
-PROMPT_INPUTS: Mapping[str, type[BaseModel]] = {SYSTEM: SystemInputs, CRITIQUE: CritiqueInputs}
+OPERATOR = "critic/operator"
+"""For what the operator says: it shows nothing that anybody else wrote."""
+PROMPT_INPUTS: Mapping[str, type[BaseModel]] = {
+    SYSTEM: SystemInputs,
+    CRITIQUE: CritiqueInputs,
+    OPERATOR: OutlineInputs,
+}
 """For `PromptLibrary.check`."""
 ROLE = "critic"
 _RAW = 20_000
@@ -81,7 +88,8 @@ class Critic(Protocol):
 
 CritiqueFunction = Callable[..., Any]
 """Episodes of one instance, oldest first → a text, a `CritiqueReply` (or its dict), or None;
-sync or async. What says nothing of `keeps` keeps all earlier lessons; [] gives them up."""
+sync or async. What says nothing of `keeps` keeps all earlier lessons; [] gives them up. One with a
+parameter `feedback` gets what was said of the episodes from outside, a tuple of texts."""
 
 CriticLike = Critic | Model | str | CritiqueFunction
 
@@ -120,8 +128,10 @@ class LLMCritic(ModelRole):
         """
         shown = show(case)
         draft = _Draft(case, shown, model=self._asked.name)
+        template, inputs = case.work.template, shown.inputs
         request, draft.prompt_sha = self._request(
-            (SYSTEM, SystemInputs()), (case.work.template, shown.inputs)
+            (SYSTEM, SystemInputs()),
+            (template, OutlineInputs.of(inputs) if template == OPERATOR else inputs),
         )
         view = context.at(role=ROLE)
         schema = reply_schema(len(case.episodes))
@@ -139,13 +149,20 @@ class LLMCritic(ModelRole):
 class CallableCritic(FunctionRole):
     """A callable as a critic; its model calls, if any, are journaled like a model critic's."""
 
+    def __init__(self, function: CritiqueFunction) -> None:
+        super().__init__(function)
+        self._hears = takes(function, "feedback")
+
+    def _told(self, case: CritiqueCase) -> dict[str, tuple[str, ...]]:
+        return {"feedback": case.feedback} if self._hears else {}
+
     async def write(self, case: CritiqueCase, context: CallContext, /) -> Critique:
         """The critique of `case`; what the callable raises becomes a failed critique."""
         draft = _Draft(case, show(case), model=self.model.name if self.model else "callable")
         with context.active(role=ROLE) as view:
             try:
                 with boundary(CriticError, "the critic"):
-                    said = await self._call(case.episodes)
+                    said = await self._call(case.episodes, **self._told(case))
                 reply = _read(said, case)
             except EpisodeError as error:
                 draft.usage = _bill(view)

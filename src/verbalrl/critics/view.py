@@ -61,6 +61,19 @@ class CritiqueInputs(Record):
     feedback: tuple[str, ...] = ()
 
 
+class OutlineInputs(Record):
+    """What `critic/operator` is rendered from."""
+
+    goal: str
+    attempts: tuple[AttemptView, ...]
+    feedback: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, inputs: CritiqueInputs) -> OutlineInputs:
+        """The part of `inputs` that an outline has."""
+        return cls(goal=inputs.goal, attempts=inputs.attempts, feedback=inputs.feedback)
+
+
 @dataclass(frozen=True, slots=True)
 class CritiqueCase:
     """All that one critique is written from."""

@@ -9,6 +9,7 @@ from ..models import Amount, Budget, Model, price_of
 from ..models.prices import PICO
 from ..records import RunRecord
 from ..rollout import Limits
+from ..store import Store
 from .kit import Kit
 
 
@@ -17,8 +18,13 @@ def spent(kit: Kit, run: str) -> Amount:
 
     Calls that were made while no price was known count as those of the dearest model of the run.
     """
-    priced, bare = kit.store.bill(run)
-    known = [p for m in models_of(kit) if (p := price_of(m, kit.limits.budget.prices))]
+    return spent_on(kit.store, run, models_of(kit), kit.limits.budget)
+
+
+def spent_on(store: Store, run: str, models: Iterable[Model], budget: Budget) -> Amount:
+    """The same of whatever asks `models`."""
+    priced, bare = store.bill(run)
+    known = [p for m in models if (p := price_of(m, budget.prices))]
     dearest = max((p.most(bare.total - bare.output, bare.output) for p in known), default=0)
     pico = round((priced.cost_usd or 0.0) * PICO) + dearest
     return Amount(priced.total + bare.total, pico, priced.calls + bare.calls)

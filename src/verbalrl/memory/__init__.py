@@ -28,6 +28,7 @@ from .recaller import Recaller as Recaller
 from .render import PROMPT_INPUTS as PROMPT_INPUTS
 from .render import GuidanceInputs as GuidanceInputs
 from .render import guidance_text as guidance_text
+from .render import served_blocks as served_blocks
 from .review import Reviewed as Reviewed
 from .review import Verdict as Verdict
 from .review import review as review
@@ -42,3 +43,4 @@ from .transfer import Imported as Imported
 from .transfer import export_lines as export_lines
 from .transfer import import_lessons as import_lessons
 from .transfer import read_lines as read_lines
+from .withdrawal import withdrawal as withdrawal

@@ -11,6 +11,7 @@ from ..records import Guidance, Record
 from . import applies
 
 TEMPLATE = "_shared/guidance"
+STABLE, VOLATILE = "actor/served_stable", "actor/served_volatile"
 
 
 class GuidanceInputs(Record):
@@ -21,9 +22,17 @@ class GuidanceInputs(Record):
     texts: tuple[str, ...] = ()
 
 
+class BlockInputs(Record):
+    """What the blocks of a served agent's prompt are rendered from."""
+
+    lines: tuple[Line, ...]
+
+
 PROMPT_INPUTS: Mapping[str, type[BaseModel]] = {
     TEMPLATE: GuidanceInputs,
     applies.TEMPLATE: applies.AppliesInputs,
+    STABLE: BlockInputs,
+    VOLATILE: BlockInputs,
 }
 """For `PromptLibrary.check`."""
 
@@ -38,3 +47,15 @@ def guidance_text(guidance: Guidance, prompts: PromptLibrary) -> str:
         texts=guidance.texts,
     )
     return prompts.render(TEMPLATE, inputs).text.rstrip("\n")
+
+
+def served_blocks(guidance: Guidance, prompts: PromptLibrary) -> tuple[str, str]:
+    """The stable and the volatile block of `guidance`, for somebody else's prompt; empty for none.
+
+    Stable lines have the first numbers, so what the volatile block holds does not change them.
+    """
+    blocks = []
+    for template, lines in ((STABLE, guidance.stable), (VOLATILE, guidance.volatile)):
+        inputs = BlockInputs(lines=tuple(map(Line.of, lines)))
+        blocks.append(prompts.render(template, inputs).text.rstrip("\n") if lines else "")
+    return blocks[0], blocks[1]

@@ -43,6 +43,7 @@ from .roles import FunctionRole as FunctionRole
 from .roles import ModelRole as ModelRole
 from .roles import is_async as is_async
 from .roles import read_reply as read_reply
+from .roles import takes as takes
 from .scripted import CountingModel as CountingModel
 from .scripted import DelayedModel as DelayedModel
 from .scripted import ScriptedModel as ScriptedModel

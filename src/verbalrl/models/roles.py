@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -59,14 +60,15 @@ class FunctionRole:
         self._function = function
         self._workers = Workers()
 
-    async def _call(self, *args: object) -> object:
-        """What the callable says of `args`."""
+    async def _call(self, *args: object, **named: object) -> object:
+        """What the callable says of the arguments."""
+        function = partial(self._function, **named) if named else self._function
         if is_async(self._function):
-            said = self._function(*args)
+            said = function(*args)
         else:
             worker = self._workers.worker()
             try:
-                said = await worker.call(self._function, *args)
+                said = await worker.call(function, *args)
             finally:
                 worker.end()
         return await said if inspect.isawaitable(said) else said
@@ -76,6 +78,15 @@ def is_async(function: object) -> bool:
     """True for coroutine functions and for objects whose call is one."""
     call = getattr(function, "__call__", None)  # noqa: B004 - its kind is asked for
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
+def takes(function: Callable[..., object], name: str) -> bool:
+    """True for callables with a parameter of that name."""
+    try:
+        found = inspect.signature(function).parameters.get(name)
+    except (TypeError, ValueError):
+        return False
+    return found is not None and found.kind is not inspect.Parameter.POSITIONAL_ONLY
 
 
 def read_reply(said: object, schema: type[M], error: type[EpisodeError], whose: str) -> M:

@@ -140,7 +140,7 @@ def say(connection: sqlite3.Connection, said: Feedback, key: str | None) -> int:
             f"no served episode has the id {said.episode!r}; feedback takes the id of an episode "
             "that a coach has begun"
         )
-    number, state = row[0] + 1, row[1]
+    number, state = int(row[0]) + 1, row[1]
     name_source(connection, said.source, said.origin)
     values = said.model_dump() | {"seq": number, "idempotency_key": key, "at": now()}
     insert(connection, "feedback", values)

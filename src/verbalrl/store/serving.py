@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -96,6 +96,15 @@ class Servings:
             ).fetchall()
         )
         return tuple(load(Critique, body) for (body,) in rows)
+
+    def curated(self: Serving, critiques: Collection[str]) -> frozenset[str]:
+        """Those of `critiques` that a commit has consumed."""
+
+        def read(c: sqlite3.Connection) -> frozenset[str]:
+            sql = "SELECT 1 FROM commit_critiques WHERE critique = ?"
+            return frozenset(i for i in critiques if c.execute(sql, (i,)).fetchone())
+
+        return self._read(read)
 
     async def put_learned(
         self: Serving,

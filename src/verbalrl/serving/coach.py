@@ -1,0 +1,323 @@
+"""The coach: what a program that runs already needs to learn from what becomes of its work."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self, TypeVar
+
+from ..critics import Critic, CriticLike, adapt_critic
+from ..curators import Curator, CuratorLike, adapt_curator
+from ..errors import ConfigurationError, UnknownNameError
+from ..models import Model, clean, run_sync
+from ..prompts import PromptLibrary
+from ..records import (
+    SERVE,
+    SERVED,
+    BranchRecord,
+    Feedback,
+    Gate,
+    Origin,
+    RunRecord,
+)
+from ..store import Store, open_store
+from ..wrap.base import EpisodeDoor
+from .episode import ServedEpisode, innermost, random_id
+from .functions import Adapted, taught
+from .learning import Learned, Learner, Parts
+from .messages import shortened
+from .open_end import Recorder, forgiving, log
+from .recalling import Recall
+from .settings import ServeRules
+
+C = TypeVar("C")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Models(NamedTuple):
+    """Who criticises and who curates, as they were given."""
+
+    critic: CriticLike | None
+    curator: CuratorLike | None
+
+
+class Coach:
+    """Made by `vrl.serve`; a context manager. One is enough for a program and all its threads.
+
+    After a fork the child opens its own store; episodes that are open then belong to the parent.
+    """
+
+    def __init__(
+        self,
+        store: Store | Path | str,
+        scope: str,
+        models: Models,
+        *,
+        gate: Gate,
+        strict: bool,
+        rules: ServeRules,
+    ) -> None:
+        self.scope, self.gate, self.strict, self.rules = scope, gate, strict, rules
+        self.last_episode = ""
+        """The id of the episode that a function of `learns` or an adapted object ended last."""
+        self._given, self._models = store, models
+        self._prompts = PromptLibrary()
+        self._gate = threading.RLock()
+        self._open()
+
+    def _open(self) -> None:
+        given = self._given
+        self._own = not isinstance(given, Store)
+        self.store = given if isinstance(given, Store) else open_store(given, create=True)
+        self.recorder = Recorder()
+        self.recall = Recall(self.store, self.scope, self.gate, self.rules.tokens, self._prompts)
+        self._session = ""
+        self._pid = os.getpid()
+        self._worker: _Worker | None = None
+
+    def _here(self) -> None:
+        """After a fork, begin anew: threads and locks of the parent are not there."""
+        if os.getpid() != self._pid:
+            self._gate = threading.RLock()
+            self._open()
+
+    # Serving
+
+    def episode(
+        self, goal: str, *, key: str | None = None, source: str | None = None
+    ) -> ServedEpisode:
+        """One case that the agent works on, as a context manager, sync or async.
+
+        Args:
+            goal: What is asked for, such as the text of a ticket.
+            key: Names the case, where it may come up more than once; by default each is its own.
+            source: Names whoever it comes from, such as a customer. Only what named sources say
+                independently confirms a lesson from untrusted text.
+        """
+        self._here()
+        return ServedEpisode(self, goal, key, source)
+
+    def current(self) -> ServedEpisode | None:
+        """The episode of this context; None outside of one."""
+        return innermost(self)
+
+    def wrap(self, client: C, episode: EpisodeDoor | None = None) -> C:
+        """A client of the same type whose prompts carry the lessons of their episode.
+
+        The one that is given is left as it is.
+        """
+        # On use: it imports an SDK.
+        wrapped: C = import_module("..wrap", __package__).wrap(client, self, episode)
+        return wrapped
+
+    def learns(self, function: F) -> F:
+        """`function`, each call of which is an episode; as a decorator.
+
+        Its arguments are the goal, its result is the answer; a parameter `guidance` that the caller
+        leaves out gets the lessons. `coach.last_episode` is the id for `feedback`.
+        """
+        return taught(self, function)
+
+    def adapt(self, agent: C) -> Adapted[C]:
+        """`agent`, an object with `run` or `invoke`, each call of which is an episode."""
+        return Adapted(self, agent)
+
+    # What people say
+
+    def feedback(
+        self,
+        episode: str,
+        *,
+        reward: float | None = None,
+        success: bool | None = None,
+        text: str = "",
+        origin: Origin | str = Origin.UNTRUSTED,
+        source: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> int | None:
+        """Say what became of an episode: at once, later, repeatedly, from any process.
+
+        Args:
+            episode: Its id.
+            reward: A number, larger for better.
+            success: Whether it reached what was asked for.
+            text: In words.
+            origin: `operator` for a person who may change the agent, whose words become lessons at
+                once; `untrusted` for everybody else.
+            source: Names whoever says it; `agent` where the agent judges itself.
+            idempotency_key: What was said under this key is not said twice.
+
+        Returns its number among what was said of the episode; None where it could not be kept.
+
+        Raises:
+            UnknownNameError: There is no such episode.
+            ConfigurationError: It says nothing, or means no origin.
+        """
+        said = Feedback(
+            episode=episode,
+            origin=_origin(origin),
+            source=clean(source) if source else None,
+            reward=_finite(reward),
+            success=success,
+            text=shortened(text).strip(),
+        )
+        if said.reward is None and success is None and not said.text:
+            raise ConfigurationError("feedback says nothing: give reward=, success= or text=")
+        return self._say(said, idempotency_key)
+
+    def correct(self, episode: str, text: str, *, step: int | None = None) -> int | None:
+        """A person's word on what should be done otherwise; see `feedback`."""
+        words = shortened(text).strip()
+        if not words:
+            raise ConfigurationError("a correction without words says nothing")
+        said = Feedback(episode=episode, origin=Origin.OPERATOR, text=words, step=step)
+        return self._say(said, None)
+
+    def _say(self, said: Feedback, key: str | None) -> int | None:
+        self._here()
+        unknown: UnknownNameError | None = None
+        number: int | None = None
+        with forgiving("feedback", strict=self.strict):
+            # An episode of ours may not be written yet: what it had to record goes first.
+            current = self.recorder.submit(lambda: None)
+            current.result()
+            try:
+                number = self.store.put_feedback(said, key)
+            except UnknownNameError as error:
+                unknown = error
+        if unknown is not None:
+            raise unknown
+        return number
+
+    # Learning
+
+    async def learn(self) -> Learned:
+        """Learn from all feedback that waits: critiques, curation, one commit for each batch.
+
+        Raises:
+            ConfigurationError: There is no critic or curator, or its budget cannot be kept.
+        """
+        self._here()
+        parts = Parts(self.store, self.scope, self._critic, self._curator, self.gate, self.rules)
+        return await Learner(parts).learn()
+
+    def learn_sync(self) -> Learned:
+        """`learn` for code that does not await."""
+        return run_sync(self.learn())
+
+    def start_learning(self, every_s: float = 60.0) -> None:
+        """Learn in a thread from now on, `every_s` seconds after the last time, until `close`."""
+        self._here()
+        with self._gate:
+            if self._worker is None:
+                self._worker = _Worker(self, every_s)
+
+    @cached_property
+    def _critic(self) -> Critic:
+        if self._models.critic is None:
+            raise ConfigurationError("learning needs a critic: give vrl.serve model= or critic=")
+        return adapt_critic(self._models.critic, self._prompts)
+
+    @cached_property
+    def _curator(self) -> Curator:
+        if self._models.curator is None:
+            raise ConfigurationError(
+                "learning needs a curator: give vrl.serve model= or curator=; a callable critic "
+                "curates nothing"
+            )
+        return adapt_curator(self._models.curator, self._prompts)
+
+    # Its life
+
+    def session(self) -> str:
+        """The id of the run that this process serves; made at its first episode."""
+        with self._gate:
+            if not self._session:
+                run = random_id("serve")
+                asked = self._models.critic
+                name = asked if isinstance(asked, str) else getattr(asked, "name", "")
+                record = RunRecord(
+                    id=run,
+                    task=self.scope,
+                    method=SERVE,
+                    model=str(name or "caller's own"),
+                    simulated=isinstance(asked, Model) and asked.simulated,
+                    config={"gate": self.gate, "rules": self.rules.model_dump(mode="json")},
+                )
+                branch = BranchRecord(
+                    id=f"{run}/{SERVED}/0", run=run, arm=SERVED, seed=0, learns=False
+                )
+                self.store.create_run(record, [branch])
+                self._session = run
+            return self._session
+
+    def close(self) -> None:
+        """Record what is under way and close; a second call does nothing."""
+        if os.getpid() != self._pid:
+            return
+        if self._worker is not None:
+            self._worker.stop()
+        self.recorder.close()
+        with self._gate:
+            session, self._session = self._session, ""
+        if session:
+            with forgiving("closing", strict=False):
+                self.store.update_run(session, status="done")
+        self.recall.close()
+        if self._own:
+            self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class _Worker:
+    """Learns now and then, in a thread."""
+
+    def __init__(self, coach: Coach, every_s: float) -> None:
+        self._coach, self._every = coach, every_s
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="verbalrl-learner", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after what is under way."""
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            with forgiving("learning", strict=False):
+                report = self._coach.learn_sync()
+                if report.stopped:
+                    log.info("learning.stopped", why=report.stopped)
+            self._ended.wait(self._every)
+
+
+def _origin(given: Origin | str) -> Origin:
+    try:
+        return Origin(given)
+    except ValueError:
+        raise UnknownNameError.of("origin", str(given), [o.value for o in Origin]) from None
+
+
+def _finite(reward: float | None) -> float | None:
+    if reward is None:
+        return None
+    value = float(reward)
+    if value != value or value in (float("inf"), float("-inf")):
+        raise ConfigurationError(f"reward={value}: give a finite number")
+    return value

@@ -1,0 +1,137 @@
+"""What a learner makes of an episode and of what was said of it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..critics import CRITIQUE, OPERATOR
+from ..ids import coin
+from ..records import (
+    Action,
+    Critique,
+    Episode,
+    Feedback,
+    LaneKey,
+    Observation,
+    Origin,
+    Reward,
+    Step,
+    TextPart,
+    ToolCallPart,
+    Trajectory,
+    WriteCritique,
+)
+from ..store import judged
+
+_TOOL = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_PASSING = ("provider_down:", "call_timed_out:", "call_refused:", "quota_spent:")
+
+
+class Wanted(NamedTuple):
+    """One critique that an episode is to have."""
+
+    work: WriteCritique
+    episode: Episode
+    """As its critic sees it."""
+    texts: tuple[str, ...]
+    """What was said, as far as its critic may read it."""
+    trust: Origin
+    """Of everything that its critic reads."""
+
+    @property
+    def id(self) -> str:
+        """The critique's id: from episode, template and the last feedback that it knows of."""
+        episode = self.episode
+        return self.work.id(LaneKey(run=episode.run, arm=episode.arm, seed=episode.seed))
+
+
+def wanted(episode: Episode, said: Sequence[Feedback], successes: float) -> tuple[Wanted, ...]:
+    """The critiques that `episode` is to have after `said`, all of it and in order.
+
+    What the operator wrote has one of its own, which reads nothing else; it is superseded only by
+    what the operator writes next.
+    """
+    found = []
+    written = [f for f in said if f.origin is Origin.OPERATOR and f.text]
+    if written:
+        last = written[-1].seq
+        work = WriteCritique(episodes=(episode.id,), template=OPERATOR, feedback=last)
+        texts = tuple(f.text for f in written)
+        found.append(Wanted(work, outline(episode, said), texts, Origin.OPERATOR))
+    if said and is_sampled(episode.id, said, successes):
+        work = WriteCritique(episodes=(episode.id,), template=CRITIQUE, feedback=said[-1].seq)
+        texts = tuple(f.text for f in _others(said))
+        found.append(Wanted(work, with_feedback(episode, said), texts, Origin.UNTRUSTED))
+    return tuple(found)
+
+
+def is_sampled(episode: str, said: Sequence[Feedback], successes: float) -> bool:
+    """Whether the course of an episode is critiqued: always, unless it went well."""
+    success, reward = judged(said)
+    good = success if success is not None else reward.value is not None and reward.value > 0
+    return not good or coin("served", episode) < successes
+
+
+def with_feedback(episode: Episode, said: Sequence[Feedback]) -> Episode:
+    """`episode` with the outcome that `said` gives it, and the words of all but the operator."""
+    parts = tuple(TextPart(text=f.text, origin=f.origin, source=f.source) for f in _others(said))
+    changes: dict[str, object] = dict(judged(said)._asdict())
+    if parts:
+        final = Observation(parts=parts)
+        changes["trajectory"] = episode.trajectory.model_copy(update={"final": final})
+    return episode.model_copy(update=changes)
+
+
+def outline(episode: Episode, said: Sequence[Feedback]) -> Episode:
+    """The skeleton of `episode` with the operator's words: step numbers, tool names, how it ended.
+
+    Nothing in it was written by anybody else, nor by a model; names of tools have their form.
+    """
+    own = [f for f in said if f.origin is Origin.OPERATOR]
+    texts = [f for f in own if f.text]
+    numbers = {step.n for step in episode.trajectory.steps}
+    steps = tuple(
+        Step(
+            n=step.n,
+            observation=Observation(),
+            action=Action(text=tools_of(step.action)),
+            feedback="\n".join(f.text for f in texts if f.step == step.n),
+        )
+        for step in episode.trajectory.steps
+    )
+    rest = tuple(
+        TextPart(text=f.text, origin=Origin.OPERATOR) for f in texts if f.step not in numbers
+    )
+    success, reward = judged(own)
+    return episode.model_copy(
+        update={
+            "trajectory": Trajectory(steps=steps, final=Observation(parts=rest) if rest else None),
+            "answer": None,
+            "success": success,
+            "reward": Reward(value=reward.value, supplier=reward.supplier),
+            "guidance": {},
+            "failure": None,
+        }
+    )
+
+
+def tools_of(action: Action) -> str:
+    """The names of the tools that `action` calls; `answer` where it calls none."""
+    names = [p.name for p in action.parts if isinstance(p, ToolCallPart)]
+    return ", ".join(n if _TOOL.fullmatch(n) else "tool" for n in names) or "answer"
+
+
+def is_passing(critique: Critique) -> bool:
+    """Whether a critic failed for what will pass: its server, not its words."""
+    return critique.status == "failed" and may_pass(critique.detail)
+
+
+def may_pass(failure: str) -> bool:
+    """The same of one line that says what failed."""
+    return failure.startswith(_PASSING)
+
+
+def _others(said: Sequence[Feedback]) -> list[Feedback]:
+    return [f for f in said if f.origin is not Origin.OPERATOR and f.text]

@@ -1,0 +1,281 @@
+"""One episode of an agent that is served: what its prompts get, what it did, how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import functools
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
+
+from ..errors import AgentError, ConfigurationError, first_line
+from ..models import clean, is_async
+from ..records import (
+    SERVED,
+    Episode,
+    EpisodeSpec,
+    Failure,
+    Served,
+    Step,
+    StopReason,
+    Usage,
+)
+from ..wrap.base import Blocks, Exchange
+from .messages import Transcript, first_text, shortened
+from .open_end import forgiving, log
+
+if TYPE_CHECKING:
+    from .coach import Coach
+    from .recalling import Recalled
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_stack: ContextVar[tuple[ServedEpisode, ...]] = ContextVar("verbalrl_served", default=())
+_NOTHING = Blocks("", "")
+
+
+def innermost(coach: Coach) -> ServedEpisode | None:
+    """The episode of `coach` in this context that was entered last."""
+    return next((e for e in reversed(_stack.get()) if e.coach is coach), None)
+
+
+def random_id(prefix: str) -> str:
+    """An id that nobody can guess or repeat: two cases that are alike are two."""
+    return f"{prefix}_{base64.b32encode(secrets.token_bytes(15)).decode('ascii').lower()[:20]}"
+
+
+class ServedEpisode:
+    """An episode as a context manager, sync or async; an `EpisodeDoor` for wrapped clients.
+
+    Its guidance is chosen at the first call and stays; its steps are recorded as they come.
+    """
+
+    def __init__(self, coach: Coach, goal: str, key: str | None, source: str | None) -> None:
+        self.coach = coach
+        self.id = random_id("ep")
+        """For `coach.feedback`, now or later."""
+        self.goal = shortened(goal)
+        self.instance = clean(key) if key else self.id
+        self.source = clean(source) if source else None
+        self._transcript = Transcript(self.source, coach.rules.trusted_tools)
+        self._lock = threading.Lock()
+        self._situation: str | None = None
+        self._recalled: Recalled | None = None
+        self._tried = False
+        self._usage = Usage()
+        self._tokens: list[Token[tuple[ServedEpisode, ...]]] = []
+        self._broken: BaseException | None = None
+        self._state: Literal["new", "open", "ended"] = "new"
+
+    # As a context manager
+
+    def __enter__(self) -> Self:
+        self._begin()
+        self._tokens.append(_stack.set((*_stack.get(), self)))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._leave()
+        ended = self._end(error)
+        with forgiving("ending an episode", strict=self.coach.strict):
+            ended.result()
+        self._settle()
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._leave()
+        ended = self._end(error)
+        with forgiving("ending an episode", strict=self.coach.strict):
+            await asyncio.shield(asyncio.wrap_future(ended))
+        self._settle()
+
+    def bind(self, function: F) -> F:
+        """`function` as it runs in this episode wherever it is called: in a thread of a pool."""
+        if is_async(function):
+
+            @functools.wraps(function)
+            async def bound_async(*args: Any, **named: Any) -> Any:
+                token = _stack.set((*_stack.get(), self))
+                try:
+                    return await function(*args, **named)
+                finally:
+                    _stack.reset(token)
+
+            return cast(F, bound_async)
+
+        @functools.wraps(function)
+        def bound(*args: Any, **named: Any) -> Any:
+            token = _stack.set((*_stack.get(), self))
+            try:
+                return function(*args, **named)
+            finally:
+                _stack.reset(token)
+
+        return cast(F, bound)
+
+    # What people and agents say
+
+    def correct(self, text: str) -> int | None:
+        """A person's word on what should be done otherwise; feedback of the operator's.
+
+        It does not change the prompts of this episode, only what is learned from it.
+        """
+        return self.coach.correct(self.id, text, step=self._transcript.count or None)
+
+    def step(self, observation: str, action: str) -> None:
+        """Record a step of an agent that has no wrapped client."""
+        self._submit(lambda: self._own(str(observation), str(action)))
+
+    def answered(self, observation: str, action: str) -> None:
+        """Record a whole answer, unless calls of a wrapped client are recorded already."""
+        self._submit(lambda: None if self._transcript.count else self._own(observation, action))
+
+    @property
+    def guidance(self) -> str:
+        """The lessons of this episode as lines, for agents that write their own prompts."""
+        self.blocks()
+        return self._recalled.guidance.text if self._recalled else ""
+
+    # As a door for wrapped clients
+
+    def see(self, request: tuple[Mapping[str, Any], ...]) -> None:
+        """Take note of the first call's text, which lessons are recalled for."""
+        with self._lock:
+            if self._situation is None:
+                with forgiving("reading a request", strict=self.coach.strict):
+                    self._situation = first_text(request)
+
+    def blocks(self) -> Blocks:
+        """What every prompt of the episode gets."""
+        with self._lock:
+            if not self._tried:
+                self._tried = True
+                with forgiving("recall", strict=self.coach.strict):
+                    self._recall()
+            return self._recalled.blocks if self._recalled else _NOTHING
+
+    def record(self, exchange: Exchange) -> None:
+        """Take a call that ended; a failed one is no step."""
+        self._submit(lambda: self._exchange(exchange))
+
+    # Its life
+
+    def _begin(self) -> None:
+        if self._state != "new":
+            raise ConfigurationError(
+                "an episode is entered once; begin another with coach.episode(…)"
+            )
+        self._state = "open"
+        self._submit(lambda: self._store_begin())
+
+    def _store_begin(self) -> None:
+        coach = self.coach
+        made = Served(
+            episode=self.id,
+            run=coach.session(),
+            scope=coach.scope,
+            instance=self.instance,
+            source=self.source,
+            goal=self.goal,
+        )
+        self._wait(coach.store.begin_served(made, self._episode()))
+
+    def _recall(self) -> None:
+        situation = "\n".join(filter(None, (self.goal, self._situation)))
+        found = self.coach.recall.choose(situation, self.id)
+        self._recalled = found
+        if found.guidance.uses:
+            self._submit(lambda: self._wait(self.coach.store.update_served(self._episode())))
+
+    def _exchange(self, exchange: Exchange) -> None:
+        self._usage = self._usage + exchange.usage
+        if exchange.reply is not None:
+            self._add(self._transcript.add(exchange.request, exchange.reply))
+
+    def _own(self, observation: str, action: str) -> None:
+        self._add(self._transcript.own(observation, action))
+
+    def _add(self, step: Step) -> None:
+        self._wait(self.coach.store.add_step(self.id, step))
+
+    def _leave(self) -> None:
+        if self._tokens:
+            try:
+                _stack.reset(self._tokens.pop())
+            except ValueError:
+                # Left in another context than it was entered in: that one has its own stack.
+                log.debug("episode.left_elsewhere", episode=self.id)
+
+    def _end(self, error: BaseException | None) -> Future[Any]:
+        self._state = "ended"
+        return self.coach.recorder.submit(lambda: self._store_end(error))
+
+    def _store_end(self, error: BaseException | None) -> None:
+        self.coach.store.end_served(self._episode(ended=True, error=error)).result()
+
+    def _episode(self, *, ended: bool = False, error: BaseException | None = None) -> Episode:
+        """The episode as it stands, without its steps."""
+        found, coach = self._recalled, self.coach
+        broke = error is not None and isinstance(error, Exception)
+        status: Literal["finished", "failed", "abandoned"] = "finished"
+        if not ended or (error is not None and not broke):
+            status = "abandoned"
+        elif broke:
+            status = "failed"
+        reasons = {"finished": StopReason.TERMINATED, "failed": StopReason.AGENT_ERROR}
+        return Episode(
+            id=self.id,
+            run=coach.session(),
+            arm=SERVED,
+            seed=0,
+            spec=EpisodeSpec(
+                instance=self.instance, guidance={"actor": found.spec} if found else {}
+            ),
+            status=status,
+            terminated=status == "finished",
+            stop_reason=reasons.get(status, StopReason.ABANDONED),
+            guidance={"actor": found.guidance} if found else {},
+            revision={coach.scope: found.revision} if found else {},
+            usage={"actor": self._usage} if self._usage != Usage() else {},
+            failure=_failure(error) if broke else None,
+        )
+
+    def _submit(self, job: Callable[[], object]) -> None:
+        """Give `job` to the recorder."""
+        self._wait(self.coach.recorder.submit(job))
+
+    def _wait(self, future: Future[Any]) -> None:
+        """Hear of what fails. Nobody waits here: the end of the episode comes after all of it."""
+        future.add_done_callback(self._heard)
+
+    def _heard(self, future: Future[Any]) -> None:
+        error = None if future.cancelled() else future.exception()
+        if error is not None:
+            self._broken = self._broken or error
+            log.warning("serving.failed", what="recording", why=first_line(str(error)))
+
+    def _settle(self) -> None:
+        if self._broken is not None and self.coach.strict:
+            raise self._broken
+
+
+def _failure(error: BaseException | None) -> Failure:
+    kind = error.kind if isinstance(error, AgentError) else AgentError.kind
+    return Failure(kind=kind, message=clean(first_line(f"{type(error).__name__}: {error}")))

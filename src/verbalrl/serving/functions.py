@@ -1,0 +1,95 @@
+"""Agents that are plain functions, or objects with `run` or `invoke`, as served episodes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from ..errors import ConfigurationError
+from ..models import is_async, takes
+
+if TYPE_CHECKING:
+    from .coach import Coach
+    from .episode import ServedEpisode
+
+C = TypeVar("C")
+F = TypeVar("F", bound=Callable[..., Any])
+
+_METHODS = ("run", "invoke", "arun", "ainvoke")
+
+
+def taught(coach: Coach, function: F) -> F:
+    """`function`, each call of which is an episode of `coach`."""
+    if not callable(function):
+        raise ConfigurationError(
+            f"coach.learns takes a function, not {type(function).__name__}; "
+            "for an object with run or invoke write coach.adapt(object)"
+        )
+    hears = takes(function, "guidance")
+    if is_async(function):
+
+        @functools.wraps(function)
+        async def call_async(*args: Any, **named: Any) -> Any:
+            goal = goal_of(function, args, named)
+            async with coach.episode(goal) as episode:
+                coach.last_episode = episode.id
+                given = named | _guidance(episode, hears, named)
+                result = await function(*args, **given)
+                _answered(episode, goal, result)
+                return result
+
+        return cast(F, call_async)
+
+    @functools.wraps(function)
+    def call(*args: Any, **named: Any) -> Any:
+        goal = goal_of(function, args, named)
+        with coach.episode(goal) as episode:
+            coach.last_episode = episode.id
+            result = function(*args, **named | _guidance(episode, hears, named))
+            _answered(episode, goal, result)
+            return result
+
+    return cast(F, call)
+
+
+class Adapted(Generic[C]):
+    """An object whose `run`, `invoke`, `arun` and `ainvoke` are episodes; otherwise as it was."""
+
+    def __init__(self, coach: Coach, agent: C) -> None:
+        found = [name for name in _METHODS if callable(getattr(agent, name, None))]
+        if not found:
+            raise ConfigurationError(
+                f"coach.adapt takes an object with run or invoke; {type(agent).__name__} has "
+                "neither; for a function write coach.learns(function)"
+            )
+        self.agent = agent
+        """The object itself."""
+        self._taught = {name: taught(coach, getattr(agent, name)) for name in found}
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self._taught[name] if name in self._taught else getattr(self.agent, name)
+
+
+def goal_of(function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> str:
+    """The arguments of a call as a text: one alone as it is, several by their names."""
+    try:
+        bound = inspect.signature(function).bind_partial(*args, **named).arguments
+    except (TypeError, ValueError):
+        bound = dict(enumerate(args)) | named  # type: ignore[assignment]
+    shown = {str(name): value for name, value in bound.items() if name != "guidance"}
+    if len(shown) == 1:
+        return str(next(iter(shown.values())))
+    return "\n".join(f"{name}: {value}" for name, value in shown.items())
+
+
+def _guidance(episode: ServedEpisode, hears: bool, named: dict[str, Any]) -> dict[str, Any]:
+    return {"guidance": episode.guidance} if hears and "guidance" not in named else {}
+
+
+def _answered(episode: ServedEpisode, goal: str, result: object) -> None:
+    """Record the answer, unless a wrapped client has recorded what led to it."""
+    episode.answered(goal, "" if result is None else str(result))

@@ -1,0 +1,370 @@
+"""Learning from what was served: critiques, curation, one commit for each batch of episodes.
+
+Everything is done under the lease of the branch main and committed with its fence, together with
+the numbers of the feedback that it was learned from. So each feedback is learned from once, however
+many learners compete and wherever one of them dies: what is not committed is done again, from the
+answers that are journaled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, TypeVar
+
+from .._logging import get_logger
+from ..critics import Critic, CritiqueCase
+from ..curators import CurationCase, Curator, curate_shared
+from ..errors import CriticError, CuratorError, LeaseError, MethodError, ReplayMismatch, RunHalted
+from ..execution import bills
+from ..execution.alarms import CallAlarm
+from ..ids import key_id, seed_from
+from ..memory import withdrawal
+from ..models import Account, CallContext, Model, Slots
+from ..records import (
+    Commit,
+    Critique,
+    CurateLessons,
+    Episode,
+    Gate,
+    Instance,
+    LaneKey,
+    Lesson,
+    LessonKind,
+    Operation,
+    Origin,
+    Served,
+    Usage,
+)
+from ..store import LIVE, MAIN, Store, reduce
+from .decisions import Wanted, is_passing, may_pass, wanted
+from .evidence import Behind, barred
+from .settings import ServeRules
+
+log = get_logger(__name__)
+T = TypeVar("T")
+
+_LANE = LaneKey(run="serve", arm="served", seed=0)
+_MAX_DISCARDS = 3
+
+
+@dataclass(slots=True)
+class Learned:
+    """What one call of `learn` did."""
+
+    episodes: int = 0
+    """Those that were learned from."""
+    critiques: dict[str, int] = field(default_factory=dict)
+    """accepted, refused, failed."""
+    updates: dict[str, int] = field(default_factory=dict)
+    """By operation, what became of lessons."""
+    abandoned: int = 0
+    """Open episodes whose process was found gone."""
+    pending: int = 0
+    """Episodes that still wait."""
+    stopped: str = ""
+    """Why it ended with some still waiting; empty when it did not."""
+    usage: Usage = field(default_factory=Usage)
+
+    def __str__(self) -> str:
+        made = ", ".join(f"{count} {name}" for name, count in sorted(self.updates.items()))
+        read = ", ".join(f"{count} {name}" for name, count in sorted(self.critiques.items()))
+        waiting = f"; {self.pending} wait: {self.stopped}" if self.stopped else ""
+        return (
+            f"learned from {self.episodes} episodes; critiques: {read or 'none'}; "
+            f"lessons: {made or 'unchanged'}{waiting}"
+        )
+
+
+class Parts(NamedTuple):
+    """Who learns, and by which rules."""
+
+    store: Store
+    scope: str
+    critic: Critic
+    curator: Curator
+    gate: Gate
+    rules: ServeRules
+
+
+class _Case(NamedTuple):
+    """One pending episode, as far as its feedback is looked at."""
+
+    served: Served
+    wanted: tuple[Wanted, ...]
+    superseded: tuple[str, ...]
+    """Critiques of it that stand no more."""
+
+
+class Learner:
+    """Learns from what waits in one scope; made for one call of `learn`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts, self.store = parts, parts.store
+        self.report = Learned()
+        self._left: set[str] = set()
+        """Episodes that stay as they are until the next call."""
+        rules = parts.rules
+        models = [p.model for p in (parts.critic, parts.curator) if p.model is not None]
+        unique: list[Model] = list(dict.fromkeys(models))
+        bills.check(rules.budget, unique)
+        today = datetime.now(UTC).date().isoformat()
+        self._bill = f"learn:{parts.scope}:{today}"
+        spent = bills.spent_on(self.store, self._bill, unique, rules.budget)
+        self._account = Account(rules.budget, spent, CallAlarm())
+        self._slots = Slots(rules.concurrency)
+        self._owner = f"learn {parts.scope}"
+
+    async def learn(self) -> Learned:
+        """Learn from all that waits; what stops it is in the report."""
+        try:
+            while await self._batch():
+                pass
+        except (RunHalted, LeaseError) as stop:
+            self.report.stopped = str(stop)
+        left = self.store.all_served(("pending",), scope=self.parts.scope)
+        self.report.pending = len(left)
+        if left and not self.report.stopped and self._left:
+            self.report.stopped = "their critic or curator could not be reached; learn again later"
+        report = self.report
+        log.info("learning.done", scope=self.parts.scope, episodes=report.episodes)
+        return report
+
+    async def _batch(self) -> bool:
+        """Learn from one batch under a lease of its own; False when nothing waits."""
+        with self.store.acquire_lease(MAIN, self._owner) as lease:
+            self.report.abandoned += self.store.abandon_dead()
+            limit = self.parts.rules.batch + len(self._left)
+            found = self.store.all_served(("pending",), scope=self.parts.scope, limit=limit)
+            cases = [self._case(s) for s in found if s.episode not in self._left]
+            if not cases:
+                return False
+            await self._learn(cases, lease.fence)
+        return True
+
+    def _case(self, served: Served) -> _Case:
+        said = tuple(f for f in self.store.feedback(served.episode) if f.seq <= served.feedback)
+        episode = self.store.episode(served.episode)
+        asked: tuple[Wanted, ...] = ()
+        if episode is not None and episode.trajectory.steps:
+            asked = wanted(episode, said, self.parts.rules.successes)
+        stands = {w.id for w in asked}
+        before = self.store.critiques_of(served.episode)
+        return _Case(served, asked, tuple(c.id for c in before if c.id not in stands))
+
+    async def _learn(self, cases: Sequence[_Case], fence: int) -> None:
+        asked = [w for case in cases for w in case.wanted]
+        written = await _all(self._critique(w) for w in asked)
+        by_id = {c.id: c for c in written}
+        late = {c.id for c in written if is_passing(c)}
+        ready = [case for case in cases if not any(w.id in late for w in case.wanted)]
+        self._left |= {case.served.episode for case in cases if case not in ready}
+        if not ready:
+            return
+        commits = await self._commits(ready, by_id)
+        if commits is None:
+            self._left |= {case.served.episode for case in ready}
+            return
+        pairs = [(case.served.episode, case.served.feedback) for case in ready]
+        await self.store.put_learned(commits, pairs, fence)
+        self._count(ready, by_id, commits)
+
+    async def _critique(self, asked: Wanted) -> Critique:
+        """The critique of one episode: its row, or a new one; unstored where it may still come."""
+        stored = self.store.critique(asked.id)
+        if stored is not None:
+            return stored
+        operator = asked.trust is Origin.OPERATOR
+        goal = self._about if operator else self.store.served(asked.episode.id).goal
+        case = CritiqueCase(
+            id=asked.id,
+            work=asked.work,
+            episodes=(asked.episode,),
+            instance=Instance(id=asked.episode.instance, goal=goal or self._about),
+            observations=asked.trust,
+            feedback=asked.texts,
+        )
+        work = asked.work
+        seed = seed_from("served", asked.episode.id, work.template, work.feedback, work.sample)
+
+        async def write(context: CallContext) -> Critique:
+            try:
+                async with asyncio.timeout(self.parts.rules.timeout_s) as clock:
+                    return await self.parts.critic.write(case, context)
+            except TimeoutError:
+                if not clock.expired():
+                    raise
+                why = f"{CriticError.kind}: it took longer than {self.parts.rules.timeout_s:g} s"
+                return _failed(case, why)
+
+        made = await self._asked(asked.id, "critic", seed, write)
+        if not is_passing(made):
+            await self.store.put_critique(made, MAIN)
+        return made
+
+    async def _commits(
+        self, cases: Sequence[_Case], written: dict[str, Critique]
+    ) -> list[Commit] | None:
+        """What the batch changes, each commit on what the one before leaves; None for later."""
+        scope = self.parts.scope
+        base, lessons = self.store.revision(MAIN, scope), self.store.lessons(MAIN, scope)
+        commits: list[Commit] = []
+        gone = [name for case in cases for name in case.superseded]
+        if gone:
+            history = self.store.updates(MAIN, scope)
+            reason = "the critique behind it was superseded by later feedback"
+            updates = withdrawal(lessons, history, gone, reason)
+            if updates:
+                identity = key_id("wd", MAIN, scope, base, sorted(gone))
+                commits.append(
+                    Commit(id=identity, branch=MAIN, scope=scope, base=base, updates=updates)
+                )
+                base, lessons = base + 1, reduce(lessons, updates, base + 1, scope)
+        known = self.store.curated(written)
+        for level in (Origin.OPERATOR, Origin.UNTRUSTED):
+            new = [w for case in cases for w in case.wanted if w.trust is level]
+            fresh = [w for w in new if written[w.id].status == "accepted" and w.id not in known]
+            if not fresh:
+                continue
+            commit = await self._curate(fresh, written, lessons, base)
+            if may_pass(commit.failure):
+                return None
+            commits.append(commit)
+            if commit.updates:
+                base, lessons = base + 1, reduce(lessons, commit.updates, base + 1, scope)
+        return commits
+
+    async def _curate(
+        self,
+        new: Sequence[Wanted],
+        written: dict[str, Critique],
+        lessons: tuple[Lesson, ...],
+        base: int,
+    ) -> Commit:
+        """The commit that critiques of one level of trust lead to."""
+        # Ids of episodes are random: by instance first, so that the order means something.
+        new = sorted(new, key=lambda w: (w.episode.instance, w.episode.id))
+        level = new[0].trust
+        behind = Behind(self.store, level, {w.id for w in new})
+        cited = (e.critique for x in lessons if x.status in LIVE for e in x.evidence)
+        earlier = behind.read(cited)
+        critiques = tuple(written[w.id] for w in new)
+        shown: dict[str, Episode] = behind.episodes | {w.episode.id: w.episode for w in new}
+        rules = self.parts.rules
+        work = CurateLessons(
+            critiques=tuple(c.id for c in critiques),
+            evidence=tuple(c.id for c in earlier),
+            scope=self.parts.scope,
+            kind=LessonKind.BEHAVIOR,
+            gate=self.parts.gate,
+            max_lessons=rules.max_lessons,
+        )
+        # The revision is part of the key: a batch that is done again may stand on another one.
+        identity = key_id("cu", MAIN, work.scope, work.kind, base, sorted(work.critiques))
+        case = CurationCase(
+            id=identity,
+            work=work,
+            branch=MAIN,
+            base=base,
+            critiques=critiques,
+            earlier=earlier,
+            episodes=shown,
+            lessons=lessons,
+            goal=self._about,
+            observations=level,
+            barred=barred(self.store, (*critiques, *earlier), shown, level),
+        )
+        return await self._curated(case)
+
+    async def _curated(self, case: CurationCase) -> Commit:
+        async def decide(context: CallContext) -> Commit:
+            try:
+                async with asyncio.timeout(self.parts.rules.timeout_s) as clock:
+                    return await curate_shared(case, self.parts.curator, context)
+            except TimeoutError:
+                if not clock.expired():
+                    raise
+                why = f"{CuratorError.kind}: it took longer than {self.parts.rules.timeout_s:g} s"
+                bare = {"id": case.id, "branch": case.branch, "scope": case.work.scope}
+                taken = tuple(c.id for c in case.critiques)
+                return Commit(**bare, base=case.base, critiques=taken, failure=why)
+
+        seed = seed_from("curate", 0, case.work.scope, case.base)
+        return await self._asked(case.id, "curator", seed, decide)
+
+    async def _asked(
+        self,
+        owner: str,
+        role: str,
+        seed: int,
+        make: Callable[[CallContext], Coroutine[Any, Any, T]],
+    ) -> T:
+        """What `make` makes; when its journal no longer fits, a new generation is begun."""
+        generation = self.store.generation(owner)
+        for _ in range(_MAX_DISCARDS):
+            context = CallContext(
+                journal=self.store,
+                slots=self._slots,
+                owner=owner,
+                role=role,
+                sample_seed=seed,
+                generation=generation,
+                lane=MAIN,
+                run=self._bill,
+                account=self._account,
+            )
+            try:
+                made = await make(context)
+                if context.fatal is not None:
+                    raise context.fatal
+            except ReplayMismatch as mismatch:
+                generation += 1
+                log.warning("journal.discarded", owner=owner, why=str(mismatch))
+                continue
+            self.report.usage += sum(context.usage.values(), Usage())
+            return made
+        raise MethodError(f"{owner}: its requests differ at every replay; is a prompt random?")
+
+    @property
+    def _about(self) -> str:
+        return self.parts.rules.about or self.parts.scope
+
+    def _count(
+        self, ready: Sequence[_Case], written: dict[str, Critique], commits: Iterable[Commit]
+    ) -> None:
+        report = self.report
+        report.episodes += len(ready)
+        for case in ready:
+            for asked in case.wanted:
+                status = written[asked.id].status
+                report.critiques[status] = report.critiques.get(status, 0) + 1
+        for commit in commits:
+            for update in commit.updates:
+                name = Operation(update.op).value
+                report.updates[name] = report.updates.get(name, 0) + 1
+            if commit.failure:
+                log.warning("curation.failed", curation=commit.id, why=commit.failure)
+
+
+async def _all(asked: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """All results; what is raised is raised when all have ended."""
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [r for r in results if not isinstance(r, BaseException)]
+
+
+def _failed(case: CritiqueCase, why: str) -> Critique:
+    return Critique(
+        id=case.id,
+        episodes=tuple(e.id for e in case.episodes),
+        instance=case.instance.id,
+        trial=case.episodes[-1].trial,
+        template=case.work.template,
+        status="failed",
+        detail=why,
+        trust=case.observations,
+    )

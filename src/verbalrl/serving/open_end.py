@@ -1,0 +1,79 @@
+"""Memory beside a working agent: what goes wrong in it is logged, and the agent goes on."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any
+
+from .._logging import get_logger
+from ..errors import EpisodeError, StorageError, VerbalRLError, boundary, first_line
+
+log = get_logger(__name__)
+
+
+class ServingError(EpisodeError):
+    """Something in memory broke while an agent was served."""
+
+    kind = "serving_error"
+
+
+@contextmanager
+def forgiving(what: str, *, strict: bool) -> Iterator[None]:
+    """Log what goes wrong in the block as `serving.failed`; raise it where `strict`."""
+    try:
+        with boundary(ServingError, what):
+            yield
+    except VerbalRLError as error:
+        if strict:
+            raise
+        log.warning("serving.failed", what=what, why=first_line(str(error)))
+
+
+class Recorder:
+    """A thread that records, so that calls need not wait; what it is given is done in order."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None]
+        self._jobs = queue.SimpleQueue()
+        self._gate = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def submit(self, job: Callable[[], Any]) -> Future[Any]:
+        """What will be the result of `job`."""
+        future: Future[Any] = Future()
+        with self._gate:
+            if self._closed:
+                future.set_exception(StorageError("the coach is closed; nothing is recorded"))
+                return future
+            if self._thread is None:
+                name = "verbalrl-recorder"
+                self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+                self._thread.start()
+            self._jobs.put((job, future))
+        return future
+
+    def close(self) -> None:
+        """Do what was given so far, then end; a second call does nothing."""
+        with self._gate:
+            already, self._closed = self._closed, True
+            thread = self._thread
+            if thread is not None and not already:
+                self._jobs.put(None)
+        if thread is not None:
+            thread.join()
+
+    def _run(self) -> None:
+        while (item := self._jobs.get()) is not None:
+            job, future = item
+            try:
+                with boundary(ServingError, "recording"):
+                    result = job()
+            except VerbalRLError as error:
+                future.set_exception(error)
+            else:
+                future.set_result(result)

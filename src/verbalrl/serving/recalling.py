@@ -1,0 +1,69 @@
+"""Guidance for the prompts of one scope of the branch main."""
+
+from __future__ import annotations
+
+import threading
+from typing import NamedTuple
+
+from ..memory import Recaller, served_blocks
+from ..memory.trial import toss
+from ..methods.handbook import TRIAL_CHANCE
+from ..models import run_sync
+from ..prompts import PromptLibrary
+from ..records import Gate, Guidance, GuidanceSpec, Lesson, LessonKind
+from ..store import MAIN, Store
+from ..wrap.base import Blocks
+
+KINDS = (LessonKind.BEHAVIOR, LessonKind.BELIEF)
+
+
+class Recalled(NamedTuple):
+    """What the prompts of one episode get."""
+
+    guidance: Guidance
+    spec: GuidanceSpec
+    revision: int
+    blocks: Blocks
+
+
+class Recall:
+    """Chooses lessons; what is kept between episodes only saves reading it again."""
+
+    def __init__(
+        self, store: Store, scope: str, gate: Gate, tokens: int, prompts: PromptLibrary
+    ) -> None:
+        self._store, self._scope, self._prompts = store, scope, prompts
+        self._recaller = Recaller(store)
+        self._lock = threading.Lock()
+        self._view: tuple[int, tuple[Lesson, ...]] | None = None
+        self._spec = GuidanceSpec(
+            source="recall",
+            scopes=(scope,),
+            kinds=KINDS,
+            budget=tokens,
+            # Until its effect is shown, a lesson is withheld at random, so that it can be.
+            chance=TRIAL_CHANCE if gate == "measured" else 1.0,
+        )
+
+    def choose(self, situation: str, episode: str) -> Recalled:
+        """The guidance of `episode` at the revision at which the scope stands."""
+        revision, lessons = self._lessons()
+        tossed = toss(lessons, self._spec, situation, (0, episode, 1))
+        found = run_sync(
+            self._recaller.recall(lessons, (), tossed.spec, situation, prompts=self._prompts)
+        )
+        guidance = tossed.recorded(found)
+        blocks = Blocks(*served_blocks(guidance, self._prompts))
+        return Recalled(guidance, tossed.spec, revision, blocks)
+
+    def close(self) -> None:
+        """Let go of indexes."""
+        self._recaller.close()
+
+    def _lessons(self) -> tuple[int, tuple[Lesson, ...]]:
+        with self._lock:
+            revision = self._store.revision(MAIN, self._scope)
+            if self._view is None or self._view[0] != revision:
+                there = self._store.lessons(MAIN, self._scope, revision=revision)
+                self._view = revision, tuple(x for x in there if x.usable)
+            return self._view
