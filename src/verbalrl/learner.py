@@ -387,5 +387,3 @@ def _model_of(critic: object) -> Model | str | None:
 
 def _answered(simulated: bool) -> str:
     return "was answered by a model for tests" if simulated else "was answered by real models"
-
-

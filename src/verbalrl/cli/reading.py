@@ -9,6 +9,7 @@ import click
 
 from ..errors import StorageError, UnknownNameError
 from ..records import (
+    SERVE,
     Commit,
     Critique,
     Decision,
@@ -52,6 +53,8 @@ def find_run(store: Store, prefix: str | None) -> RunRecord:
 def as_it_is(store: Store, run: RunRecord) -> RunRecord:
     """`run`, with the status `interrupted` where the process that ran it is gone."""
     if run.status != "running" or run.id in store.living():
+        return run
+    if run.method == SERVE and store.lives(str(run.config.get("token"))):
         return run
     return run.model_copy(update={"status": "interrupted"})
 
@@ -113,6 +116,8 @@ def find(store: Store, identity: str) -> tuple[Found, ...]:
     if found:
         return found
     begun = store.ids_beginning(identity)
+    if not any(begun.values()) and (open_ := _open_episode(store, identity)):
+        raise UnknownNameError(f"episode {open_} is still open: it can be shown once it has ended")
     near = (getters[table](name) for table, names in begun.items() for name in names)
     return tuple(item for item in near if item is not None)
 
@@ -127,3 +132,10 @@ def _getters(store: Store) -> dict[str, Callable[[str], Found | None]]:
         "commits": store.commit,
         "decisions": store.decision,
     }
+
+
+def _open_episode(store: Store, identity: str) -> str | None:
+    try:
+        return store.served(identity).episode
+    except UnknownNameError:
+        return None

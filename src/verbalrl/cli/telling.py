@@ -9,12 +9,14 @@ from ..records import (
     Critique,
     Episode,
     Evidence,
+    Feedback,
     Guidance,
     Lesson,
     LessonBody,
     LessonProposal,
     MemoryUpdate,
     RunRecord,
+    Served,
     Step,
     Usage,
 )
@@ -141,6 +143,18 @@ def tell_episode(episode: Episode) -> None:
         say(f"{episode.failure.kind}: {episode.failure.message}", indent=2)
     for role, usage in episode.usage.items():
         say(f"{role}: {tokens(usage)}", indent=2)
+
+
+def tell_served(served: Served, feedback: Sequence[Feedback]) -> None:
+    """Where a served episode is in its life, and what was said of it."""
+    whose = f", with {one_line(served.source)}" if served.source else ""
+    say(f"{served.state}{whose}; learned from feedback up to {served.consumed}", indent=2)
+    for said in feedback:
+        outcome = [] if said.success is None else [success_word(said.success)]
+        outcome += [] if said.reward is None else [f"reward {said.reward:g}"]
+        by = f"{said.origin}{' ' + one_line(said.source) if said.source else ''}"
+        text = f": {one_line(said.text, 400)}" if said.text else ""
+        say(f"feedback {said.seq} by {by}, {', '.join(outcome) or 'no outcome'}{text}", indent=2)
 
 
 def _tell_guidance(role: str, guidance: Guidance) -> None:

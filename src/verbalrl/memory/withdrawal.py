@@ -20,7 +20,7 @@ from ..records import (
 )
 from ..store import LIVE, corroboration
 
-_TAKES_PLACE = (Operation.MERGE, Operation.SUPERSEDE)
+_OVER = (Status.REVOKED, Status.PURGED)
 
 
 def withdrawal(
@@ -45,7 +45,7 @@ def withdrawal(
     for lesson in there:
         if lesson.status in LIVE:
             made.settle(lesson)
-        elif bad := made.bad(lesson):
+        elif lesson.status not in _OVER and (bad := made.bad(lesson)):
             made.lessen(lesson, bad)
     for lesson in there:
         made.bring_back(lesson)

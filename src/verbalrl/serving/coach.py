@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 from ..critics import Critic, CriticLike, adapt_critic
 from ..curators import Curator, CuratorLike, adapt_curator
 from ..errors import ConfigurationError, UnknownNameError
-from ..models import Model, clean, run_sync
+from ..models import Model, run_sync
 from ..prompts import PromptLibrary
 from ..records import (
     SERVE,
@@ -28,11 +28,11 @@ from ..records import (
 from ..store import Store, open_store
 from ..wrap.base import EpisodeDoor
 from .episode import ServedEpisode, innermost, random_id
-from .functions import Adapted, taught
+from .functions import Adapted, last_of, taught
 from .learning import Learned, Learner, Parts
-from .messages import shortened
 from .open_end import Recorder, forgiving, log
 from .recalling import Recall
+from .saying import correction_of, said_of
 from .settings import ServeRules
 
 C = TypeVar("C")
@@ -63,8 +63,6 @@ class Coach:
         rules: ServeRules,
     ) -> None:
         self.scope, self.gate, self.strict, self.rules = scope, gate, strict, rules
-        self.last_episode = ""
-        """The id of the episode that a function of `learns` or an adapted object ended last."""
         self._given, self._models = store, models
         self._prompts = PromptLibrary()
         self._gate = threading.RLock()
@@ -105,6 +103,11 @@ class Coach:
     def current(self) -> ServedEpisode | None:
         """The episode of this context; None outside of one."""
         return innermost(self)
+
+    @property
+    def last_episode(self) -> str:
+        """The id of the last episode of a function or adapted object in this context."""
+        return last_of(self)
 
     def wrap(self, client: C, episode: EpisodeDoor | None = None) -> C:
         """A client of the same type whose prompts carry the lessons of their episode.
@@ -158,25 +161,14 @@ class Coach:
             UnknownNameError: There is no such episode.
             ConfigurationError: It says nothing, or means no origin.
         """
-        said = Feedback(
-            episode=episode,
-            origin=_origin(origin),
-            source=clean(source) if source else None,
-            reward=_finite(reward),
-            success=success,
-            text=shortened(text).strip(),
+        said = said_of(
+            episode, reward=reward, success=success, text=text, origin=origin, source=source
         )
-        if said.reward is None and success is None and not said.text:
-            raise ConfigurationError("feedback says nothing: give reward=, success= or text=")
         return self._say(said, idempotency_key)
 
     def correct(self, episode: str, text: str, *, step: int | None = None) -> int | None:
         """A person's word on what should be done otherwise; see `feedback`."""
-        words = shortened(text).strip()
-        if not words:
-            raise ConfigurationError("a correction without words says nothing")
-        said = Feedback(episode=episode, origin=Origin.OPERATOR, text=words, step=step)
-        return self._say(said, None)
+        return self._say(correction_of(episode, text, step), None)
 
     def _say(self, said: Feedback, key: str | None) -> int | None:
         self._here()
@@ -240,14 +232,19 @@ class Coach:
             if not self._session:
                 run = random_id("serve")
                 asked = self._models.critic
-                name = asked if isinstance(asked, str) else getattr(asked, "name", "")
+                named = {role: _named(part) for role, part in self._models._asdict().items()}
                 record = RunRecord(
                     id=run,
                     task=self.scope,
                     method=SERVE,
-                    model=str(name or "caller's own"),
+                    model=named["critic"] or "",
                     simulated=isinstance(asked, Model) and asked.simulated,
-                    config={"gate": self.gate, "rules": self.rules.model_dump(mode="json")},
+                    config={
+                        "token": self.store.token(),
+                        "gate": self.gate,
+                        "rules": self.rules.model_dump(mode="json"),
+                        **named,
+                    },
                 )
                 branch = BranchRecord(
                     id=f"{run}/{SERVED}/0", run=run, arm=SERVED, seed=0, learns=False
@@ -255,6 +252,14 @@ class Coach:
                 self.store.create_run(record, [branch])
                 self._session = run
             return self._session
+
+    async def aclose(self) -> None:
+        """`close`, with the connections that its models hold on the running loop."""
+        parts = [self.__dict__.get(name) for name in ("_critic", "_curator")]
+        models = {id(p.model): p.model for p in parts if p is not None and p.model is not None}
+        for model in models.values():
+            await model.aclose()
+        self.close()
 
     def close(self) -> None:
         """Record what is under way and close; a second call does nothing."""
@@ -307,17 +312,6 @@ class _Worker:
             self._ended.wait(self._every)
 
 
-def _origin(given: Origin | str) -> Origin:
-    try:
-        return Origin(given)
-    except ValueError:
-        raise UnknownNameError.of("origin", str(given), [o.value for o in Origin]) from None
-
-
-def _finite(reward: float | None) -> float | None:
-    if reward is None:
-        return None
-    value = float(reward)
-    if value != value or value in (float("inf"), float("-inf")):
-        raise ConfigurationError(f"reward={value}: give a finite number")
-    return value
+def _named(part: object) -> str | None:
+    """How a session records who criticises or curates; what is no model has no name to load."""
+    return part if isinstance(part, str) else getattr(part, "name", None)

@@ -60,18 +60,18 @@ def wanted(episode: Episode, said: Sequence[Feedback], successes: float) -> tupl
         work = WriteCritique(episodes=(episode.id,), template=OPERATOR, feedback=last)
         texts = tuple(f.text for f in written)
         found.append(Wanted(work, outline(episode, said), texts, Origin.OPERATOR))
-    if said and is_sampled(episode.id, said, successes):
+    if said and is_sampled(episode.instance, said, successes):
         work = WriteCritique(episodes=(episode.id,), template=CRITIQUE, feedback=said[-1].seq)
         texts = tuple(f.text for f in _others(said))
         found.append(Wanted(work, with_feedback(episode, said), texts, Origin.UNTRUSTED))
     return tuple(found)
 
 
-def is_sampled(episode: str, said: Sequence[Feedback], successes: float) -> bool:
+def is_sampled(instance: str, said: Sequence[Feedback], successes: float) -> bool:
     """Whether the course of an episode is critiqued: always, unless it went well."""
     success, reward = judged(said)
     good = success if success is not None else reward.value is not None and reward.value > 0
-    return not good or coin("served", episode) < successes
+    return not good or coin("served", instance) < successes
 
 
 def with_feedback(episode: Episode, said: Sequence[Feedback]) -> Episode:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from ..errors import ConfigurationError
@@ -18,6 +19,20 @@ C = TypeVar("C")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _METHODS = ("run", "invoke", "arun", "ainvoke")
+
+
+_last: ContextVar[tuple[tuple[int, str], ...]] = ContextVar("verbalrl_last", default=())
+"""By coach, the last episode in this context."""
+
+
+def last_of(coach: Coach) -> str:
+    """The id of the last episode of `coach` that a function began in this context."""
+    return next((name for key, name in _last.get() if key == id(coach)), "")
+
+
+def _begun(coach: Coach, episode: ServedEpisode) -> None:
+    others = tuple(pair for pair in _last.get() if pair[0] != id(coach))
+    _last.set(((id(coach), episode.id), *others[:7]))
 
 
 def taught(coach: Coach, function: F) -> F:
@@ -34,7 +49,7 @@ def taught(coach: Coach, function: F) -> F:
         async def call_async(*args: Any, **named: Any) -> Any:
             goal = goal_of(function, args, named)
             async with coach.episode(goal) as episode:
-                coach.last_episode = episode.id
+                _begun(coach, episode)
                 given = named | _guidance(episode, hears, named)
                 result = await function(*args, **given)
                 _answered(episode, goal, result)
@@ -46,7 +61,7 @@ def taught(coach: Coach, function: F) -> F:
     def call(*args: Any, **named: Any) -> Any:
         goal = goal_of(function, args, named)
         with coach.episode(goal) as episode:
-            coach.last_episode = episode.id
+            _begun(coach, episode)
             result = function(*args, **named | _guidance(episode, hears, named))
             _answered(episode, goal, result)
             return result

@@ -25,6 +25,9 @@ class Serving(Protocol):
     _alive: Liveness
     _cache: Cache
 
+    def token(self) -> str:
+        """What proves that the store object lives."""
+
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T: ...
 
     async def _put(self, work: Callable[[sqlite3.Connection], T]) -> T: ...
@@ -39,8 +42,7 @@ class Servings:
 
     def begin_served(self: Serving, made: Served, body: Episode) -> Future[None]:
         """Begin an episode of this process; `body` is what it is should the process die."""
-        self._alive.start()
-        token = self._alive.token
+        token = self.token()
         return self._post(lambda c: served.begin(c, made, token, body))
 
     def update_served(self: Serving, body: Episode) -> Future[None]:
@@ -79,6 +81,15 @@ class Servings:
     ) -> tuple[Served, ...]:
         """Served episodes in these states (none: all), as they began."""
         return self._read(lambda c: served.listed(c, states, scope, limit))
+
+    def token(self: Serving) -> str:
+        """What proves, by `lives`, that this store object lives."""
+        self._alive.start()
+        return self._alive.token
+
+    def lives(self: Serving, token: str) -> bool:
+        """Whether the holder of `token` still runs."""
+        return is_alive(self.path, token)
 
     def abandon_dead(self: Serving) -> int:
         """End the open episodes of processes that are gone; how many there were."""

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from ...records import Critique
+from ...records import SERVE, Critique
 from ...store import Store
 from ..options import branch_options, reader
 from ..output import emit_json, heading
-from ..reading import check_instance, find_run, instance_matches, opened
+from ..reading import MAIN, check_instance, find_run, instance_matches, opened
 from ..telling import refusals, tell_critique
 
 
@@ -49,5 +49,8 @@ def _read(store: Store, asked: dict[str, Any]) -> tuple[dict[str, str], tuple[Cr
     if asked["branch"] is not None:
         branch = store.branch(asked["branch"]).id
         return {"branch": branch}, store.critiques(branch=branch, status=asked["status"])
-    run = find_run(store, asked["run"]).id
-    return {"run": run}, store.critiques(run=run, status=asked["status"])
+    run = find_run(store, asked["run"])
+    if run.method == SERVE:
+        # What was recorded while serving is learned from on main, whoever served it.
+        return {"branch": MAIN}, store.critiques(branch=MAIN, status=asked["status"])
+    return {"run": run.id}, store.critiques(run=run.id, status=asked["status"])

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ...records import Episode, Usage
+from ...records import SERVE, SERVED, Episode, Usage
 from ...store import Store
 from ..options import branch_options, reader
 from ..output import emit_json, heading, plural, table
-from ..reading import check_instance, check_known, find_run, instance_matches, opened
+from ..reading import (
+    MAIN,
+    check_instance,
+    check_known,
+    find_run,
+    instance_matches,
+    opened,
+)
 from ..telling import episode_state
 
 _HEADS = ("episode", "arm", "seed", "instance", "trial", "outcome", "reward", "ended", "tokens")
@@ -30,30 +37,37 @@ _ARM, _SEED, _INSTANCE = 1, 2, 3
 def episodes(store: Path, as_json: bool, **asked: Any) -> None:
     """List the episodes of a run.
 
-    Without --run or --branch: of the latest run, all arms and seeds.
+    Without --run or --branch: of the latest run, all arms and seeds; where the latest was recorded
+    while serving, all that was served, as with --branch main.
     """
     with opened(store) as kept:
         where, found = _read(kept, asked)
-        if not found:
-            _check_known(kept, where)
-        check_instance(kept, where["run"], asked["instance"])
+        if "run" in where:
+            if not found:
+                _check_known(kept, where)
+            check_instance(kept, where["run"], asked["instance"])
+        states = {s.episode: s.state for s in kept.all_served()} if _are_served(found) else {}
     found = [e for e in found if instance_matches(e.instance, asked["instance"])]
     if asked["failed"]:
         found = [e for e in found if e.success is False or e.status != "finished"]
     if as_json:
-        emit_json({"store": str(store), **where, "episodes": [_summary(e) for e in found]})
+        emit_json({"store": str(store), **where, "episodes": [_summary(e, states) for e in found]})
         return
-    _tell(where["run"], found)
+    _tell(f"run {where['run']}" if "run" in where else "served", found, states)
 
 
-def _tell(run: str, found: Sequence[Episode]) -> None:
+def _are_served(found: Sequence[Episode]) -> bool:
+    return any(episode.arm == SERVED for episode in found)
+
+
+def _tell(title: str, found: Sequence[Episode], states: Mapping[str, str]) -> None:
     """The table; what all rows share stands once in the heading, so that names stay whole."""
-    title = f"run {run}: {plural(len(found), 'episode')}"
+    title = f"{title}: {plural(len(found), 'episode')}"
     if not found:
         heading(title)
         return
     place = shared_place([episode.instance for episode in found])
-    rows = [_row(episode, len(place)) for episode in found]
+    rows = [_row(episode, len(place), states) for episode in found]
     same = [n for n in (_ARM, _SEED) if len({row[n] for row in rows}) == 1]
     said = [f"{_HEADS[n]} {rows[0][n]}" for n in same] + ([f"instances {place}…"] if place else [])
     heading(", ".join([title, *said]))
@@ -79,12 +93,18 @@ def _read(store: Store, asked: dict[str, Any]) -> tuple[dict[str, Any], list[Epi
             raise click.UsageError("give --branch or --run, not both")
         branch = store.branch(asked["branch"])
         if branch.run is None:
-            raise click.UsageError(f"no episodes ran on branch {branch.id!r}; give --run")
+            served = list(store.episodes(arm=SERVED, steps=False))
+            if not served:
+                raise click.UsageError(f"no episodes ran on branch {branch.id!r}; give --run")
+            return {"branch": branch.id}, served
         given = {"arm": branch.arm, "seed": branch.seed}
         where = {key: given[key] if value is None else value for key, value in where.items()}
         where["run"] = branch.run
     else:
-        where["run"] = find_run(store, asked["run"]).id
+        run = find_run(store, asked["run"])
+        if run.method == SERVE and asked["run"] is None:
+            return {"branch": MAIN}, list(store.episodes(arm=SERVED, steps=False))
+        where["run"] = run.id
     return where, list(store.episodes(**where, steps=False))
 
 
@@ -97,7 +117,7 @@ def _check_known(store: Store, where: dict[str, Any]) -> None:
             check_known(name, str(where[name]), known)
 
 
-def _row(episode: Episode, cut: int) -> tuple[object, ...]:
+def _row(episode: Episode, cut: int, states: Mapping[str, str]) -> tuple[object, ...]:
     reward = episode.reward.value
     return (
         episode.id,
@@ -108,11 +128,13 @@ def _row(episode: Episode, cut: int) -> tuple[object, ...]:
         # What broke stands under `ended`.
         "error" if episode.failure is not None else episode_state(episode),
         None if reward is None else f"{reward:g}",
-        episode.stop_reason.value,
+        states.get(episode.id, episode.stop_reason.value),
         sum(episode.usage.values(), Usage()).total,
     )
 
 
-def _summary(episode: Episode) -> dict[str, Any]:
+def _summary(episode: Episode, states: Mapping[str, str]) -> dict[str, Any]:
     kept = episode.model_dump(mode="json", exclude={"trajectory", "guidance"})
+    if episode.id in states:
+        kept["state"] = states[episode.id]
     return {**kept, "branch": episode.branch, "instance": episode.instance, "trial": episode.trial}

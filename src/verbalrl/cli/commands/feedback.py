@@ -1,123 +1,69 @@
-"""`verbalrl feedback`: what a person wants, and where it holds, as lessons."""
+"""`verbalrl feedback` and `verbalrl correct`: what became of an episode that was served."""
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
-from ...errors import ConfigurationError
-from ...memory import Given, give_feedback, read_feedback
-from ...records import ScopedFeedback, Status
+from ...records import Feedback, Origin
+from ...serving import correction_of, said_of
 from ..options import json_option, store_option, verbose_option
-from ..output import emit_json, say
+from ..output import emit_json
 from ..reading import opened
-from ..telling import tell_lesson
-
-_FLAGS = ("domain", "effect", "check", "text", "not_in")
 
 
 @click.command()
-@click.option("--scope", metavar="SCOPE", help="Whose lessons: a task, such as triage-v1.")
-@click.option("--domain", metavar="TEXT", help="Where it holds: the condition of the lesson.")
-@click.option("--effect", metavar="TEXT", help="What to do there.")
+@click.argument("episode")
+@click.option("--reward", type=float, metavar="R", help="A number, larger for better.")
+@click.option("--success/--failure", default=None, help="Whether it did what was asked for.")
+@click.option("--text", default="", metavar="TEXT", help="In words.")
 @click.option(
-    "--check",
-    metavar="CHECK",
-    help="How an output shows it: contains TEXT, lacks TEXT, starts with TEXT, ends with TEXT, at "
-    "most N words.",
+    "--origin",
+    type=click.Choice([o.value for o in (Origin.UNTRUSTED, Origin.OPERATOR)]),
+    default=Origin.UNTRUSTED.value,
+    show_default=True,
+    help="Whose word it is: operator for your own.",
 )
-@click.option(
-    "--not-in", multiple=True, metavar="TEXT", help="A situation that only looks like the domain."
-)
-@click.option("--text", metavar="TEXT", help="What you said, in your words.")
-@click.option(
-    "--file",
-    type=click.File("r", encoding="utf-8"),
-    metavar="FILE",
-    help="One JSON object a line: domain, effect, check?, examples_not?, text?, scope? (-: stdin).",
-)
-@click.option("--branch", metavar="BRANCH", default="main", show_default=True, help="Onto this.")
+@click.option("--source", metavar="NAME", help="A name for whoever said it.")
+@click.option("--key", metavar="KEY", help="Said once under this key, however often it is given.")
 @store_option
 @json_option
 @verbose_option
-def feedback(
-    scope: str | None,
-    file: TextIO | None,
-    branch: str,
-    store: Path,
-    as_json: bool,
-    **said: Any,
-) -> None:
-    """Say what you want where.
+def feedback(episode: str, store: Path, as_json: bool, **given: Any) -> None:
+    """Say what became of a served episode.
 
-    It becomes a lesson that is shown only where its domain is met, active at once.
-    Give --domain and --effect, or a --file of them.
+    EPISODE is its id, or the start of it. It may be said later and more than once; what was learned
+    from the episode before is then looked at again. Words of an operator become lessons at once,
+    those of anybody else wait for a person, or for a second source.
     """
-    wanted = _wanted(scope, file, said)
+    key = given.pop("key")
     with opened(store) as kept:
-        home = kept.branch(branch).id
-        done = [
-            (where, one)
-            for where, given in wanted.items()
-            for one in asyncio.run(give_feedback(kept, given, scope=where, branch=home))
-        ]
+        name = kept.served(episode).episode
+        said = said_of(name, **given)
+        _tell(said.replace(seq=kept.put_feedback(said, key)), as_json)
+
+
+@click.command()
+@click.argument("episode")
+@click.argument("text")
+@store_option
+@json_option
+@verbose_option
+def correct(episode: str, text: str, store: Path, as_json: bool) -> None:
+    """Say what should be done otherwise.
+
+    EPISODE is the id of an episode that was served, or the start of it. TEXT has your trust: at the
+    next `learn` it becomes a lesson that prompts carry.
+    """
+    with opened(store) as kept:
+        said = correction_of(kept.served(episode).episode, text)
+        _tell(said.replace(seq=kept.put_feedback(said)), as_json)
+
+
+def _tell(said: Feedback, as_json: bool) -> None:
     if as_json:
-        listed = [{"scope": where, "became": _became(one), **_plain(one)} for where, one in done]
-        emit_json({"branch": branch, "lessons": listed})
-        return
-    for where, one in done:
-        tell_lesson(one.lesson)
-        say(f"{_became(one)} in scope {where} of branch {branch}", indent=2)
-
-
-def _wanted(
-    scope: str | None, file: TextIO | None, said: dict[str, Any]
-) -> dict[str, list[ScopedFeedback]]:
-    """The feedback that was given, by scope; all of it is read before the first is stored."""
-    if file is None:
-        for name in ("domain", "effect"):
-            if not said[name]:
-                raise click.UsageError(f"give --{name}, or a --file")
-        one = ScopedFeedback(
-            text=said["text"] or "",
-            domain=said["domain"],
-            effect=said["effect"],
-            check=said["check"] or "",
-            examples_not=said["not_in"],
-        )
-        found = {"": [one]}
+        emit_json(said.model_dump(mode="json", exclude={"at"}))
     else:
-        both = [name for name in _FLAGS if said[name]]
-        if both:
-            raise click.UsageError(f"give --{both[0].replace('_', '-')} or --file, not both")
-        found = _read(file)
-    unscoped = found.pop("", [])
-    if unscoped and not (scope or "").strip():
-        raise click.UsageError("say whose lessons: --scope, such as the name of a task")
-    if unscoped and scope:
-        found[scope] = [*unscoped, *found.get(scope, [])]
-    return found
-
-
-def _read(file: TextIO) -> dict[str, list[ScopedFeedback]]:
-    try:
-        found = read_feedback(iter(file))
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{file.name} is no UTF-8 text ({error.reason})") from error
-    if not found:
-        raise ConfigurationError(f"{file.name} holds no feedback")
-    return found
-
-
-def _became(given: Given) -> str:
-    """What the feedback made of the memory, in a few words."""
-    if given.before is None or given.before.status is Status.RETIRED:
-        return "new"
-    return "there already" if given.before == given.lesson else "changed"
-
-
-def _plain(given: Given) -> dict[str, Any]:
-    return given.lesson.model_dump(mode="json")
+        click.echo(f"{said.episode}  feedback {said.seq}; `verbalrl learn` learns from it")

@@ -12,7 +12,7 @@ import click
 
 from ...errors import ConfigurationError
 from ...integrations import load_task
-from ...records import RunRecord
+from ...records import SERVE, RunRecord
 from ...rollout import Limits
 from ..budgets import budget_of, budget_options
 from ..building import Server, Setup, base_url_option, cache_option, learner_of, say_notes
@@ -53,6 +53,10 @@ def resume(context: click.Context, /, **options: Any) -> None:
     folder: Path = options["store"]
     with opened(folder) as store:
         record = find_run(store, options["run"])
+    if record.method == SERVE:
+        raise ConfigurationError(
+            f"{record.id} was recorded while serving; `verbalrl learn` learns from what waits"
+        )
     config = record.config
     task = load_task(
         str(config["task"]),

@@ -9,6 +9,7 @@ import click
 
 from ...errors import UnknownNameError
 from ...records import (
+    SERVED,
     Commit,
     Critique,
     Decision,
@@ -28,6 +29,7 @@ from ..telling import (
     tell_episode,
     tell_lesson_fully,
     tell_run,
+    tell_served,
     tell_update,
 )
 
@@ -75,7 +77,10 @@ def kind_of(item: Found) -> str:
 def _everything(store: Store, item: Found) -> dict[str, Any]:
     kept = item.model_dump(mode="json")
     if isinstance(item, Episode):
-        kept["critiques"] = [c.id for c in _critiques_of(store, item)]
+        if item.arm == SERVED:
+            kept["served"] = store.served(item.id).model_dump(mode="json", exclude={"goal"})
+            kept["feedback"] = [f.model_dump(mode="json") for f in store.feedback(item.id)]
+        kept["critiques"] = [c.id for c in store.critiques_of(item.id)]
     if isinstance(item, Lesson):
         kept["history"] = [
             {"branch": branch, "revision": revision, "update": update.model_dump(mode="json")}
@@ -90,7 +95,9 @@ def _tell(store: Store, item: Found) -> None:
             _tell_run(store, item)
         case Episode():
             tell_episode(item)
-            for critique in _critiques_of(store, item):
+            if item.arm == SERVED:
+                tell_served(store.served(item.id), store.feedback(item.id))
+            for critique in store.critiques_of(item.id):
                 tell_critique(critique)
         case Critique():
             tell_critique(item, fully=True)
@@ -114,11 +121,6 @@ def _tell_run(store: Store, run: RunRecord) -> None:
             say(f"branch {branch.id}: {plural(count, 'lesson')}", indent=2)
     if run.result:
         click.echo(clean(RunResult(figures=run.result).table()))
-
-
-def _critiques_of(store: Store, episode: Episode) -> list[Critique]:
-    near = store.critiques(branch=episode.branch, instance=episode.instance)
-    return [critique for critique in near if episode.id in critique.episodes]
 
 
 def _history(store: Store, lesson: Lesson) -> list[tuple[str, int, MemoryUpdate]]:

@@ -1,0 +1,106 @@
+"""`verbalrl learn`: learn from what was said of served episodes; made for cron."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...errors import ConfigurationError
+from ...models import Model, asks_server, load_model, run_sync
+from ...records import SERVE, RunRecord
+from ...serving import Coach, Learned, ServeRules, serve
+from ...store import Store
+from ..budgets import budget_of, budget_options
+from ..building import server_options
+from ..options import json_option, store_option, verbose_option
+from ..output import emit_json, note
+from ..reading import opened
+
+_GATES = ("none", "measured", "review")
+
+
+@click.command()
+@click.option("--scope", metavar="SCOPE", help="Only of this scope. [all that wait]")
+@click.option("--model", metavar="P:NAME", help="Critic and curator. [those that serving named]")
+@click.option("--critic", metavar="P:NAME", help="Model of the critic. [--model]")
+@click.option("--curator", metavar="P:NAME", help="Model of the curator. [the critic's]")
+@click.option("--gate", type=click.Choice(_GATES), help="For lessons on trial. [as served]")
+@click.option(
+    "--successes",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="Of good outcomes, critique this share; of others all. [as served]",
+)
+@server_options
+@budget_options
+@store_option
+@json_option
+@verbose_option
+def learn(store: Path, as_json: bool, **asked: Any) -> None:
+    """Learn from feedback on what was served.
+
+    Episodes with new feedback are critiqued and curated into lessons on the branch main. Several
+    may do so at a time, and each may be killed: every feedback is learned from once. Bounds on
+    tokens and cost hold for a day (UTC).
+    """
+    with opened(store) as kept:
+        kept.abandon_dead()
+        waiting = dict.fromkeys(s.scope for s in kept.all_served(("pending",)))
+        scopes = [asked["scope"]] if asked["scope"] else list(waiting)
+        sessions = [r for r in kept.runs() if r.method == SERVE]
+        reports = {}
+        for scope in scopes:
+            latest = next((r for r in reversed(sessions) if r.task == scope), None)
+            coach = _coach(kept, scope, latest, asked)
+            reports[scope] = run_sync(_learned(coach))
+    if as_json:
+        emit_json({"store": str(store), "scopes": {s: _summary(r) for s, r in reports.items()}})
+        return
+    for scope, report in reports.items():
+        click.echo(f"{scope}: {report}")
+    if not reports:
+        note("nothing waits: feedback comes by coach.feedback or `verbalrl feedback EPISODE`")
+
+
+async def _learned(coach: Coach) -> Learned:
+    try:
+        return await coach.learn()
+    finally:
+        await coach.aclose()
+
+
+def _coach(store: Store, scope: str, session: RunRecord | None, asked: dict[str, Any]) -> Coach:
+    config: Mapping[str, Any] = {} if session is None else session.config
+    kept = ServeRules.model_validate(config.get("rules") or {})
+    changes: dict[str, Any] = {"budget": budget_of(asked, kept.budget)}
+    if asked["successes"] is not None:
+        changes["successes"] = asked["successes"]
+    critic = asked["critic"] or asked["model"] or config.get("critic")
+    curator = asked["curator"] or asked["model"] or asked["critic"] or config.get("curator")
+    if not critic:
+        raise ConfigurationError(
+            f"serving named no model that can be loaded for {scope!r}; give --model P:NAME"
+        )
+    return serve(
+        store,
+        scope,
+        critic=_model(critic, asked),
+        curator=_model(curator or critic, asked),
+        gate=asked["gate"] or config.get("gate") or "measured",
+        rules=kept.replace(**changes),
+        strict=True,
+    )
+
+
+def _model(name: str, asked: Mapping[str, Any]) -> Model:
+    url = asked["base_url"] if asks_server(name) else None
+    return load_model(name, base_url=url, offline=bool(url) and asked["offline_server"])
+
+
+def _summary(report: Learned) -> dict[str, Any]:
+    found = {k: v for k, v in asdict(report).items() if k != "usage"}
+    return {**found, "usage": report.usage.model_dump(mode="json")}

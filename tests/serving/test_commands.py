@@ -1,0 +1,127 @@
+"""`learn`, `feedback`, `correct`, and the readers on what was served."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.serving.worlds import case, coach_of, lessons
+from verbalrl.cli import main
+from verbalrl.serving import serve
+
+Say = Callable[..., str]
+
+
+@pytest.fixture
+def say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Say:
+    """Calls a command on the store; what it printed."""
+
+    def call(*arguments: str, code: int = 0) -> str:
+        capsys.readouterr()
+        assert main([*arguments, "--store", str(tmp_path)]) == code
+        captured = capsys.readouterr()
+        return captured.out if code == 0 else captured.err
+
+    return call
+
+
+def served(folder: Path, **changes: Any) -> str:
+    with coach_of(folder, **changes) as coach:
+        return case(coach, "it broke", source="ann")
+
+
+def test_feedback_and_correct_append(tmp_path: Path, say: Say) -> None:
+    name = served(tmp_path)
+    for _ in range(2):
+        said = say("feedback", name[:8], "--reward", "0", "--text", "bad", "--key", "k", "--json")
+        assert json.loads(said)["seq"] == 1
+    assert "feedback 2" in say("feedback", name, "--failure", "--source", "ann")
+    assert "feedback 3" in say("correct", name, "do offer a refund when it broke")
+    with coach_of(tmp_path) as coach:
+        coach.learn_sync()
+        assert set(lessons(coach)) == {"do offer a refund"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("feedback", "ep_none", "--reward", "1"), "no served episode"),
+        (("feedback", "ep_"), "says nothing"),
+        (("feedback", "ep_", "--reward", "nan"), "finite"),
+        (("correct", "ep_", " "), "without words"),
+        (("learn", "--scope", "other"), "give --model"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line(
+    tmp_path: Path, say: Say, arguments: tuple[str, ...], words: str
+) -> None:
+    served(tmp_path)
+    said = say(*arguments, code=2)
+    assert words in said
+    assert said.count("\n") == 1
+
+
+def test_learn_uses_the_model_that_serving_named(tmp_path: Path, say: Say) -> None:
+    with serve(tmp_path, "support", model="offline:apprentice", strict=True) as coach:
+        with coach.episode("choose a knot", key="k1", source="ann") as episode:
+            episode.step("A thin wet line has to be joined to a thick one.", "clove hitch")
+        coach.feedback(episode.id, success=False, text="It slipped.", source="ann")
+    assert "learned from 1 episodes" in say("learn")
+    found = json.loads(say("learn", "--json"))
+    assert found["scopes"] == {}
+    say("feedback", episode.id, "--failure", "--text", "It slipped again.")
+    found = json.loads(say("learn", "--json", "--model", "offline:apprentice"))
+    assert found["scopes"]["support"]["episodes"] == 1
+
+
+def test_readers_show_what_was_served(tmp_path: Path, say: Say) -> None:
+    name = served(tmp_path)
+    say("feedback", name, "--failure", "--text", "do offer a refund when it broke")
+    assert "pending" in say("episodes")
+    with coach_of(tmp_path) as coach:
+        coach.learn_sync()
+        (lesson,) = lessons(coach).values()
+        with coach.episode("it broke") as other:
+            coach.feedback(other.id, success=True)
+            assert "still open" in say("show", other.id, code=2)
+    listed = json.loads(say("episodes", "--branch", "main", "--json"))["episodes"]
+    assert {e["id"]: e["state"] for e in listed} == {name: "consumed", other.id: "pending"}
+    shown = say("show", name)
+    assert "feedback 1 by untrusted, failed: do offer a refund when it broke" in shown
+    assert "accepted" in shown
+    assert json.loads(say("show", name, "--json"))["served"]["state"] == "consumed"
+    assert lesson.id in say("behaviors", "--status", "quarantined")
+    assert "1 accepted" in say("critiques")
+    assert "quarantined → active" in say("approve", lesson.id)
+    assert "done" in say("runs")
+
+
+def test_why_and_approve_after_quarantine(tmp_path: Path, say: Say) -> None:
+    name = served(tmp_path)
+    say("feedback", name, "--failure", "--text", "do offer a refund when it broke")
+    with coach_of(tmp_path) as coach:
+        coach.learn_sync()
+        (lesson,) = lessons(coach).values()
+        say("approve", lesson.id)
+        found = say("why", case(coach, "it broke"))
+        assert lesson.id in found
+        assert "in the prompt" in found
+
+
+def test_a_session_is_no_run_to_resume(tmp_path: Path, say: Say) -> None:
+    served(tmp_path)
+    with coach_of(tmp_path) as coach:
+        (run,) = {r.id for r in coach.store.runs()}
+        assert "verbalrl learn" in say("resume", run, code=2)
+        assert "serve" in say("show", run)
+
+
+def test_a_session_says_whether_it_lives(tmp_path: Path, say: Say) -> None:
+    with coach_of(tmp_path) as coach:
+        case(coach)
+        assert json.loads(say("runs", "--json"))["runs"][0]["status"] == "running"
+    assert json.loads(say("runs", "--json"))["runs"][0]["status"] == "done"

@@ -1,0 +1,123 @@
+"""Plain functions, coroutines and objects with `run` or `invoke` as episodes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.serving.worlds import call, case, coach_of
+from verbalrl.errors import ConfigurationError
+from verbalrl.records import StopReason
+
+
+def test_a_function_learns_through_its_guidance(tmp_path: Path) -> None:
+    heard: list[str] = []
+    with coach_of(tmp_path) as coach:
+
+        @coach.learns
+        def answer(question: str, guidance: str = "") -> str:
+            heard.append(guidance)
+            return question.upper()
+
+        assert answer("it broke") == "IT BROKE"
+        kept = coach.store.episode(coach.last_episode)
+        assert kept is not None
+        (step,) = kept.trajectory.steps
+        assert (step.observation.text, step.action.text) == ("it broke", "IT BROKE")
+        coach.feedback(coach.last_episode, text="do say sorry when it broke", origin="operator")
+        coach.learn_sync()
+        answer("it broke")
+        answer("it broke", guidance="mine")
+        assert heard[0] == ""
+        assert "When it broke: do say sorry" in heard[1]
+        assert heard[2] == "mine"
+
+
+def test_a_coroutine_is_an_episode_and_sees_it(tmp_path: Path) -> None:
+    with coach_of(tmp_path) as coach:
+
+        @coach.learns
+        async def answer(first: str, *, second: int) -> str:
+            await asyncio.sleep(0)
+            episode = coach.current()
+            assert episode is not None
+            call(episode, "asked by a client")
+            return "x"
+
+        async def ask() -> str:
+            assert await answer("a", second=2) == "x"
+            return coach.last_episode
+
+        kept = coach.store.episode(asyncio.run(ask()))
+        assert kept is not None
+        assert [s.observation.text for s in kept.trajectory.steps] == ["asked by a client"]
+        assert coach.store.served(kept.id).goal == "first: a\nsecond: 2"
+
+
+def test_a_function_that_raises_fails_as_before(tmp_path: Path) -> None:
+    with coach_of(tmp_path) as coach:
+
+        @coach.learns
+        def answer(question: str) -> str:
+            raise ZeroDivisionError(question)
+
+        with pytest.raises(ZeroDivisionError):
+            answer("x")
+        kept = coach.store.episode(coach.last_episode)
+        assert kept is not None
+        assert kept.stop_reason is StopReason.AGENT_ERROR
+
+
+class Agent:
+    name = "mine"
+
+    def run(self, task: str) -> str:
+        return task[::-1]
+
+    async def ainvoke(self, task: str) -> str:
+        return task * 2
+
+
+def test_an_object_is_adapted_and_otherwise_the_same(tmp_path: Path) -> None:
+    agent = Agent()
+    with coach_of(tmp_path) as coach:
+        adapted = coach.adapt(agent)
+        assert adapted.run("abc") == "cba"
+        first = coach.last_episode
+
+        async def ask() -> str:
+            assert await adapted.ainvoke("abc") == "abcabc"
+            return coach.last_episode
+
+        assert asyncio.run(ask()) not in ("", first)
+        assert (adapted.name, adapted.agent) == ("mine", agent)
+        kept = coach.store.episode(first)
+        assert kept is not None
+        assert kept.answer == "cba"
+        with pytest.raises(ConfigurationError, match="run or invoke"):
+            coach.adapt(object())
+        with pytest.raises(ConfigurationError, match=r"coach\.adapt"):
+            coach.learns(object())  # type: ignore[type-var]
+
+
+def test_each_thread_of_control_has_its_own_last_episode(tmp_path: Path) -> None:
+    with coach_of(tmp_path) as coach:
+        case(coach)
+
+        @coach.learns
+        async def answer(question: str) -> str:
+            await asyncio.sleep(0.01 if question == "slow" else 0)
+            return question
+
+        async def ask(question: str) -> str:
+            await answer(question)
+            return coach.last_episode
+
+        async def both() -> list[str]:
+            return await asyncio.gather(ask("slow"), ask("fast"))
+
+        slow, fast = asyncio.run(both())
+        goals = [coach.store.served(name).goal for name in (slow, fast)]
+        assert goals == ["slow", "fast"]

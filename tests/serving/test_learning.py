@@ -1,0 +1,239 @@
+"""Several learners, learners that die, models that fail, and a budget per day."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.serving.worlds import RULES, SCOPE, case, coach_of, critic, curator, lessons
+from verbalrl.errors import LeaseError, ProviderDown, QuotaSpent
+from verbalrl.models import Budget, Request, ScriptedModel
+from verbalrl.records import Origin, Status
+
+TEXT = "do greet when a guest comes"
+REPLY: dict[str, Any] = {
+    "verdict": "failure",
+    "causes": [],
+    "lessons": [
+        {"name": "refunds", "when": "it broke", "instruction": "offer a refund first", "step": 1}
+    ],
+    "keeps": [],
+    "refinement": "",
+    "confidence": 0.5,
+    "reveals_answer": False,
+}
+ADDED: dict[str, Any] = {
+    "operations": [
+        {
+            "op": "add",
+            "lessons": [],
+            "evidence": [1],
+            "proposals": [],
+            "name": "refunds",
+            "when": "it broke",
+            "when_not": "",
+            "instruction": "offer a refund first",
+            "reason": "said so",
+        }
+    ]
+}
+
+
+def answers(request: Request) -> dict[str, Any]:
+    """A critic and a curator that say the same of everything."""
+    return REPLY if request.role == "critic" else ADDED
+
+
+def text_of(request: Request) -> str:
+    return "\n".join(m.plain for m in request.messages)
+
+
+def test_the_operators_critic_reads_nothing_that_anybody_else_wrote(tmp_path: Path) -> None:
+    model = ScriptedModel(answers)
+    with coach_of(tmp_path, critic=model, curator=model) as coach:
+        with coach.episode("GOALWORD", source="ann") as episode:
+            episode.step("SEENWORD", "SAIDWORD")
+        coach.feedback(episode.id, success=True, text="CUSTOMERWORD", source="ann")
+        coach.feedback(episode.id, success=True, text="be kind to guests", origin="operator")
+        coach.learn_sync()
+        critics = [text_of(r) for r in model.requests if r.role == "critic"]
+        (told,) = [t for t in critics if "be kind to guests" in t]
+        curators = [text_of(r) for r in model.requests if r.role == "curator"]
+        for word in ("GOALWORD", "SEENWORD", "SAIDWORD", "CUSTOMERWORD"):
+            assert word not in told
+            assert word not in curators[0]
+        assert "answers customers" in told
+        (learned,) = lessons(coach).values()
+        assert (learned.status, learned.trust) == (Status.ACTIVE, Origin.OPERATOR)
+
+
+def test_the_course_of_an_episode_is_read_with_others_words_only(tmp_path: Path) -> None:
+    model = ScriptedModel(answers)
+    with coach_of(tmp_path, critic=model, curator=model) as coach:
+        name = case(coach, "GOALWORD", source="ann")
+        coach.feedback(name, success=False, text="CUSTOMERWORD", source="ann")
+        coach.learn_sync()
+        read = text_of(model.requests[0])
+        assert "CUSTOMERWORD" in read
+        assert "success: false" in read
+        (learned,) = lessons(coach).values()
+        assert learned.status is Status.QUARANTINED
+
+
+def test_a_server_that_is_down_leaves_feedback_waiting(tmp_path: Path) -> None:
+    down = ScriptedModel([ProviderDown("it is down")])
+    with coach_of(tmp_path, critic=down, curator=down) as coach:
+        name = case(coach)
+        coach.feedback(name, success=False)
+        report = coach.learn_sync()
+        assert (report.episodes, report.pending) == (0, 1)
+        assert "could not be reached" in report.stopped
+        assert coach.store.critiques_of(name) == ()
+    with coach_of(tmp_path, critic=ScriptedModel(answers), curator=ScriptedModel(answers)) as coach:
+        assert coach.learn_sync().episodes == 1
+
+
+def test_a_curator_that_is_down_leaves_it_waiting_too(tmp_path: Path) -> None:
+    model = ScriptedModel([REPLY, ProviderDown("it is down"), ADDED])
+    with coach_of(tmp_path, critic=model, curator=model) as coach:
+        coach.feedback(case(coach), success=False)
+        assert coach.learn_sync().pending == 1
+        assert coach.learn_sync().episodes == 1
+        assert set(lessons(coach)) == {"offer a refund first"}
+        assert len(model.requests) == 3, "no answer is paid for twice"
+
+
+def test_a_spent_quota_stops_learning(tmp_path: Path) -> None:
+    model = ScriptedModel([QuotaSpent("nothing left")])
+    with coach_of(tmp_path, critic=model, curator=model) as coach:
+        for _ in range(3):
+            coach.feedback(case(coach), success=False)
+        report = coach.learn_sync()
+        assert (report.episodes, report.pending) == (0, 3)
+        assert "nothing left" in report.stopped
+
+
+def test_a_budget_is_of_a_day_over_all_learners(tmp_path: Path) -> None:
+    rules = RULES.replace(budget=Budget(calls=3), batch=1)
+    for expected in ((1, 2), (0, 2)):
+        model = ScriptedModel(answers)
+        with coach_of(tmp_path, critic=model, curator=model, rules=rules) as coach:
+            if expected[0]:
+                for _ in range(3):
+                    coach.feedback(case(coach), success=False)
+            report = coach.learn_sync()
+            assert (report.episodes, report.pending) == expected
+            assert "calls" in report.stopped
+
+
+def test_a_critic_that_broke_ends_what_it_broke_on(tmp_path: Path) -> None:
+    def breaks(episodes: object) -> None:
+        raise KeyError("no")
+
+    with coach_of(tmp_path, critic=breaks) as coach:
+        name = case(coach)
+        coach.feedback(name, success=False)
+        report = coach.learn_sync()
+        assert (report.episodes, report.critiques) == (1, {"failed": 1})
+        assert coach.store.served(name).state == "consumed"
+
+
+def test_who_finds_another_learner_at_work_says_so(tmp_path: Path) -> None:
+    with coach_of(tmp_path) as coach, coach_of(tmp_path) as other:
+        coach.feedback(case(coach), success=False)
+        with other.store.acquire_lease("main", "somebody"):
+            report = coach.learn_sync()
+        assert (report.episodes, report.pending) == (0, 1)
+        assert "somebody" in report.stopped
+        assert coach.learn_sync().episodes == 1
+
+
+def test_two_learners_compete_and_consume_each_feedback_once(tmp_path: Path) -> None:
+    rules = RULES.replace(batch=2)
+    with coach_of(tmp_path, rules=rules) as coach:
+        names = [case(coach, source=f"s{n}") for n in range(20)]
+        for n, name in enumerate(names):
+            coach.feedback(name, success=False, text=TEXT, source=f"s{n}")
+
+        def learn() -> None:
+            with coach_of(tmp_path, rules=rules) as own:
+                while own.learn_sync().pending:
+                    pass
+
+        threads = [threading.Thread(target=learn) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert {coach.store.served(n).state for n in names} == {"consumed"}
+        assert len(lessons(coach)["do greet"].evidence) == 20
+
+
+def test_a_learner_that_was_taken_over_writes_nothing(tmp_path: Path) -> None:
+    with coach_of(tmp_path) as coach:
+        name = case(coach)
+        coach.feedback(name, success=False, text=TEXT)
+
+        def takes_over(inputs: Any) -> Any:
+            # As another process would, once this one was thought dead.
+            coach.store._do(lambda c: c.execute("UPDATE leases SET fence = fence + 1"))
+            return curator(inputs)
+
+        with coach_of(tmp_path, curator=takes_over) as late:
+            report = late.learn_sync()
+        assert "is over" in report.stopped
+        assert coach.store.served(name).state == "pending"
+        assert lessons(coach) == {}
+        coach.store._do(lambda c: c.execute("UPDATE leases SET held = 0"))
+        assert coach.learn_sync().episodes == 1
+
+
+def test_nothing_is_consumed_twice(tmp_path: Path) -> None:
+    with coach_of(tmp_path) as coach:
+        name = case(coach)
+        coach.feedback(name, success=False)
+        coach.learn_sync()
+        with coach.store.acquire_lease("main", "x") as lease:
+            with pytest.raises(OSError, match="learned from already"):
+                asyncio.run(coach.store.put_learned([], [(name, 1)], lease.fence))
+            with pytest.raises(LeaseError, match="is over"):
+                asyncio.run(coach.store.put_learned([], [], lease.fence - 1))
+
+
+def test_feedback_during_learning_is_learned_from_next(tmp_path: Path) -> None:
+    with coach_of(tmp_path) as coach:
+        name = case(coach)
+        coach.feedback(name, success=False, text=TEXT)
+        said = iter(["do wave when a guest comes"])
+
+        def interrupted(episodes: Any, feedback: tuple[str, ...]) -> Any:
+            for text in said:
+                coach.feedback(name, success=False, text=text)
+            return critic(episodes, feedback)
+
+        with coach_of(tmp_path, critic=interrupted) as other:
+            assert other.learn_sync().episodes == 2
+        assert set(lessons(coach)) == {"do wave"}
+        rows = coach.store._read(
+            lambda c: c.execute("SELECT episode, seq FROM consumed ORDER BY seq").fetchall()
+        )
+        assert rows == [(name, 1), (name, 2)]
+
+
+def test_what_a_person_revoked_is_consumed_and_teaches_nothing(tmp_path: Path) -> None:
+    from verbalrl.memory import revoke
+
+    with coach_of(tmp_path) as coach:
+        name = case(coach, source="eve")
+        coach.feedback(name, success=False, text=TEXT, source="eve")
+        coach.learn_sync()
+        asyncio.run(revoke(coach.store, source="eve"))
+        coach.feedback(name, success=False, text="do wave when a guest comes", source="eve")
+        assert coach.learn_sync().episodes == 1
+        assert lessons(coach) == {}
+        found = coach.store.current_lessons("main", scope=SCOPE)
+        assert {x.status for x in found} == {Status.REVOKED}

@@ -1,0 +1,119 @@
+"""Many processes on one store: each feedback is learned from once, whoever learns and dies."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.loop.test_resume import ROOT
+from tests.serving.traffic import TEXTS, memory, replay
+from tests.serving.worlds import case, coach_of
+
+
+def start(*arguments: object) -> subprocess.Popen[bytes]:
+    asked = [sys.executable, "-m", "tests.serving.traffic", *map(str, arguments)]
+    return subprocess.Popen(asked, cwd=ROOT, stderr=subprocess.PIPE)
+
+
+def ended(process: subprocess.Popen[bytes]) -> None:
+    _, said = process.communicate(timeout=280)
+    assert process.returncode == 0, said.decode()
+
+
+def rows(folder: Path, sql: str) -> list[Any]:
+    with closing(sqlite3.connect(folder / "verbalrl.db")) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def traffic(folder: Path, *, servers: int, episodes: int) -> None:
+    """Serve in `servers` processes while two learners compete."""
+    coach_of(folder).close()
+    stop = folder / "stop"
+    learners = [start("learn", folder, stop) for _ in range(2)]
+    serving = [start("serve", folder, n, episodes) for n in range(servers)]
+    for process in serving:
+        ended(process)
+    stop.touch()
+    for process in learners:
+        ended(process)
+
+
+def check(folder: Path, tmp_path: Path, count: int) -> None:
+    assert rows(folder, "SELECT count(*) FROM episodes") == [(count,)]
+    assert rows(folder, "SELECT state, count(*) FROM served WHERE feedback > 0 GROUP BY 1") == [
+        ("consumed", rows(folder, "SELECT count(DISTINCT episode) FROM feedback")[0][0])
+    ]
+    said = rows(folder, "SELECT episode, seq FROM feedback ORDER BY 1, 2")
+    assert rows(folder, "SELECT episode, seq FROM consumed ORDER BY 1, 2") == said
+    assert len(said) > count / 2
+    assert rows(folder, "SELECT count(DISTINCT fence) > 1 FROM consumed") == [(1,)]
+    replay(folder, tmp_path / "again")
+    found = memory(folder)
+    assert found == memory(tmp_path / "again")
+    assert {"provisional", "active"} <= {x[2] for x in found}
+
+
+def test_some_processes_serve_while_two_learn(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    traffic(folder, servers=3, episodes=12)
+    check(folder, tmp_path, 36)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_many_processes_serve_while_two_learn(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    traffic(folder, servers=8, episodes=200)
+    check(folder, tmp_path, 1600)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_killed_learner_is_taken_over(tmp_path: Path) -> None:
+    died = 0
+    for at in range(1, 11):
+        folder = tmp_path / str(at)
+        with coach_of(folder) as coach:
+            for n in range(6):
+                name = case(coach, f"case {n}", key=str(n), source=f"s{n}")
+                coach.feedback(name, success=False, text=TEXTS[n % 2], source=f"s{n}")
+        process = start("die", folder, at)
+        process.communicate(timeout=60)
+        died += process.returncode == -signal.SIGKILL
+        with coach_of(folder) as coach:
+            coach.learn_sync()
+        assert rows(folder, "SELECT count(*), sum(seq) FROM consumed") == [(6, 6)]
+        assert [x[3] for x in memory(folder)] == [["0", "2", "4"], ["1", "3", "5"]]
+    assert died == 10
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_episodes_of_a_killed_process_are_abandoned_with_their_steps(tmp_path: Path) -> None:
+    program = (
+        "import os, sys, signal\n"
+        "from pathlib import Path\n"
+        "from tests.serving.worlds import call, coach_of\n"
+        "coach = coach_of(Path(sys.argv[1]))\n"
+        "episode = coach.episode('it broke', source='ann').__enter__()\n"
+        "call(episode, 'hello')\n"
+        "coach.feedback(episode.id, success=False, text='do wave now when a guest comes')\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGKILL
+    with coach_of(tmp_path) as coach:
+        report = coach.learn_sync()
+        assert (report.abandoned, report.episodes) == (1, 1)
+        (episode,) = coach.store.episodes()
+        assert (episode.status, episode.success) == ("abandoned", False)
+        assert [s.observation.text for s in episode.trajectory.steps] == ["hello"]
+        assert json.loads(json.dumps(memory(tmp_path)))
