@@ -173,6 +173,8 @@ def _add(op: OperationReply, desk: Desk, progress: Progress) -> str:
         _join(op, desk, progress, progress.made[body.content])
         return ""
     known = _same_content(body, desk, progress)
+    if known is not None and progress.changed.get(known.id) == "restore":
+        return _support(known, op, desk, progress)
     if known is not None and known.id in progress.changed:
         return f"another operation ({progress.changed[known.id]}) is about this text"
     if known is not None and (known.usable or known.status is Status.QUARANTINED):
