@@ -179,9 +179,22 @@ def _episode(connection: sqlite3.Connection, identity: str) -> None:
     )
     connection.execute("UPDATE episodes SET body = ? WHERE id = ?", (dump(bare), identity))
     connection.execute("DELETE FROM steps WHERE episode = ?", (identity,))
-    connection.execute("UPDATE feedback SET text = '' WHERE episode = ?", (identity,))
-    connection.execute("UPDATE served SET goal = '', body = '{}' WHERE episode = ?", (identity,))
+    _served(connection, identity)
     _calls(connection, identity)
+
+
+def _served(connection: sqlite3.Connection, identity: str) -> None:
+    """What was said of an episode that was served, and who it was with."""
+    connection.execute(
+        "UPDATE served SET goal = '', source = NULL, body = '{}' WHERE episode = ?", (identity,)
+    )
+    connection.execute(
+        "UPDATE feedback SET text = '', source = NULL WHERE episode = ?", (identity,)
+    )
+    connection.execute(
+        "DELETE FROM sources WHERE NOT EXISTS (SELECT 1 FROM served s WHERE s.source = name)"
+        " AND NOT EXISTS (SELECT 1 FROM feedback f WHERE f.source = name)"
+    )
 
 
 def _critique(connection: sqlite3.Connection, identity: str) -> None:
