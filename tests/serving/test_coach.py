@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.loop.test_resume import ROOT
 from tests.serving.worlds import SCOPE, call, case, coach_of, exchange, lessons, user
 from verbalrl.errors import ConfigurationError, UnknownNameError
+from verbalrl.models import run_sync
 from verbalrl.records import Origin, Status, StopReason
+from verbalrl.serving import Coach
 
 
 def test_an_episode_is_recorded_step_by_step(tmp_path: Path) -> None:
@@ -134,6 +139,53 @@ def test_unnamed_and_self_judged_feedback_confirms_nothing(tmp_path: Path) -> No
             coach.feedback(case(coach, source=customer), reward=0.0, text=text, source=by)
         coach.learn_sync()
         assert lessons(coach)["do offer a refund"].status is Status.QUARANTINED
+
+
+def test_a_goal_of_nobody_confirms_nothing(tmp_path: Path) -> None:
+    with coach_of(tmp_path) as coach:
+        for customer in ("ann", "bob"):
+            with coach.episode("a goal of nobody") as episode:
+                episode.step("", "done")
+            text = "do offer a refund when it broke"
+            coach.feedback(episode.id, reward=0.0, text=text, source=customer)
+        coach.learn_sync()
+        assert lessons(coach)["do offer a refund"].status is Status.QUARANTINED
+
+
+def test_an_agent_may_be_served_on_the_loop_of_sync_code(tmp_path: Path) -> None:
+    async def agent(coach: Coach) -> str:
+        async with coach.episode("x") as episode:
+            return call(episode, "x")
+
+    with coach_of(tmp_path) as coach:
+        coach.feedback(case(coach), text="do greet when a guest comes", origin="operator")
+        coach.learn_sync()
+        assert "do greet" in run_sync(agent(coach))
+
+
+def test_a_forked_child_serves_with_a_store_of_its_own(tmp_path: Path) -> None:
+    program = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from tests.serving.worlds import case, coach_of\n"
+        "coach = coach_of(Path(sys.argv[1]))\n"
+        "case(coach, 'before')\n"
+        "child = os.fork()\n"
+        "case(coach, 'in the child' if not child else 'in the parent')\n"
+        "if not child:\n"
+        "    coach.close()\n"
+        "    os._exit(0)\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+        "coach.close()\n"
+    )
+    asked = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    with coach_of(tmp_path) as coach:
+        goals = sorted(s.goal for s in coach.store.all_served())
+        assert goals == ["before", "in the child", "in the parent"]
+        assert {s.state for s in coach.store.all_served()} == {"closed"}
+        assert len(coach.store.runs()) == 2
 
 
 def test_guidance_is_pinned_while_lessons_change(tmp_path: Path) -> None:

@@ -47,8 +47,10 @@ class Wanted(NamedTuple):
         return self.work.id(LaneKey(run=episode.run, arm=episode.arm, seed=episode.seed))
 
 
-def wanted(episode: Episode, said: Sequence[Feedback], successes: float) -> tuple[Wanted, ...]:
-    """The critiques that `episode` is to have after `said`, all of it and in order.
+def wanted(
+    episode: Episode, said: Sequence[Feedback], successes: float, source: str | None
+) -> tuple[Wanted, ...]:
+    """The critiques that `episode`, which was with `source`, is to have after `said`.
 
     What the operator wrote has one of its own, which reads nothing else; it is superseded only by
     what the operator writes next.
@@ -63,7 +65,7 @@ def wanted(episode: Episode, said: Sequence[Feedback], successes: float) -> tupl
     if said and is_sampled(episode.instance, said, successes):
         work = WriteCritique(episodes=(episode.id,), template=CRITIQUE, feedback=said[-1].seq)
         texts = tuple(f.text for f in _others(said))
-        found.append(Wanted(work, with_feedback(episode, said), texts, Origin.UNTRUSTED))
+        found.append(Wanted(work, with_feedback(episode, said, source), texts, Origin.UNTRUSTED))
     return tuple(found)
 
 
@@ -74,13 +76,17 @@ def is_sampled(instance: str, said: Sequence[Feedback], successes: float) -> boo
     return not good or coin("served", instance) < successes
 
 
-def with_feedback(episode: Episode, said: Sequence[Feedback]) -> Episode:
-    """`episode` with the outcome that `said` gives it, and the words of all but the operator."""
-    parts = tuple(TextPart(text=f.text, origin=f.origin, source=f.source) for f in _others(said))
+def with_feedback(episode: Episode, said: Sequence[Feedback], source: str | None) -> Episode:
+    """`episode` with the outcome that `said` gives it, and the words of all but the operator.
+
+    Its critic reads the goal too, so whoever that came from stands behind the critique.
+    """
+    words = [TextPart(text=f.text, origin=f.origin, source=f.source) for f in _others(said)]
+    goal = TextPart(text="", origin=Origin.UNTRUSTED, source=source)
+    text = "\n".join(part.text for part in words)
+    final = Observation(text=text, parts=(*words, goal))
     changes: dict[str, object] = dict(judged(said)._asdict())
-    if parts:
-        final = Observation(parts=parts)
-        changes["trajectory"] = episode.trajectory.model_copy(update={"final": final})
+    changes["trajectory"] = episode.trajectory.model_copy(update={"final": final})
     return episode.model_copy(update=changes)
 
 

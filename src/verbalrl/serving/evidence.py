@@ -43,14 +43,15 @@ class Behind:
         """The episode as the critic saw it; None for what was not served, or is erased."""
         episode = self._store.episode(name)
         try:
-            self._store.served(name)
+            served = self._store.served(name)
         except UnknownNameError:
             return None
         if episode is None or not episode.trajectory.steps:
             return None
         said = self._store.feedback(name)
-        shown = outline if critique.template == OPERATOR else with_feedback
-        return shown(episode, said)
+        if critique.template == OPERATOR:
+            return outline(episode, said)
+        return with_feedback(episode, said, served.source)
 
 
 def barred(

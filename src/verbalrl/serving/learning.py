@@ -149,7 +149,7 @@ class Learner:
         episode = self.store.episode(served.episode)
         asked: tuple[Wanted, ...] = ()
         if episode is not None and episode.trajectory.steps:
-            asked = wanted(episode, said, self.parts.rules.successes)
+            asked = wanted(episode, said, self.parts.rules.successes, served.source)
         stands = {w.id for w in asked}
         before = self.store.critiques_of(served.episode)
         return _Case(served, asked, tuple(c.id for c in before if c.id not in stands))

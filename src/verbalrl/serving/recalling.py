@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from ..memory import Recaller, served_blocks
 from ..memory.trial import toss
 from ..methods.handbook import TRIAL_CHANCE
-from ..models import run_sync
 from ..prompts import PromptLibrary
 from ..records import Gate, Guidance, GuidanceSpec, Lesson, LessonKind
 from ..store import MAIN, Store
@@ -34,6 +35,9 @@ class Recall:
     ) -> None:
         self._store, self._scope, self._prompts = store, scope, prompts
         self._recaller = Recaller(store)
+        # A loop of its own: an agent may be served on any loop, that of `run_sync` too.
+        self._thread = ThreadPoolExecutor(1, "verbalrl-recall")
+        self._runner = asyncio.Runner()
         self._lock = threading.Lock()
         self._view: tuple[int, tuple[Lesson, ...]] | None = None
         self._spec = GuidanceSpec(
@@ -49,16 +53,20 @@ class Recall:
         """The guidance of `episode` at the revision at which the scope stands."""
         revision, lessons = self._lessons()
         tossed = toss(lessons, self._spec, situation, (0, episode, 1))
-        found = run_sync(
-            self._recaller.recall(lessons, (), tossed.spec, situation, prompts=self._prompts)
-        )
+        found = self._thread.submit(self._run, lessons, tossed.spec, situation).result()
         guidance = tossed.recorded(found)
         blocks = Blocks(*served_blocks(guidance, self._prompts))
         return Recalled(guidance, tossed.spec, revision, blocks)
 
     def close(self) -> None:
-        """Let go of indexes."""
+        """Let go of indexes; a second call does nothing."""
+        self._thread.submit(self._runner.close)
+        self._thread.shutdown()
         self._recaller.close()
+
+    def _run(self, lessons: tuple[Lesson, ...], spec: GuidanceSpec, situation: str) -> Guidance:
+        asked = self._recaller.recall(lessons, (), spec, situation, prompts=self._prompts)
+        return self._runner.run(asked)
 
     def _lessons(self) -> tuple[int, tuple[Lesson, ...]]:
         with self._lock:
