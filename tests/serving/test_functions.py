@@ -115,7 +115,7 @@ def test_each_thread_of_control_has_its_own_last_episode(tmp_path: Path) -> None
             await answer(question)
             return coach.last_episode
 
-        async def both() -> list[str]:
+        async def both() -> tuple[str, str]:
             return await asyncio.gather(ask("slow"), ask("fast"))
 
         slow, fast = asyncio.run(both())

@@ -6,21 +6,20 @@ ROLE FOLDER NUMBER …`.
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.serving.worlds import RULES, SCOPE, call, coach_of
-from verbalrl.records import Feedback
+from verbalrl.records import Commit, Critique, Feedback
 from verbalrl.serving import Coach
-from verbalrl.store import LIVE, Store, served
+from verbalrl.store import LIVE, Store
 
 TEXTS = [f"do thing number {n} when the case is of kind {n}" for n in range(10)]
 OPERATORS = [f"do rule number {n} when an operator said so {n}" for n in range(4)]
@@ -78,41 +77,41 @@ def learn(folder: Path, stop: Path) -> None:
 
 
 class Deadly(Store):
-    """Dies at its `at`th write that a learner makes."""
+    """Dies at the `at`th write of a learner, or between two statements of one."""
 
     at, writes = 0, 0
 
-    def _dying(self) -> None:
+    def _dying(self, _: str = "") -> None:
         self.writes += 1
         if self.writes == self.at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    async def put_critique(self, *given: Any) -> Any:
+    async def put_critique(self, critique: Critique, branch: str) -> Critique:
         self._dying()
-        stored = await super().put_critique(*given)
+        stored = await super().put_critique(critique, branch)
         self._dying()
         return stored
 
-    async def append(self, *given: Any) -> None:
-        self._dying()
-        await super().append(*given)
-
-    async def put_learned(self, *given: Any, **named: Any) -> None:
-        self._dying()
-        put = served.consume
-
-        def dying(*inner: Any) -> None:
-            put(*inner)
-            self._dying()
-
-        served.consume = dying
-        await super().put_learned(*given, **named)
+    async def put_learned(
+        self,
+        made: Sequence[Commit],
+        learned: Iterable[tuple[str, int]],
+        fence: int,
+        *,
+        branch: str = "main",
+    ) -> None:
+        connection = self._writer._connection
+        assert connection is not None
+        connection.set_trace_callback(self._dying)
+        await super().put_learned(made, learned, fence, branch=branch)
+        connection.set_trace_callback(None)
         self._dying()
 
 
 def die(folder: Path, at: int) -> None:
     """A learner that dies at its `at`th write, or learns all."""
     store = Deadly(folder)
+    store._do(lambda c: None)
     store.at = at
     with coach_of(folder, rules=RULES.replace(batch=2)) as maker:
         models = maker._models
@@ -165,7 +164,6 @@ ROLES: dict[str, Callable[..., None]] = {
     "serve": lambda folder, number, episodes: serve(Path(folder), int(number), int(episodes)),
     "learn": lambda folder, stop: learn(Path(folder), Path(stop)),
     "die": lambda folder, at: die(Path(folder), int(at)),
-    "memory": lambda folder: sys.stdout.write(json.dumps(memory(Path(folder)))),
 }
 
 if __name__ == "__main__":
