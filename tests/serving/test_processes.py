@@ -16,6 +16,8 @@ import pytest
 from tests.loop.test_resume import ROOT
 from tests.serving.traffic import TEXTS, memory, replay
 from tests.serving.worlds import case, coach_of
+from verbalrl.memory import verify
+from verbalrl.store import open_store
 
 
 def start(*arguments: object) -> subprocess.Popen[bytes]:
@@ -55,6 +57,8 @@ def check(folder: Path, tmp_path: Path, count: int) -> None:
     assert rows(folder, "SELECT episode, seq FROM consumed ORDER BY 1, 2") == said
     assert len(said) > count / 2
     assert rows(folder, "SELECT count(DISTINCT fence) > 1 FROM consumed") == [(1,)]
+    with open_store(folder) as store:
+        assert verify(store).findings == ()
     replay(folder, tmp_path / "again")
     found = memory(folder)
     assert found == memory(tmp_path / "again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import Callable
@@ -77,11 +78,14 @@ class Coach:
         self._session = ""
         self._pid = os.getpid()
         self._worker: _Worker | None = None
+        self._closed = False
 
     def _here(self) -> None:
         """After a fork, begin anew: threads and locks of the parent are not there."""
         if os.getpid() != self._pid:
             self._gate = threading.RLock()
+            if isinstance(self._given, Store):
+                self._given = self._given.path
             self._open()
 
     # Serving
@@ -254,17 +258,34 @@ class Coach:
             return self._session
 
     async def aclose(self) -> None:
-        """`close`, with the connections that its models hold on the running loop."""
-        parts = [self.__dict__.get(name) for name in ("_critic", "_curator")]
-        models = {id(p.model): p.model for p in parts if p is not None and p.model is not None}
-        for model in models.values():
-            await model.aclose()
-        self.close()
+        """`close` in a coroutine, with the connections of its models on the running loop."""
+        await self._close_models()
+        self._close()
 
     def close(self) -> None:
         """Record what is under way and close; a second call does nothing."""
         if os.getpid() != self._pid:
             return
+        if self._worker is not None:
+            self._worker.stop()
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            # Those of `learn_sync`; in a coroutine waiting for them could wait for itself.
+            with forgiving("closing", strict=False):
+                run_sync(self._close_models())
+        self._close()
+
+    async def _close_models(self) -> None:
+        parts = [self.__dict__.get(name) for name in ("_critic", "_curator")]
+        models = {id(p.model): p.model for p in parts if p is not None and p.model is not None}
+        for model in models.values():
+            await model.aclose()
+
+    def _close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
         if self._worker is not None:
             self._worker.stop()
         self.recorder.close()

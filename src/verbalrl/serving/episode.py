@@ -59,9 +59,9 @@ class ServedEpisode:
         self.coach = coach
         self.id = random_id("ep")
         """For `coach.feedback`, now or later."""
-        self.goal = shortened(goal)
-        self.instance = clean(key) if key else self.id
-        self.source = clean(source) if source else None
+        self.goal = shortened(str(goal))
+        self.instance = clean(str(key)) if key else self.id
+        self.source = clean(str(source)) if source else None
         self._transcript = Transcript(self.source, coach.rules.trusted_tools)
         self._lock = threading.Lock()
         self._situation: str | None = None
