@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Callable
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
@@ -27,7 +26,7 @@ from ..records import (
     RunRecord,
 )
 from ..store import Store, open_store
-from ..wrap.base import EpisodeDoor
+from ..wrap import EpisodeDoor, wrap
 from .episode import ServedEpisode, innermost, random_id
 from .functions import Adapted, last_of, taught
 from .learning import Learned, Learner, Parts
@@ -118,9 +117,7 @@ class Coach:
 
         The one that is given is left as it is.
         """
-        # On use: it imports an SDK.
-        wrapped: C = import_module("..wrap", __package__).wrap(client, self, episode)
-        return wrapped
+        return wrap(client, self, episode)
 
     def learns(self, function: F) -> F:
         """`function`, each call of which is an episode; as a decorator.
