@@ -167,10 +167,12 @@ def test_a_forked_child_serves_with_a_store_of_its_own(tmp_path: Path) -> None:
     program = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from tests.serving.worlds import case, coach_of\n"
+        "from tests.serving.worlds import call, case, coach_of\n"
         "coach = coach_of(Path(sys.argv[1]))\n"
         "case(coach, 'before')\n"
-        "child = os.fork()\n"
+        "with coach.episode('of the parent') as episode:\n"
+        "    child = os.fork()\n"
+        "    call(episode, 'recorded once' if child else 'not recorded')\n"
         "case(coach, 'in the child' if not child else 'in the parent')\n"
         "if not child:\n"
         "    coach.close()\n"
@@ -183,7 +185,9 @@ def test_a_forked_child_serves_with_a_store_of_its_own(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     with coach_of(tmp_path) as coach:
         goals = sorted(s.goal for s in coach.store.all_served())
-        assert goals == ["before", "in the child", "in the parent"]
+        assert goals == ["before", "in the child", "in the parent", "of the parent"]
+        texts = [s.observation.text for e in coach.store.episodes() for s in e.trajectory.steps]
+        assert sorted(texts) == ["before", "in the child", "in the parent", "recorded once"]
         assert {s.state for s in coach.store.all_served()} == {"closed"}
         assert len(coach.store.runs()) == 2
 

@@ -29,7 +29,7 @@ from ..store import Store, open_store
 from ..wrap import EpisodeDoor, wrap
 from .episode import ServedEpisode, innermost, random_id
 from .functions import Adapted, last_of, taught
-from .learning import Learned, Learner, Parts
+from .learning import Learned, LearnPass, Parts
 from .open_end import Recorder, forgiving, log
 from .recalling import Recall
 from .saying import correction_of, said_of
@@ -197,7 +197,7 @@ class Coach:
         """
         self._here()
         parts = Parts(self.store, self.scope, self._critic, self._curator, self.gate, self.rules)
-        return await Learner(parts).learn()
+        return await LearnPass(parts).learn()
 
     def learn_sync(self) -> Learned:
         """`learn` for code that does not await."""

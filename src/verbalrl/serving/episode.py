@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import functools
+import os
 import secrets
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import nullcontext
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
@@ -71,6 +73,7 @@ class ServedEpisode:
         self._tokens: list[Token[tuple[ServedEpisode, ...]]] = []
         self._broken: BaseException | None = None
         self._state: Literal["new", "open", "ended"] = "new"
+        self._pid = os.getpid()
 
     # As a context manager
 
@@ -86,6 +89,8 @@ class ServedEpisode:
         trace: TracebackType | None,
     ) -> None:
         self._leave()
+        if not self._is_ours:
+            return
         ended = self._end(error)
         with forgiving("ending an episode", strict=self.coach.strict):
             ended.result()
@@ -101,6 +106,8 @@ class ServedEpisode:
         trace: TracebackType | None,
     ) -> None:
         self._leave()
+        if not self._is_ours:
+            return
         ended = self._end(error)
         with forgiving("ending an episode", strict=self.coach.strict):
             await asyncio.shield(asyncio.wrap_future(ended))
@@ -157,13 +164,15 @@ class ServedEpisode:
 
     def see(self, request: tuple[Mapping[str, Any], ...]) -> None:
         """Take note of the first call's text, which lessons are recalled for."""
-        with self._lock:
+        with self._lock if self._is_ours else nullcontext():
             if self._situation is None:
                 with forgiving("reading a request", strict=self.coach.strict):
                     self._situation = first_text(request)
 
     def blocks(self) -> Blocks:
         """What every prompt of the episode gets."""
+        if not self._is_ours:
+            return self._recalled.blocks if self._recalled else _NOTHING
         with self._lock:
             if not self._tried:
                 self._tried = True
@@ -259,7 +268,13 @@ class ServedEpisode:
 
     def _submit(self, job: Callable[[], object]) -> None:
         """Give `job` to the recorder."""
-        self._wait(self.coach.recorder.submit(job))
+        if self._is_ours:
+            self._wait(self.coach.recorder.submit(job))
+
+    @property
+    def _is_ours(self) -> bool:
+        """False in a forked child: the threads that record and recall are its parent's."""
+        return os.getpid() == self._pid
 
     def _wait(self, future: Future[Any]) -> None:
         """Hear of what fails. Nobody waits here: the end of the episode comes after all of it."""

@@ -98,7 +98,7 @@ class _Case(NamedTuple):
     """Critiques of it that stand no more."""
 
 
-class Learner:
+class LearnPass:
     """Learns from what waits in one scope; made for one call of `learn`."""
 
     def __init__(self, parts: Parts) -> None:
