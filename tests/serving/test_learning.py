@@ -71,6 +71,17 @@ def test_the_operators_critic_reads_nothing_that_anybody_else_wrote(tmp_path: Pa
         assert (learned.status, learned.trust) == (Status.ACTIVE, Origin.OPERATOR)
 
 
+def test_a_critic_may_quote_the_operator_at_any_step(tmp_path: Path) -> None:
+    cause = {"step": 1, "quote": "be kind to guests", "why": "the operator says so"}
+    model = ScriptedModel(lambda r: REPLY | {"causes": [cause]} if r.role == "critic" else ADDED)
+    with coach_of(tmp_path, critic=model, curator=model) as coach:
+        with coach.episode("x") as episode:
+            episode.step("a", "b")
+            episode.step("c", "d")
+        coach.feedback(episode.id, success=True, text="Be kind to guests.", origin="operator")
+        assert coach.learn_sync().critiques == {"accepted": 1}
+
+
 def test_the_course_of_an_episode_is_read_with_others_words_only(tmp_path: Path) -> None:
     model = ScriptedModel(answers)
     with coach_of(tmp_path, critic=model, curator=model) as coach:

@@ -54,6 +54,8 @@ class Grounds:
     critiques before it in canonical order brought."""
     answers: tuple[str, ...] = ()
     """What would give the instance away; never shown to a critic."""
+    feedback: tuple[str, ...] = ()
+    """What was said from outside, of no step in particular."""
     answer_form: str = ""
     """A regular expression that every answer of this task fits; empty where there is none."""
 
@@ -148,7 +150,8 @@ def _ungrounded(reply: CritiqueReply, grounds: Grounds) -> Refused | None:
 def _absent_quote(reply: CritiqueReply, grounds: Grounds) -> Refused | None:
     for n, cause in enumerate(reply.causes, start=1):
         step, quote = _step(cause, grounds), _quote(cause)
-        if step is not None and not _is_in(quote, step):
+        said = any(contains(folded(text), quote) for text in grounds.feedback)
+        if step is not None and not said and not _is_in(quote, step):
             detail = f"cause {n}: {cause.quote[:80]!r} is not in step {cause.step}"
             return Refused(Refusal.ABSENT_QUOTE, detail)
     return None

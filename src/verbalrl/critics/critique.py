@@ -282,6 +282,7 @@ def grounds(case: CritiqueCase, shown: Shown) -> Grounds:
         actions=tuple(dict.fromkeys(a for actions in listed for a in actions)),
         known=frozenset(text_key(x.body) for x in case.known if x.usable) | case.predecessors,
         answers=case.instance.answers,
+        feedback=case.feedback,
     )
 
 
