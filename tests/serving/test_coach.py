@@ -359,6 +359,27 @@ def test_an_agent_without_a_client_records_its_own_steps(tmp_path: Path) -> None
         assert (step.observation.text, step.action.text) == ("a door", "open it")
 
 
+def test_an_episode_may_begin_and_end_in_different_places(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with coach_of(tmp_path) as coach, caplog.at_level(logging.WARNING):
+        episode = coach.episode("x")
+        episode.step("too", "early")
+        episode.begin()
+        assert coach.current() is None
+        episode.step("a door", "open it")
+        episode.end(ValueError("stuck"))
+        episode.end()
+        episode.step("too", "late")
+        kept = coach.store.episode(episode.id)
+        assert kept is not None
+        assert kept.stop_reason is StopReason.AGENT_ERROR
+        assert [s.observation.text for s in kept.trajectory.steps] == ["a door"]
+        assert sum("episode.not_open" in r.getMessage() for r in caplog.records) == 2
+        with pytest.raises(ConfigurationError, match="entered once"):
+            episode.begin()
+
+
 def test_a_worker_learns_in_the_background(tmp_path: Path) -> None:
     learned = threading.Event()
 

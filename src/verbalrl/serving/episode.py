@@ -89,12 +89,7 @@ class ServedEpisode:
         trace: TracebackType | None,
     ) -> None:
         self._leave()
-        if not self._is_ours:
-            return
-        ended = self._end(error)
-        with forgiving("ending an episode", strict=self.coach.strict):
-            ended.result()
-        self._settle()
+        self.end(error)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -106,11 +101,28 @@ class ServedEpisode:
         trace: TracebackType | None,
     ) -> None:
         self._leave()
-        if not self._is_ours:
+        if not self._is_ours or self._state != "open":
             return
         ended = self._end(error)
         with forgiving("ending an episode", strict=self.coach.strict):
             await asyncio.shield(asyncio.wrap_future(ended))
+        self._settle()
+
+    def begin(self) -> Self:
+        """Begin it where no `with` block can, such as in the hooks of a framework; see `end`.
+
+        The context does not know of it: give it to clients by hand, with `for_episode`.
+        """
+        self._begin()
+        return self
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End it, with what the agent raised, if it did; then its steps are on the disk."""
+        if not self._is_ours or self._state != "open":
+            return
+        ended = self._end(error)
+        with forgiving("ending an episode", strict=self.coach.strict):
+            ended.result()
         self._settle()
 
     def bind(self, function: F) -> F:
@@ -268,7 +280,9 @@ class ServedEpisode:
 
     def _submit(self, job: Callable[[], object]) -> None:
         """Give `job` to the recorder."""
-        if self._is_ours:
+        if self._state != "open":
+            log.warning("episode.not_open", episode=self.id, state=self._state)
+        elif self._is_ours:
             self._wait(self.coach.recorder.submit(job))
 
     @property
