@@ -76,9 +76,8 @@ def open_store(path: str | Path, *, create: bool = False) -> Store:
 class Store(Readers, Keepers, Servings):
     """All that is kept, through one writer and one reader connection; a context manager.
 
-    Coroutines return once their rows are on the disk; so do the plain methods that write, which
-    block for the few milliseconds that it takes. What is put under an id that is there already is
-    left as it is, and the stored record is returned. It is a models' `Journal`.
+    Coroutines and methods that write return once their rows are on the disk; what is put under an
+    id that is there is left as it is, and the stored record is returned. It is models' `Journal`.
     """
 
     def __init__(self, folder: Path) -> None:
