@@ -39,7 +39,7 @@ COMMANDS: Mapping[str, Entry] = {
     "publish": Entry("Learn", "publish:publish", "Copy what a run learned to the branch main."),
     "approve": Entry("Learn", "review:approve", "Make lessons active that wait for a person."),
     "retire": Entry("Learn", "review:retire", "Take lessons out of use."),
-    "scoped-feedback": Entry("Learn", "scoped:scoped_feedback", "Say what you want where."),
+    "advise": Entry("Learn", "advise:advise", "Say what you want where."),
     "revoke": Entry("Look after lessons", "revoke:revoke", "Take out what stems from something."),
     "purge": Entry("Look after lessons", "revoke:purge", "Erase what was said, for good."),
     "edit": Entry("Look after lessons", "care:edit", "Give a lesson other words."),

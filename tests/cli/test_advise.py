@@ -17,20 +17,18 @@ MORE = ("--check", "lacks sorry", "--not-in", "Why did the price rise?")
 
 
 def test_feedback_is_an_active_conditional_lesson(folder: Path, capsys: Capture) -> None:
-    (made,) = said(capsys, folder, "scoped-feedback", "--scope", "shop", *PRICE, *MORE)["lessons"]
+    (made,) = said(capsys, folder, "advise", "--scope", "shop", *PRICE, *MORE)["lessons"]
     assert (made["became"], made["status"], made["trust"]) == ("new", "active", "operator")
     body = made["body"]
     assert body["conditional"]
     assert (body["when"], body["check"]) == (PRICE[1], "lacks sorry")
     assert body["examples_not"] == ["Why did the price rise?"]
-    again = told(capsys, folder, "scoped-feedback", "--scope", "shop", *PRICE)
+    again = told(capsys, folder, "advise", "--scope", "shop", *PRICE)
     assert "When the customer asks for a price: Name it at once." in again
     assert "not in: Why did the price rise?\n" in again
     assert "check: lacks sorry\n" in again
     assert "there already in scope shop of branch main" in again
-    changed = told(
-        capsys, folder, "scoped-feedback", "--scope", "shop", *PRICE, "--not-in", "A list."
-    )
+    changed = told(capsys, folder, "advise", "--scope", "shop", *PRICE, "--not-in", "A list.")
     assert "changed in scope shop" in changed
 
 
@@ -43,7 +41,7 @@ def test_a_file_of_feedback_is_read_before_any_is_stored(
         {"domain": "it snows", "effect": "Stay.", "examples_not": ["It rains."]},
     ]
     lines = [json.dumps(row) for row in rows]
-    asked = ("scoped-feedback", "--file", str(file), "--scope", "home")
+    asked = ("advise", "--file", str(file), "--scope", "home")
     file.write_text("\n", encoding="utf-8")
     assert "holds no feedback" in told(capsys, folder, *asked, code=2)
     file.write_text("\n".join([*lines, "{}"]), encoding="utf-8")
@@ -69,14 +67,14 @@ def test_a_file_of_feedback_is_read_before_any_is_stored(
 def test_what_cannot_be_meant_is_one_line(
     folder: Path, capsys: Capture, words: tuple[str, ...], why: str
 ) -> None:
-    assert main(["scoped-feedback", *words, "--store", str(folder)]) == 2
+    assert main(["advise", *words, "--store", str(folder)]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert why in err
 
 
 def test_edit_says_where_a_lesson_does_not_apply(folder: Path, capsys: Capture) -> None:
-    (made,) = said(capsys, folder, "scoped-feedback", "--scope", "shop", *PRICE)["lessons"]
+    (made,) = said(capsys, folder, "advise", "--scope", "shop", *PRICE)["lessons"]
     shown = told(capsys, folder, "edit", made["id"], "--not-in", "A price list is torn.")
     assert "version 2" in shown
     assert "not in: A price list is torn.\n" in shown
@@ -87,7 +85,7 @@ def test_edit_says_where_a_lesson_does_not_apply(folder: Path, capsys: Capture) 
 
 def test_a_run_of_the_apprentice_asks_about_feedback(folder: Path, capsys: Capture) -> None:
     words = ("--domain", "the ticket names a lamp", "--effect", "Choose cobalt.")
-    said(capsys, folder, "scoped-feedback", "--scope", "triage-v1", *words)
+    said(capsys, folder, "advise", "--scope", "triage-v1", *words)
     run = (
         *("run", "triage-v1", "--model", "offline:apprentice", "--from", "main", "--no-learn"),
         *("--instances", "3", "--arms", "learned", "--set", "condition=model"),
@@ -116,5 +114,5 @@ def test_settings_of_curation_are_given_with_set(tmp_path: Path, capsys: Capture
 def test_feedback_for_a_run_that_can_be_resumed_is_refused(folder: Path, capsys: Capture) -> None:
     with open_store(folder) as store:
         store.update_run(store.branch(BRANCH).run or "", status="stopped")
-    words = ("scoped-feedback", "--scope", "shop", *PRICE, "--branch", BRANCH)
+    words = ("advise", "--scope", "shop", *PRICE, "--branch", BRANCH)
     assert "can still be resumed" in told(capsys, folder, *words, code=2)

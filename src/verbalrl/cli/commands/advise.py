@@ -1,4 +1,4 @@
-"""`verbalrl scoped-feedback`: what a person wants, and where it holds, as lessons."""
+"""`verbalrl advise`: what a person wants, and where it holds, as lessons."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..telling import tell_lesson
 _FLAGS = ("domain", "effect", "check", "text", "not_in")
 
 
-@click.command("scoped-feedback")
+@click.command("advise")
 @click.option("--scope", metavar="SCOPE", help="Whose lessons: a task, such as triage-v1.")
 @click.option("--domain", metavar="TEXT", help="Where it holds: the condition of the lesson.")
 @click.option("--effect", metavar="TEXT", help="What to do there.")
@@ -43,7 +43,7 @@ _FLAGS = ("domain", "effect", "check", "text", "not_in")
 @store_option
 @json_option
 @verbose_option
-def scoped_feedback(
+def advise(
     scope: str | None,
     file: TextIO | None,
     branch: str,
