@@ -30,6 +30,8 @@ from .gridnav import GridNav
 from .jsonl import Row, read_lines, summary
 from .questions import Questions
 from .triage import Triage
+from .twenty import Twenty
+from .wordle import Wordle
 
 Opener = Callable[[Path, dict[str, JsonValue], int], World]
 
@@ -37,6 +39,8 @@ ENVIRONMENTS: Mapping[str, Opener] = {
     "gridnav": GridNav.open,
     "questions": Questions.open,
     "triage": Triage.open,
+    "twenty-questions": Twenty.open,
+    "wordle": Wordle.open,
 }
 """The built-in environments, by the name that task.toml uses."""
 
