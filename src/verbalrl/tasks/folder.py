@@ -26,6 +26,8 @@ from ..ids import canonical_json, sha256_json, sha256_text
 from ..records import Instance, Origin, Record, RewardSupplier, Split
 from . import draws
 from .base import Card, Environment, Learns, Policy, Problem, World, WorldTask
+from .clarify import Clarify
+from .dealer import Dealer
 from .gridnav import GridNav
 from .jsonl import Row, read_lines, summary
 from .questions import Questions
@@ -36,6 +38,8 @@ from .wordle import Wordle
 Opener = Callable[[Path, dict[str, JsonValue], int], World]
 
 ENVIRONMENTS: Mapping[str, Opener] = {
+    "car-dealer": Dealer.open,
+    "clarify": Clarify.open,
     "gridnav": GridNav.open,
     "questions": Questions.open,
     "triage": Triage.open,
