@@ -50,6 +50,18 @@ def triage_bars(arms: dict[str, Any]) -> dict[str, bool]:
     return {"learned - none >= 0.3": gain >= 0.3}
 
 
+def instance_bars(arms: dict[str, Any]) -> dict[str, bool]:
+    """What is learned per instance must solve more by the last trial than trying again."""
+    learned, retry = arms["learned"], arms["retry"]
+    return {"intervals of learned and retry apart": learned["ci95"][0] > retry["ci95"][1]}
+
+
+def shared_bars(arms: dict[str, Any]) -> dict[str, bool]:
+    """What is learned from other instances must solve more than knowing nothing."""
+    learned, none = arms["learned"], arms["none"]
+    return {"intervals of learned and none apart": learned["ci95"][0] > none["ci95"][1]}
+
+
 class Case(NamedTuple):
     """A task with the method that it is measured under."""
 
@@ -61,12 +73,22 @@ class Case(NamedTuple):
 CASES = {
     "gridnav-v1": Case(vrl.methods.reflexion, 100, gridnav_bars),
     "triage-v1": Case(vrl.methods.handbook, 60, triage_bars),
+    "household-v1": Case(vrl.methods.reflexion, 48, instance_bars),
+    "wordle-v1": Case(vrl.methods.reflexion, 60, instance_bars),
+    "twenty-questions-v1": Case(vrl.methods.reflexion, 60, instance_bars),
+    "clarify-v1": Case(vrl.methods.handbook, 60, shared_bars),
+    "car-dealer-v1": Case(vrl.methods.handbook, 60, shared_bars),
 }
+
+
+def _rate(name: str, arm: dict[str, Any]) -> str:
+    low, high = arm["ci95"]
+    return f"{name} {arm['success_rate']:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def line(label: str, arms: dict[str, Any], bars: dict[str, bool]) -> str:
     """One line of the report."""
-    rates = "  ".join(f"{name} {arm['success_rate']:.3f}" for name, arm in arms.items())
+    rates = "  ".join(_rate(name, arm) for name, arm in arms.items())
     versus = arms["learned"]["vs_retry"]
     low, high = versus["ci95"]
     missed = [bar for bar, held in bars.items() if not held]

@@ -29,6 +29,7 @@ from .base import Card, Environment, Learns, Policy, Problem, World, WorldTask
 from .clarify import Clarify
 from .dealer import Dealer
 from .gridnav import GridNav
+from .household import Household
 from .jsonl import Row, read_lines, summary
 from .questions import Questions
 from .triage import Triage
@@ -41,6 +42,7 @@ ENVIRONMENTS: Mapping[str, Opener] = {
     "car-dealer": Dealer.open,
     "clarify": Clarify.open,
     "gridnav": GridNav.open,
+    "household": Household.open,
     "questions": Questions.open,
     "triage": Triage.open,
     "twenty-questions": Twenty.open,
