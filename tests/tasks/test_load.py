@@ -35,7 +35,17 @@ def one_line(error: pytest.ExceptionInfo[VerbalRLError]) -> str:
 
 
 def test_built_in_tasks_are_tasks() -> None:
-    assert known_tasks() == ("gridnav-v1", "triage-v1")
+    assert known_tasks() == (
+        "arithmetic-v1",
+        "car-dealer-v1",
+        "clarify-v1",
+        "gridnav-v1",
+        "household-v1",
+        "scoped-style-v1",
+        "triage-v1",
+        "twenty-questions-v1",
+        "wordle-v1",
+    )
     for name in known_tasks():
         task: Task = load_task(name)
         assert isinstance(task, Task)
@@ -94,7 +104,7 @@ def test_options_stand_in_the_id_only_where_they_change_something() -> None:
     [
         ("gridnav", UnknownNameError, "did you mean: gridnav-v1"),
         ("gridnaw-v1", UnknownNameError, "did you mean: gridnav-v1"),
-        ("zzz", UnknownNameError, "known: gridnav-v1, triage-v1"),
+        ("zzz", UnknownNameError, "known: arithmetic-v1, car-dealer-v1"),
         ("", UnknownNameError, "unknown task"),
         ("gridnav-v1?pit=4", UnknownNameError, "did you mean: pits"),
         ("gridnav-v1?pits", ConfigurationError, "name=value"),

@@ -186,7 +186,9 @@ class ClarifyEnvironment:
             shown = Observation(text=f"The customer answers: {self._answer}.", actions=self._listed)
             return StepResult(observation=shown, feedback="The customer answered.", success=False)
         said = "That was no possible action" if taken is None else "That was a needless question"
-        return self._over(f"Wrong: {said}, and the customer lost patience.", {"redundant": -REDUNDANT})
+        return self._over(
+            f"Wrong: {said}, and the customer lost patience.", {"redundant": -REDUNDANT}
+        )
 
     def _booked(self, is_open: bool) -> StepResult:
         if is_open:

@@ -163,7 +163,9 @@ class DealerEnvironment:
             self._offered = True
             actions = tuple(tactic.action for tactic in self._lot.tactics)
             shown = Observation(text=self._remark, actions=actions)
-            return StepResult(observation=shown, feedback="The visitor takes a look.", success=False)
+            return StepResult(
+                observation=shown, feedback="The visitor takes a look.", success=False
+            )
         car = self._lot.cars[number]
         if car.price > self._lot.cars[self._car].budget:
             return _over(f"Wrong: the {car.name} is beyond the budget, and the visitor leaves.")

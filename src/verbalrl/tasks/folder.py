@@ -25,6 +25,7 @@ from ..errors import (
 from ..ids import canonical_json, sha256_json, sha256_text
 from ..records import Instance, Origin, Record, RewardSupplier, Split
 from . import draws
+from .arithmetic import Arithmetic
 from .base import Card, Environment, Learns, Policy, Problem, World, WorldTask
 from .clarify import Clarify
 from .dealer import Dealer
@@ -32,6 +33,7 @@ from .gridnav import GridNav
 from .household import Household
 from .jsonl import Row, read_lines, summary
 from .questions import Questions
+from .style import ScopedStyle
 from .triage import Triage
 from .twenty import Twenty
 from .wordle import Wordle
@@ -39,11 +41,13 @@ from .wordle import Wordle
 Opener = Callable[[Path, dict[str, JsonValue], int], World]
 
 ENVIRONMENTS: Mapping[str, Opener] = {
+    "arithmetic": Arithmetic.open,
     "car-dealer": Dealer.open,
     "clarify": Clarify.open,
     "gridnav": GridNav.open,
     "household": Household.open,
     "questions": Questions.open,
+    "scoped-style": ScopedStyle.open,
     "triage": Triage.open,
     "twenty-questions": Twenty.open,
     "wordle": Wordle.open,

@@ -1,7 +1,7 @@
 """`household`: find things in a small home, treat them, and put them where they belong.
 
-The six kinds of goal are those of ALFWorld: pick, clean, heat, cool, examine, two objects. A home is
-drawn from `home.toml` of the task folder and stays the same in every trial of an instance.
+The six kinds of goal are those of ALFWorld: pick, clean, heat, cool, examine, two objects. A home
+is drawn from `home.toml` of the task folder and stays the same in every trial of an instance.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ class Home(Record):
             raise ValueError(f"things: no thing to {missing[0]}")
         offered = {f.treats for f in self.furniture}
         if not {"clean", "heat", "cool"} <= offered or not any(f.lamp for f in self.furniture):
-            raise ValueError("furniture: something to clean, to heat, to cool and a lamp are wanted")
+            raise ValueError(
+                "furniture: something to clean, to heat, to cool and a lamp are wanted"
+            )
         return self
 
 
@@ -110,7 +112,9 @@ class Household(Record):
         block, place = divmod(index, len(KINDS))
         kind = shuffled(KINDS, *key, "kinds", block)[place]
         own = (*key, index)
-        needed = [f for f in self.home.furniture if f.treats == kind or (f.lamp and kind == "examine")]
+        needed = [
+            f for f in self.home.furniture if f.treats == kind or (f.lamp and kind == "examine")
+        ]
         others = [f for f in self.home.furniture if f not in needed]
         drawn = (*needed, *sample(others, self.places - len(needed), *own, "places"))
         furniture = tuple(f for f in self.home.furniture if f in drawn)
@@ -252,7 +256,9 @@ class HouseholdEnvironment:
         match move.verb:
             case "go":
                 self._place = move.place
-                return f"You arrive at {move.place} in the {self._errand.furniture[move.place].room}."
+                return (
+                    f"You arrive at {move.place} in the {self._errand.furniture[move.place].room}."
+                )
             case "open":
                 self._open.add(move.place)
                 return f"You open {move.place}."
@@ -288,7 +294,11 @@ class HouseholdEnvironment:
         if move.thing in wanted and kind == "two" and move.verb == "put":
             new |= {f"put {move.thing}"} if move.place == self._errand.target else set()
         if move.verb == "go" and self._held in wanted:
-            new |= {f"bring {self._next_place()} {self._held}"} if move.place == self._next_place() else set()
+            new |= (
+                {f"bring {self._next_place()} {self._held}"}
+                if move.place == self._next_place()
+                else set()
+            )
         new -= self._reached
         self._reached |= new
         return bool(new)

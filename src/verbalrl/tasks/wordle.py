@@ -48,7 +48,8 @@ def marks(hidden: str, guess: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def best_guess(words: Sequence[str], open_words: Sequence[str]) -> str:
+@lru_cache(maxsize=4096)
+def best_guess(words: tuple[str, ...], open_words: tuple[str, ...]) -> str:
     """The word whose marks tell most about which of `open_words` is hidden.
 
     Of equal ones a word that may itself be the hidden one, then the first.
