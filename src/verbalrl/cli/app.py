@@ -54,6 +54,7 @@ COMMANDS: Mapping[str, Entry] = {
     "memory": Entry("Look after lessons", "health:memory", "Say what a memory is worth: audit."),
     "tasks": Entry("Look up", "catalogue:tasks", "List the built-in tasks."),
     "methods": Entry("Look up", "catalogue:methods", "List the methods and their settings."),
+    "data": Entry("Look up", "data:data", "See whether a data file can be used: check."),
     "doctor": Entry("Look up", "doctor:doctor", "See whether what a run needs is there."),
     "runs": Entry("Look at a store", "runs:runs", "List the runs of a store."),
     "episodes": Entry("Look at a store", "episodes:episodes", "List the episodes of a run."),

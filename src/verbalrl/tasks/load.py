@@ -7,10 +7,14 @@ from pathlib import Path
 from .. import _resources
 from ..errors import ConfigurationError, DataError, UnknownNameError
 from .base import WorldTask
+from .datasets import KINDS, load_dataset
 from .folder import FolderTask, options_of
 from .questions import load_questions
 
-_FORMS = "a task is a name, a folder with task.toml, a file.jsonl, or gym:ID"
+_FORMS = (
+    "a task is a name, a folder with task.toml, a file.jsonl, gym:ID, or a data set such as "
+    "gsm8k:FILE"
+)
 
 
 def known_tasks() -> tuple[str, ...]:
@@ -27,10 +31,10 @@ def load_task(
 ) -> WorldTask:
     """The task that `ref` names.
 
-    `ref` is a built-in name (`gridnav-v1`), a folder with a task.toml, or a `file.jsonl` of
-    questions; options of a folder follow a question mark (`gridnav-v1?pits=6&hint=false`).
-    `task_seed` draws other instances, `trust_code` lets Python of a folder run, `untrusted`
-    declares that nobody vouches for what the task says.
+    `ref` is a built-in name (`gridnav-v1`), a folder with a task.toml, a `file.jsonl` of
+    questions, or a data set and its place (`gsm8k:FILE`, `spider:FOLDER`); options follow a
+    question mark (`gridnav-v1?pits=6&hint=false`). `task_seed` draws other instances, `trust_code`
+    lets Python of a folder run, `untrusted` declares that nobody vouches for what the task says.
 
     Raises:
         UnknownNameError: Nothing answers to `ref`; the message lists close matches.
@@ -42,9 +46,12 @@ def load_task(
 
 
 def _load(ref: str, task_seed: int, trust_code: bool) -> WorldTask:
+    name, mark, query = ref.partition("?")
+    kind, colon, _ = name.partition(":")
+    if colon and kind in KINDS:
+        return load_dataset(name, options_of(query, ref) if query else {})
     if ref.endswith(".jsonl"):
         return load_questions(Path(ref))
-    name, mark, query = ref.partition("?")
     if mark and name.endswith(".jsonl"):
         raise ConfigurationError(f"{ref}: a file of questions takes no options; write {name}")
     if mark and not name.strip():

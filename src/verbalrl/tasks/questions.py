@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -64,6 +65,15 @@ class Questions:
             raise DataError(f"{path}: no usable row: {summary(self.rejected)}")
         self._splits, divided = _divide(questions)
         self.notes = self._notes(path, questions, divided)
+
+    @classmethod
+    def of(cls, questions: Sequence[Question], notes: tuple[str, ...]) -> Questions:
+        """The world of questions that were read elsewhere."""
+        world = cls.__new__(cls)
+        world.rejected = ()
+        world._splits, _ = _divide(list(questions))
+        world.notes = notes
+        return world
 
     @classmethod
     def open(cls, folder: Path, args: dict[str, JsonValue], task_seed: int) -> Questions:

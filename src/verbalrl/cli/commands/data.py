@@ -1,0 +1,85 @@
+"""`verbalrl data check`: whether a data file can be used, and what of it cannot. Opens no store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from ...errors import DataError
+from ...tasks.datasets import KINDS, Dataset, check_data, read_dataset
+from ...tasks.datasets.code import NEEDS_SANDBOX
+from ...tasks.questions import Questions
+from ..options import json_option, verbose_option
+from ..output import emit_json, say
+
+OWN = "questions"
+"""The kind of a jsonl of the user's own."""
+
+
+@click.group()
+def data() -> None:
+    """Look after data files."""
+
+
+@data.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--as",
+    "kind",
+    type=click.Choice([*KINDS, OWN]),
+    help="What FILE is; by default what most of its rows look like.",
+)
+@json_option
+@verbose_option
+def check(file: Path, kind: str | None, as_json: bool) -> None:
+    """Say which rows of FILE can be used, and why the others cannot.
+
+    FILE is a .json list or JSON lines, packed with gzip or not; Spider and BIRD are folders.
+    """
+    found = _read(file, kind)
+    judged = found.kind == OWN or KINDS[found.kind].world is not None
+    # Options of a reference follow a question mark, so a path of your own .jsonl is its reference.
+    ref = str(file) if found.kind == OWN else f"{found.kind}:{file}"
+    if as_json:
+        reasons = Counter(item.reason for item in found.rejected)
+        emit_json(
+            {
+                "file": str(file),
+                "kind": found.kind,
+                "layout": found.layout,
+                "usable": len(found.rows),
+                "rejected": len(found.rejected),
+                "reasons": dict(sorted(reasons.items())),
+                "notes": list(found.notes),
+                "task": ref if judged else None,
+            }
+        )
+        return
+    for line in found.lines(file.name):
+        say(line)
+    say(f"run it as: verbalrl run {ref}" if judged else NEEDS_SANDBOX)
+
+
+def _read(file: Path, kind: str | None) -> Dataset[object]:
+    if kind == OWN:
+        return _own(file)
+    if kind is not None:
+        return read_dataset(kind, file)
+    try:
+        return check_data(file)
+    except DataError as error:
+        # A file of one's own has fewer rules than the published ones; those are named first.
+        if file.suffix != ".jsonl":
+            raise
+        try:
+            return _own(file)
+        except DataError:
+            raise error from None
+
+
+def _own(file: Path) -> Dataset[object]:
+    world = Questions(file)
+    rows = [world.problem(s, i) for s in ("train", "test") for i in range(world.size(s) or 0)]
+    return Dataset(OWN, "question and answer", tuple(rows), world.rejected, world.notes[1:2])

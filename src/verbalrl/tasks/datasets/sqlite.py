@@ -1,0 +1,128 @@
+"""Runs queries on a SQLite file in a child process: read only, bounded in time and rows.
+
+A query that a model wrote may loop for ever inside SQLite; a thread cannot be stopped there, a
+process can. This file is also the child's program, so it imports the standard library alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+MAX_ROWS = 10_000
+MAX_VALUE = 10_000
+_GRACE = 5.0
+_OPCODES = 10_000
+_LONGEST = 10 << 20
+_MEMORY = 1 << 30
+
+
+class Answer(NamedTuple):
+    """What a query returned, or the reason why it did not."""
+
+    rows: tuple[tuple[Any, ...], ...] = ()
+    error: str = ""
+
+
+def run_queries(database: Path, queries: Sequence[str], seconds: float = 10.0) -> list[Answer]:
+    """What each of `queries` returns, each with at most `seconds`; the child is gone afterwards."""
+    request = json.dumps({"database": str(database), "queries": list(queries), "seconds": seconds})
+    limit = seconds * max(1, len(queries)) + _GRACE
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", str(Path(__file__).resolve())],
+            input=request,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=limit,
+            # Nothing of ours: an extension or a view has no key to find.
+            env={"PATH": os.environ.get("PATH", "")},
+            check=False,
+        )
+        found = json.loads(done.stdout)
+        return [Answer(tuple(map(tuple, item["rows"])), item["error"]) for item in found]
+    except subprocess.TimeoutExpired:
+        return [Answer(error=f"stopped after {limit:g} s") for _ in queries]
+    except (ValueError, KeyError, TypeError):
+        return [Answer(error="the process that ran the query ended early") for _ in queries]
+
+
+def _opened(path: str, seconds: float) -> sqlite3.Connection:
+    uri = f"{Path(path).resolve().as_uri()}?mode=ro&immutable=1"
+    connection = sqlite3.connect(uri, uri=True)
+    # Some published databases hold text that is not UTF-8.
+    connection.text_factory = lambda data: data.decode("utf-8", "replace")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
+    allowed = {
+        sqlite3.SQLITE_SELECT,
+        sqlite3.SQLITE_READ,
+        sqlite3.SQLITE_FUNCTION,
+        sqlite3.SQLITE_RECURSIVE,
+    }
+
+    def authorise(action: int, *about: Any) -> int:
+        loads = action == sqlite3.SQLITE_FUNCTION and "load_extension" in map(str, about)
+        good = action in allowed and not loads
+        return sqlite3.SQLITE_OK if good else sqlite3.SQLITE_DENY
+
+    connection.set_authorizer(authorise)
+    until = time.monotonic() + seconds
+    connection.set_progress_handler(lambda: time.monotonic() > until, _OPCODES)
+    return connection
+
+
+def _answer(path: str, query: str, seconds: float) -> dict[str, Any]:
+    connection = None
+    try:
+        connection = _opened(path, seconds)
+        rows = connection.execute(query).fetchmany(MAX_ROWS + 1)
+        if len(rows) > MAX_ROWS:
+            return {"rows": [], "error": f"more than {MAX_ROWS} rows"}
+        return {"rows": [[_plain(value) for value in row] for row in rows], "error": ""}
+    except (sqlite3.Error, sqlite3.Warning, ValueError, MemoryError, OverflowError) as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        return {
+            "rows": [],
+            "error": f"stopped after {seconds:g} s" if said == "interrupted" else said,
+        }
+    finally:
+        if connection is not None:
+            connection.close()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return f"x'{value[:MAX_VALUE].hex()}'"
+    if isinstance(value, float) and value - value != 0:
+        return str(value)
+    return value[:MAX_VALUE] if isinstance(value, str) else value
+
+
+def _bounded() -> None:
+    """Hold this process to its memory, where the system can."""
+    try:
+        resource = importlib.import_module("resource")
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    except (ImportError, OSError, ValueError):
+        return
+
+
+def _main() -> None:
+    _bounded()
+    request = json.loads(sys.stdin.read())
+    found = [_answer(request["database"], q, request["seconds"]) for q in request["queries"]]
+    sys.stdout.write(json.dumps(found))
+
+
+if __name__ == "__main__":
+    _main()
