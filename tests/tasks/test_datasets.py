@@ -12,10 +12,10 @@ from verbalrl.cli import main
 from verbalrl.errors import ConfigurationError, DataError, UnknownNameError
 from verbalrl.models import Request, ScriptedModel
 from verbalrl.records import Action
+from verbalrl.sandbox import run_queries
 from verbalrl.tasks import Task, check_task, load_task, play
 from verbalrl.tasks.datasets import check_data, read_dataset
 from verbalrl.tasks.datasets.math import boxed
-from verbalrl.tasks.datasets.sqlite import run_queries
 
 
 def made(kind: str, folder: Path) -> str:

@@ -42,6 +42,7 @@ def test_built_in_tasks_are_tasks() -> None:
         "gridnav-v1",
         "household-v1",
         "scoped-style-v1",
+        "text2sql-v1",
         "triage-v1",
         "twenty-questions-v1",
         "wordle-v1",

@@ -34,6 +34,7 @@ from .household import Household
 from .jsonl import Row, read_lines, summary
 from .questions import Questions
 from .style import ScopedStyle
+from .text2sql import TextToSql
 from .triage import Triage
 from .twenty import Twenty
 from .wordle import Wordle
@@ -48,6 +49,7 @@ ENVIRONMENTS: Mapping[str, Opener] = {
     "household": Household.open,
     "questions": Questions.open,
     "scoped-style": ScopedStyle.open,
+    "text2sql": TextToSql.open,
     "triage": Triage.open,
     "twenty-questions": Twenty.open,
     "wordle": Wordle.open,

@@ -20,7 +20,7 @@ OWN = "questions"
 
 @click.group()
 def data() -> None:
-    """Look after data files."""
+    """See whether a data file can be used: check."""
 
 
 @data.command()

@@ -11,12 +11,12 @@ from pydantic import JsonValue
 
 from ...errors import DataError
 from ...records import Action, Instance, Observation, Situation, Split, StepResult
+from ...sandbox import Answer, run_queries
 from ..base import Environment, Policy, Problem
 from ..jsonl import Rejected, Row
 from ..measures import Value, table_match, too_short
 from .rows import Dataset, Refused, read_rows, taken, text_of, usable
 from .splits import by_hash
-from .sqlite import Answer, run_queries
 
 Reward = Literal["strict", "paverl"]
 MAX_SCHEMA = 12_000

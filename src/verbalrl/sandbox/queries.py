@@ -32,9 +32,15 @@ class Answer(NamedTuple):
     error: str = ""
 
 
-def run_queries(database: Path, queries: Sequence[str], seconds: float = 10.0) -> list[Answer]:
-    """What each of `queries` returns, each with at most `seconds`; the child is gone afterwards."""
-    request = json.dumps({"database": str(database), "queries": list(queries), "seconds": seconds})
+def run_queries(
+    database: Path | None, queries: Sequence[str], seconds: float = 10.0, *, script: str = ""
+) -> list[Answer]:
+    """What each of `queries` returns, each with at most `seconds`; the child is gone afterwards.
+
+    Without a `database` they run on one in memory, made by `script`, which has to be trusted.
+    """
+    asked = {"queries": list(queries), "seconds": seconds, "script": script}
+    request = json.dumps(asked | {"database": str(database) if database else ""})
     limit = seconds * max(1, len(queries)) + _GRACE
     try:
         done = subprocess.run(
@@ -56,9 +62,13 @@ def run_queries(database: Path, queries: Sequence[str], seconds: float = 10.0) -
         return [Answer(error="the process that ran the query ended early") for _ in queries]
 
 
-def _opened(path: str, seconds: float) -> sqlite3.Connection:
-    uri = f"{Path(path).resolve().as_uri()}?mode=ro&immutable=1"
-    connection = sqlite3.connect(uri, uri=True)
+def _opened(path: str, script: str, seconds: float) -> sqlite3.Connection:
+    if path:
+        uri = f"{Path(path).resolve().as_uri()}?mode=ro&immutable=1"
+        connection = sqlite3.connect(uri, uri=True)
+    else:
+        connection = sqlite3.connect(":memory:")
+        connection.executescript(script)
     # Some published databases hold text that is not UTF-8.
     connection.text_factory = lambda data: data.decode("utf-8", "replace")
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
@@ -81,10 +91,10 @@ def _opened(path: str, seconds: float) -> sqlite3.Connection:
     return connection
 
 
-def _answer(path: str, query: str, seconds: float) -> dict[str, Any]:
+def _answer(path: str, script: str, query: str, seconds: float) -> dict[str, Any]:
     connection = None
     try:
-        connection = _opened(path, seconds)
+        connection = _opened(path, script, seconds)
         rows = connection.execute(query).fetchmany(MAX_ROWS + 1)
         if len(rows) > MAX_ROWS:
             return {"rows": [], "error": f"more than {MAX_ROWS} rows"}
@@ -120,7 +130,8 @@ def _bounded() -> None:
 def _main() -> None:
     _bounded()
     request = json.loads(sys.stdin.read())
-    found = [_answer(request["database"], q, request["seconds"]) for q in request["queries"]]
+    base = request["database"], request["script"]
+    found = [_answer(*base, query, request["seconds"]) for query in request["queries"]]
     sys.stdout.write(json.dumps(found))
 
 
