@@ -29,7 +29,7 @@ def made(kind: str, folder: Path) -> str:
 
 
 def everything(task: Task) -> list[Any]:
-    return [i for s in ("train", "test") for i in task.instances(s, 0, 5000)]  # type: ignore[arg-type]
+    return [i for s in ("train", "test") for i in task.instances(s, 0, 5000)]
 
 
 @pytest.mark.parametrize(

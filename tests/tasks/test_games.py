@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from verbalrl.errors import ConfigurationError, DataError
@@ -100,12 +102,15 @@ def test_settings_that_cannot_work_fail_at_load(ref: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["words = 3", 'words = "abc"', "words ="])
-def test_broken_word_lists_are_one_line(text: str, tmp_path: object) -> None:
-    from pathlib import Path
-
-    folder = Path(str(tmp_path))
-    (folder / "words.toml").write_text(text)
-    with pytest.raises((DataError, ValueError)) as caught:
-        Wordle.open(folder, {}, 0)
-    assert caught.value
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("words =", "words.toml"),
+        ("other = 1", "words.toml"),
+        ("words = 'abc'", "at least 12 items"),
+    ],
+)
+def test_broken_word_lists_are_refused(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "words.toml").write_text(text)
+    with pytest.raises((DataError, ValueError), match=said):
+        Wordle.open(tmp_path, {}, 0)
