@@ -255,6 +255,12 @@ def test_gold_queries_that_cannot_judge_are_rejected_and_counted(tmp_path: Path)
             "stopped after",
         ),
         ("select zeroblob(900000000)", "too big"),
+        # Within one call of a function no time is looked at, so its size has to be bounded.
+        ("select length(printf('%.*c', 2000000000, 'x'))", "stopped after 0.5 s"),
+        ("select replace(hex(zeroblob(5000000)), '0', 'abc')", "too big"),
+        ("vacuum into '/tmp/other.sqlite'", "authorization denied"),
+        ("create temp table t(a)", "not authorized"),
+        ("select writefile('/tmp/other', 'x')", "no such function"),
         ("select", "incomplete input"),
     ],
 )
@@ -266,6 +272,13 @@ def test_hostile_queries_end_with_a_reason(query: str, error: str, tmp_path: Pat
     assert error in answer.error
     assert answer.rows == ()
     assert database.read_bytes() == before
+
+
+def test_a_query_that_is_stopped_costs_the_others_nothing(tmp_path: Path) -> None:
+    endless = "select length(printf('%.*c', 2000000000, 'x'))"
+    found = run_queries(None, ["select 1", endless, "select 2"], 0.5, script="create table a(b)")
+    assert [answer.rows for answer in found] == [((1,),), (), ((2,),)]
+    assert found[1].error == "stopped after 0.5 s"
 
 
 def test_order_counts_where_the_gold_query_orders(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +21,9 @@ from typing import Any, NamedTuple
 MAX_ROWS = 10_000
 MAX_VALUE = 10_000
 _GRACE = 5.0
+"""For the child to start, in seconds."""
+_LATE = 0.3
+"""How much later than a query its process is ended."""
 _OPCODES = 10_000
 _LONGEST = 10 << 20
 _MEMORY = 1 << 30
@@ -39,27 +43,50 @@ def run_queries(
 
     Without a `database` they run on one in memory, made by `script`, which has to be trusted.
     """
-    asked = {"queries": list(queries), "seconds": seconds, "script": script}
-    request = json.dumps(asked | {"database": str(database) if database else ""})
-    limit = seconds * max(1, len(queries)) + _GRACE
+    answers: list[Answer] = []
+    while len(answers) < len(queries):
+        left = queries[len(answers) :]
+        found, why = _child(str(database) if database else "", script, left, seconds)
+        answers += found
+        if len(found) < len(left):
+            # The query that it died of is answered; the others get a process of their own.
+            answers.append(Answer(error=why))
+    return answers
+
+
+def _child(
+    database: str, script: str, queries: Sequence[str], seconds: float
+) -> tuple[list[Answer], str]:
+    """The answers of one child, and why there are fewer than queries."""
+    request = {"database": database, "script": script, "queries": list(queries), "seconds": seconds}
+    out, why = "", "the process that ran the query ended early"
     try:
         done = subprocess.run(
             [sys.executable, "-I", str(Path(__file__).resolve())],
-            input=request,
+            input=json.dumps(request),
             capture_output=True,
             text=True,
             encoding="utf-8",
-            timeout=limit,
+            timeout=seconds * len(queries) + _GRACE,
             # Nothing of ours: an extension or a view has no key to find.
             env={"PATH": os.environ.get("PATH", "")},
             check=False,
         )
-        found = json.loads(done.stdout)
-        return [Answer(tuple(map(tuple, item["rows"])), item["error"]) for item in found]
-    except subprocess.TimeoutExpired:
-        return [Answer(error=f"stopped after {limit:g} s") for _ in queries]
-    except (ValueError, KeyError, TypeError):
-        return [Answer(error="the process that ran the query ended early") for _ in queries]
+        out = done.stdout
+        if hasattr(signal, "SIGALRM") and done.returncode == -signal.SIGALRM:
+            why = f"stopped after {seconds:g} s"
+    except subprocess.TimeoutExpired as error:
+        out = error.stdout.decode("utf-8", "replace") if isinstance(error.stdout, bytes) else ""
+        why = f"stopped after {seconds:g} s"
+    return _read(out), why
+
+
+def _read(out: str) -> list[Answer]:
+    found = []
+    for line in out.split("\n")[:-1]:  # a line that was cut short has no end
+        item = json.loads(line)
+        found.append(Answer(tuple(map(tuple, item["rows"])), item["error"]))
+    return found
 
 
 def _opened(path: str, script: str, seconds: float) -> sqlite3.Connection:
@@ -127,12 +154,23 @@ def _bounded() -> None:
         return
 
 
+def _alarm(seconds: float) -> None:
+    """Have the system end this process after `seconds`, whatever it is in the middle of; 0: not."""
+    # SQLite looks at no clock within one call of a function, so only a signal can end that.
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
 def _main() -> None:
     _bounded()
     request = json.loads(sys.stdin.read())
-    base = request["database"], request["script"]
-    found = [_answer(*base, query, request["seconds"]) for query in request["queries"]]
-    sys.stdout.write(json.dumps(found))
+    seconds = request["seconds"]
+    for query in request["queries"]:
+        _alarm(seconds + _LATE)
+        found = _answer(request["database"], request["script"], query, seconds)
+        _alarm(0)
+        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -11,12 +11,14 @@ import tomllib
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple, Self
+from types import ModuleType
+from typing import ClassVar, NamedTuple, Self
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from ..errors import DataError
 from ..records import Action, Instance, Observation, Record, Situation, Split, StepResult
+from . import scorers
 from .base import Environment, Policy, Problem
 from .draws import below, pick
 from .scorers import load_scorer
@@ -112,6 +114,8 @@ class Arithmetic(Record):
             raise DataError(f"{path}: {where or 'contents'}: {first['msg']}") from error
         except ValueError as error:
             raise DataError(f"{path}: {error}") from error
+
+    judged_by: ClassVar[tuple[ModuleType, ...]] = (scorers,)
 
     @property
     def max_steps(self) -> int:

@@ -140,7 +140,8 @@ class Problem(NamedTuple):
 class World(Protocol):
     """A kind of environment.
 
-    Optional, looked up by name: `oracle(instance) -> Policy`, `max_steps`, `notes`.
+    Optional, looked up by name: `oracle(instance) -> Policy`, `max_steps`, `notes`; `inline`, False
+    where a step takes long; `judged_by`, the modules that decide beside its own.
     """
 
     def size(self, split: Split, /) -> int | None:

@@ -196,7 +196,7 @@ class FolderTask(WorldTask):
             learns=file.learns,
             observations=Origin.TASK if file.observations == "trusted" else Origin.UNTRUSTED,
             max_steps=int(max_steps),
-            inline=file.environment in ENVIRONMENTS,
+            inline=file.environment in ENVIRONMENTS and getattr(world, "inline", True),
             reward_supplier=file.success.supplier,
             default_train=_default(world, file, "train"),
             default_instances=_default(world, file, "test"),
@@ -311,7 +311,8 @@ def _behaviour(folder: Path, args: dict[str, JsonValue], world: World) -> str:
         if file.suffix in _DATA and file.is_file() and "__pycache__" not in file.parts
     )
     own = [(file.relative_to(folder).as_posix(), _sha(file)) for file in files]
-    code = [_sha(Path(inspect.getfile(part))) for part in (type(world), draws)]
+    parts = (type(world), draws, *getattr(world, "judged_by", ()))
+    code = [_sha(Path(inspect.getfile(part))) for part in parts]
     return sha256_json([own, args, code])
 
 

@@ -10,13 +10,15 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from types import ModuleType
+from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import Field, JsonValue, ValidationError
 
 from ..errors import DataError
 from ..records import Action, Instance, Observation, Record, Situation, Split, StepResult
-from ..sandbox import Answer, run_queries
+from ..sandbox import Answer, queries, run_queries
+from . import measures
 from .base import Environment, Policy, Problem
 from .draws import shuffled
 from .measures import table_match, too_short
@@ -88,10 +90,17 @@ class TextToSql(Record):
         except ValueError as error:
             raise DataError(f"{path}: {error}") from error
 
+    judged_by: ClassVar[tuple[ModuleType, ...]] = (measures, queries)
+
     @property
     def max_steps(self) -> int:
         """One query per question."""
         return 1
+
+    @property
+    def inline(self) -> bool:
+        """A step waits for a process."""
+        return False
 
     @cached_property
     def splits(self) -> Mapping[Split, tuple[Filled, ...]]:
