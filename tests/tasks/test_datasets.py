@@ -339,7 +339,9 @@ def test_data_check_reads_files_of_ones_own(
 ) -> None:
     row = {"question": "Red?", "answer": "yes", "choices": ["yes", "no"]}
     path = files.lines(tmp_path / "own.jsonl", [row])
-    assert main(["data", "check", str(path), "--as", "questions", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["task"] == str(path)
+    for how in ([], ["--as", "questions"]):
+        assert main(["data", "check", str(path), *how, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["kind"], found["task"]) == ("questions", str(path))
     assert main(["data", "check", str(tmp_path / "none.jsonl")]) == 2
     assert "no such file" in capsys.readouterr().err

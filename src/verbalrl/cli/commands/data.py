@@ -10,6 +10,7 @@ import click
 from ...errors import DataError
 from ...tasks.datasets import KINDS, Dataset, check_data, read_dataset
 from ...tasks.datasets.code import NEEDS_SANDBOX
+from ...tasks.datasets.math import PLAIN
 from ...tasks.questions import Questions
 from ..options import json_option, verbose_option
 from ..output import emit_json, say
@@ -67,16 +68,18 @@ def _read(file: Path, kind: str | None) -> Dataset[object]:
         return _own(file)
     if kind is not None:
         return read_dataset(kind, file)
-    try:
+    if file.suffix != ".jsonl":
         return check_data(file)
+    try:
+        found = check_data(file)
     except DataError as error:
-        # A file of one's own has fewer rules than the published ones; those are named first.
-        if file.suffix != ".jsonl":
-            raise
         try:
             return _own(file)
         except DataError:
+            # A file of one's own has fewer rules than the published ones; those are named.
             raise error from None
+    # Rows of question and answer are a task as they are.
+    return _own(file) if (found.kind, found.layout) == ("math", PLAIN) else found
 
 
 def _own(file: Path) -> Dataset[object]:

@@ -13,6 +13,8 @@ from ..questions import Question
 from ..scorers import SCORERS, read_number, scorer_for
 from .rows import Dataset, Refused, read_rows, taken, text_of, usable
 
+PLAIN = "question and answer"
+"""The layout that is also that of a question file of one's own."""
 _FINAL = "####"
 Fields = Mapping[str, str]
 _Reader = Callable[[dict[str, Any]], tuple[str, list[str]]]
@@ -132,7 +134,7 @@ _LAYOUTS: tuple[tuple[str, frozenset[str], _Reader], ...] = (
     ("Body, Question and Answer", frozenset({"Body", "Question", "Answer"}), _body),
     ("problem and solution with a boxed answer", frozenset({"problem", "solution"}), _solution),
     ("question and final_answer", frozenset({"question", "final_answer"}), _finals),
-    ("question and answer", frozenset({"question", "answer"}), _plain_reader("question", "answer")),
+    (PLAIN, frozenset({"question", "answer"}), _plain_reader("question", "answer")),
 )
 
 
