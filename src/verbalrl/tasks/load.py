@@ -52,11 +52,8 @@ def _load(ref: str, task_seed: int, trust_code: bool) -> WorldTask:
         return load_dataset(name, options_of(query, ref) if query else {})
     if ref.endswith(".jsonl"):
         return load_questions(Path(ref))
-    if mark and name.endswith(".jsonl"):
-        raise ConfigurationError(f"{ref}: a file of questions takes no options; write {name}")
-    if mark and not name.strip():
-        tasks = ", ".join(known_tasks())
-        raise ConfigurationError(f"{ref}: options follow the name of a task, such as {tasks}")
+    if mark:
+        _check_options(ref, name)
     options = options_of(query, ref) if query else {}
     if name in known_tasks():
         task = FolderTask.read(_tasks_root() / name, options=options, task_seed=task_seed)
@@ -73,6 +70,16 @@ def _load(ref: str, task_seed: int, trust_code: bool) -> WorldTask:
     if "/" in name or "\\" in name:
         raise DataError(f"{folder}: no such file or folder")
     raise UnknownNameError.of("task", ref, known_tasks(), _FORMS)
+
+
+def _check_options(ref: str, name: str) -> None:
+    """Raise where a `?` follows what takes no options, or nothing at all."""
+    if name.endswith(".jsonl"):
+        raise ConfigurationError(f"{ref}: a file of questions takes no options; write {name}")
+    if not name.strip():
+        raise ConfigurationError(
+            f"{ref}: options follow the name of a task, such as gridnav-v1{ref}"
+        )
 
 
 def _tasks_root() -> Path:
