@@ -48,7 +48,7 @@ COMMANDS: Mapping[str, Entry] = {
     "history": Entry("Look after lessons", "history:history", "Tell the life of a lesson."),
     "conflicts": Entry("Look after lessons", "care:conflicts", "List lessons that disagree."),
     "export": Entry("Look after lessons", "transfer:export", "Write lessons as lines of JSON."),
-    "import": Entry("Look after lessons", "transfer:import_", "Read lessons into quarantine."),
+    "import": Entry("Look after lessons", "transfer:import_", "Read lessons, or message logs."),
     "verify": Entry("Look after lessons", "health:verify", "Check a store against its updates."),
     "rebuild": Entry("Look after lessons", "health:rebuild", "Make the tables of lessons anew."),
     "memory": Entry("Look after lessons", "health:memory", "Say what a memory is worth: audit."),

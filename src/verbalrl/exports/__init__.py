@@ -1,19 +1,25 @@
-"""Lessons in files that people have already, and what such files and logs say; pure functions."""
+"""Lessons in files that people have already, and what such files and logs say."""
 
 from __future__ import annotations
 
-from .logs import Logged, read_log
+from .logs import Logged, Refused, is_log, read_log
 from .marked import Marked, has_section, lines_of, section, with_section, with_sections
 from .skills import skills
+from .taking import Belief, Taken, take_log
 
 __all__ = [
+    "Belief",
     "Logged",
     "Marked",
+    "Refused",
+    "Taken",
     "has_section",
+    "is_log",
     "lines_of",
     "read_log",
     "section",
     "skills",
+    "take_log",
     "with_section",
     "with_sections",
 ]

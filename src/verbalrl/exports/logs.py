@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from ..wrap.base import Exchange
 from ..wrap.wire import reply_of, request_of
 
 _LONGEST_LINE = 16_000_000
+_LONGEST_NAME = 200
+_LOOKED_AT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,32 +26,62 @@ class Logged:
     """The row's `id`, else one made from its messages: the same row has the same."""
     exchanges: tuple[Exchange, ...]
     """One for each reply of the model, with all that was said before it."""
-    reward: float | None
-    success: bool | None
+    reward: float | None = None
+    success: bool | None = None
+    feedback: str = ""
+    """What was said of it, in words."""
+    source: str | None = None
+    """Who the row says that it was with."""
 
 
-def read_log(lines: Iterable[str]) -> list[Logged]:
-    """The episodes of a log; empty lines are passed over.
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A line of a log that is no row, and why."""
 
-    Rows may say `id`, `model`, `reward` (a number) and `success` (true or false); other fields are
-    not read.
+    line: int
+    """From 1."""
+    why: str
+    """One of a few texts, whatever the line holds."""
 
-    Raises:
-        DataError: A line is no such row; the message has its number.
+
+def is_log(lines: Iterable[str]) -> bool:
+    """Whether one of the first `lines` is a row of a message log, however wrong its details are."""
+    seen = 0
+    for line in lines:
+        if line.strip():
+            seen += 1
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            if isinstance(row, Mapping) and "messages" in row:
+                return True
+        if seen == _LOOKED_AT:
+            break
+    return False
+
+
+def read_log(lines: Iterable[str]) -> Iterator[Logged | Refused]:
+    """The rows of a log one by one, empty lines passed over; a wrong one spoils no other.
+
+    Rows may say `id`, `model`, `reward` (a number), `success` (true or false), `feedback` (words)
+    and `source` (a name); other fields are not read.
     """
-    found = []
     for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
-                found.append(_row(line))
+                yield _row(line)
             except DataError as error:
-                raise DataError(f"line {number}: {error}") from None
-    return found
+                yield Refused(number, str(error))
 
 
 def _row(line: str) -> Logged:
     if len(line) > _LONGEST_LINE:
         raise DataError(f"it has more than {_LONGEST_LINE:,} characters")
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        raise DataError("it is no UTF-8 text") from None
     try:
         row = json.loads(line, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
@@ -57,16 +89,17 @@ def _row(line: str) -> Logged:
     messages = row.get("messages") if isinstance(row, Mapping) else None
     if not isinstance(messages, list) or not all(_is_message(m) for m in messages):
         raise DataError('expected {"messages": [{"role": …, "content": …}, …]}')
-    exchanges = _exchanges(messages, str(row.get("model") or ""))
+    exchanges = _exchanges([_today(m) for m in messages], str(row.get("model") or ""))
     if not exchanges:
         raise DataError("no message has the role assistant, so there is nothing to learn from")
-    given = row.get("id")
-    name = (
-        str(given)
-        if isinstance(given, str | int) and str(given)
-        else key_id("log", json.dumps(messages, sort_keys=True))
+    return Logged(
+        id=_name(row, "id") or key_id("log", json.dumps(messages, sort_keys=True)),
+        exchanges=exchanges,
+        reward=_reward(row),
+        success=_success(row),
+        feedback=_words(row),
+        source=_name(row, "source") or None,
     )
-    return Logged(name, exchanges, _reward(row), _success(row))
 
 
 def _refuse(constant: str) -> Any:
@@ -75,6 +108,17 @@ def _refuse(constant: str) -> Any:
 
 def _is_message(message: object) -> bool:
     return isinstance(message, Mapping) and isinstance(message.get("role"), str)
+
+
+def _today(message: dict[str, Any]) -> dict[str, Any]:
+    """`message` in the form of today: old logs have one `function_call` in place of tool calls."""
+    if message["role"] == "function":
+        return {**message, "role": "tool", "tool_call_id": str(message.get("name") or "")}
+    called = message.get("function_call")
+    if message["role"] == "assistant" and isinstance(called, Mapping):
+        call = {"id": str(called.get("name") or ""), "type": "function", "function": called}
+        return {**message, "tool_calls": [call]}
+    return message
 
 
 def _exchanges(messages: list[dict[str, Any]], model: str) -> tuple[Exchange, ...]:
@@ -98,17 +142,36 @@ def _exchanges(messages: list[dict[str, Any]], model: str) -> tuple[Exchange, ..
     return tuple(found)
 
 
+def _name(row: Mapping[str, Any], field: str) -> str:
+    given = row.get(field)
+    if given is None:
+        return ""
+    if isinstance(given, bool) or not isinstance(given, str | int):
+        raise DataError(f"{field}: expected a text or a whole number")
+    name = str(given).strip()
+    if len(name) > _LONGEST_NAME:
+        raise DataError(f"{field}: expected at most {_LONGEST_NAME} characters")
+    return name
+
+
+def _words(row: Mapping[str, Any]) -> str:
+    given = row.get("feedback")
+    if given is not None and not isinstance(given, str):
+        raise DataError("feedback: expected a text")
+    return given or ""
+
+
 def _reward(row: Mapping[str, Any]) -> float | None:
     given = row.get("reward")
     if given is None:
         return None
     if isinstance(given, bool) or not isinstance(given, int | float) or abs(given) > 1e9:
-        raise DataError(f"reward={given!r}: expected a number")
+        raise DataError("reward: expected a number")
     return float(given)
 
 
 def _success(row: Mapping[str, Any]) -> bool | None:
     given = row.get("success")
     if given is not None and not isinstance(given, bool):
-        raise DataError(f"success={given!r}: expected true or false")
+        raise DataError("success: expected true or false")
     return given

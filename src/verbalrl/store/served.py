@@ -242,6 +242,28 @@ def consume(connection: sqlite3.Connection, learned: Iterable[tuple[str, int]], 
         )
 
 
+def take(
+    connection: sqlite3.Connection,
+    made: Served,
+    token: str,
+    whole: Episode,
+    said: tuple[Feedback, str] | None,
+) -> bool:
+    """Record an episode that is over, with the first that was said of it and the key of that.
+
+    Whether it is new: one that is known stays as it is, and only what was not said yet is added.
+    """
+    known = connection.execute("SELECT 1 FROM served WHERE episode = ?", (made.episode,)).fetchone()
+    if known is None:
+        begin(connection, made, token, whole)
+        for step in whole.trajectory.steps:
+            add_step(connection, made.episode, step)
+        end(connection, made.episode, whole)
+    if said is not None:
+        say(connection, *said)
+    return known is None
+
+
 def name_source(connection: sqlite3.Connection, name: str | None, origin: Origin) -> None:
     """Keep the name of a source."""
     if name is not None and origin is not Origin.OPERATOR:

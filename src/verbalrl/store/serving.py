@@ -57,6 +57,16 @@ class Servings:
         """End an open episode, with the steps that were recorded; False where it had ended."""
         return self._post(lambda c: served.end(c, bare.id, bare))
 
+    def take_served(
+        self: Serving, made: Served, whole: Episode, said: tuple[Feedback, str] | None = None
+    ) -> Future[bool]:
+        """Record an episode that is over and, under its key, what was said of it; all or nothing.
+
+        Whether it is new: of one that is known, only what was not said yet is added.
+        """
+        token = self.token()
+        return self._post(lambda c: served.take(c, made, token, whole, said))
+
     def put_feedback(self: Serving, said: Feedback, key: str | None = None) -> int:
         """Append feedback; its number among that of its episode, the old one for a known `key`.
 

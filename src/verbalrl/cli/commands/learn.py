@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,7 @@ def learn(store: Path, as_json: bool, **asked: Any) -> None:
         sessions = [r for r in kept.runs() if r.method == SERVE]
         reports = {}
         for scope in scopes:
-            latest = next((r for r in reversed(sessions) if r.task == scope), None)
-            coach = _coach(kept, scope, latest, asked)
+            coach = _coach(kept, scope, _session(sessions, scope), asked)
             reports[scope] = run_sync(_learned(coach))
     if as_json:
         emit_json({"store": str(store), "scopes": {s: _summary(r) for s, r in reports.items()}})
@@ -64,6 +63,12 @@ def learn(store: Path, as_json: bool, **asked: Any) -> None:
         click.echo(f"{scope}: {report}")
     if not reports:
         note("nothing waits: feedback comes by coach.feedback or `verbalrl feedback EPISODE`")
+
+
+def _session(sessions: Sequence[RunRecord], scope: str) -> RunRecord | None:
+    """The last session of `scope` that says who criticises; else the last one."""
+    of_scope = [r for r in reversed(sessions) if r.task == scope]
+    return next((r for r in of_scope if r.config.get("critic")), next(iter(of_scope), None))
 
 
 async def _learned(coach: Coach) -> Learned:

@@ -1,4 +1,4 @@
-"""`verbalrl export` and `verbalrl import`: lessons as lines of JSON, in AGENTS.md, as skills."""
+"""`verbalrl export` and `import`: lessons as lines of JSON, in AGENTS.md, as skills; and logs."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ...errors import ConfigurationError, StorageError
-from ...exports import has_section, lines_of, skills, with_sections
+from ...exports import Belief, has_section, is_log, lines_of, skills, with_sections
 from ...memory import Exported, export_lines, import_lessons, read_lines, review
 from ...records import Lesson, Status
 from ...store import Store
 from ..options import command, json_option, reader, store_option, verbose_option
 from ..output import emit_json, note, plural
 from ..reading import branch_of, check_scope, opened
+from .import_log import import_log
 
 _WRITES = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
@@ -135,20 +137,39 @@ def _replace(path: Path, text: str) -> None:
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, allow_dash=True, path_type=Path))
 @click.option("--branch", metavar="BRANCH", default="main", show_default=True, help="Onto this.")
-@click.option("--approve", is_flag=True, help="They have your trust: active at once.")
+@click.option("--approve", is_flag=True, help="It has your trust: lessons are active at once.")
+@click.option("--scope", metavar="SCOPE", help="Of a log: what its lessons are for. [as served]")
+@click.option("--sources", is_flag=True, help="Of a log: believe who its rows say they are from.")
 @store_option
 @json_option
 @verbose_option
-def import_(file: Path, branch: str, approve: bool, store: Path, as_json: bool) -> None:
-    """Read lessons into quarantine.
+def import_(
+    file: Path, branch: str, approve: bool, store: Path, as_json: bool, **of_log: Any
+) -> None:
+    """Read lessons into quarantine, or message logs to learn from.
 
     From FILE (`-`: stdin), whatever it says of their status: lines of JSON, or a text with sections
-    that `export agents-md` wrote; or from a folder of skills.
+    that `export agents-md` wrote; or from a folder of skills. No prompt carries them until you
+    approve them. All lines are read before the first is stored.
 
-    No prompt carries them until you approve them. All lines are read before the first is stored.
+    A log has a line {"messages": [{"role": …, "content": …}, …]} for each conversation, with
+    reward, success, feedback, source and id where they are known. `verbalrl learn` makes lessons of
+    those that say what became of them. A second import of a row changes nothing.
     """
+    piped = sys.stdin.buffer.read() if str(file) == "-" else None
+    if not file.is_dir() and is_log(_lines(file, piped)):
+        if branch != "main":
+            raise ConfigurationError("what is learned from a log goes to main: leave out --branch")
+        belief = Belief(sources=of_log["sources"], outcomes=approve)
+        import_log(store, _lines(file, piped), of_log["scope"], belief, as_json=as_json)
+        return
+    if of_log["scope"] or of_log["sources"]:
+        raise ConfigurationError(
+            f"{file}: --scope and --sources are for message logs, "
+            'a {"messages": […]} on each line; lessons name their own scopes'
+        )
     try:
-        lines = [line for text in _texts(file) for line in _read(text)]
+        lines = [line for text in _texts(file, piped) for line in _read(text)]
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{file} is no UTF-8 text ({error.reason})") from error
     with opened(store) as kept:
@@ -171,9 +192,18 @@ def import_(file: Path, branch: str, approve: bool, store: Path, as_json: bool) 
         note(f"no prompt carries them until you approve them; see {listed}")
 
 
-def _texts(file: Path) -> list[str]:
-    if str(file) == "-":
-        return [sys.stdin.buffer.read().decode("utf-8")]
+def _lines(file: Path, piped: bytes | None) -> Iterator[str]:
+    """The lines of a log; bytes that are no UTF-8 spoil their own line alone."""
+    if piped is not None:
+        yield from piped.decode("utf-8-sig", "surrogateescape").split("\n")
+        return
+    with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines:
+        yield from lines
+
+
+def _texts(file: Path, piped: bytes | None) -> list[str]:
+    if piped is not None:
+        return [piped.decode("utf-8")]
     if not file.is_dir():
         return [file.read_text(encoding="utf-8")]
     found = sorted(file.glob("*/SKILL.md"))
