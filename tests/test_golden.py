@@ -94,6 +94,10 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         {"goal": "Load the kiln.", "actions": None, "attempts": ATTEMPTS, "earlier": [],
          "feedback": []},
     ),
+    "mcp-instructions": (
+        "mcp/instructions.jinja", {"scopes": ["support", "sales"], "writes": True},
+    ),
+    "mcp-instructions-bare": ("mcp/instructions.jinja", {"scopes": ["support"], "writes": False}),
     "curator-system": (
         "curator/system.jinja",
         {"operations": ["add", "revise", "merge", "support", "retire"], "max_lessons": 40,

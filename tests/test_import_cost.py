@@ -8,7 +8,8 @@ import sys
 import pytest
 
 HEAVY = {
-    "anthropic", "chromadb", "gymnasium", "httpx", "httpx2", "numpy", "openai", "rich", "structlog",
+    "anthropic", "chromadb", "gymnasium", "httpx", "httpx2", "mcp", "numpy", "openai", "rich",
+    "structlog",
 }  # fmt: skip
 LEARNER = "import verbalrl as v; v.Learner(v.ChatAgent(v.ScriptedModel([])))"
 YARDSTICK = "import pydantic; pydantic.BaseModel"

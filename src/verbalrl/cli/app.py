@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, Entry] = {
     "learn": Entry("Serve", "learn:learn", "Learn from feedback on what was served."),
     "feedback": Entry("Serve", "feedback:feedback", "Say what became of a served episode."),
     "correct": Entry("Serve", "feedback:correct", "Say what should be done otherwise."),
+    "mcp": Entry("Serve", "mcp:mcp", "Give lessons to agents that speak MCP."),
     "publish": Entry("Learn", "publish:publish", "Copy what a run learned to the branch main."),
     "approve": Entry("Learn", "review:approve", "Make lessons active that wait for a person."),
     "retire": Entry("Learn", "review:retire", "Take lessons out of use."),

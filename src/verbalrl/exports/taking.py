@@ -161,7 +161,7 @@ def _session(run: str, scope: str) -> tuple[RunRecord, list[BranchRecord]]:
         method=SERVE,
         model="",
         simulated=False,
-        config={"from": IMPORTED},
+        config={"via": IMPORTED},
         status="done",
     )
     branch = BranchRecord(id=f"{run}/{SERVED}/0", run=run, arm=SERVED, seed=0, learns=False)

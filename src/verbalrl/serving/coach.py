@@ -61,8 +61,10 @@ class Coach:
         gate: Gate,
         strict: bool,
         rules: ServeRules,
+        via: str = "",
     ) -> None:
         self.scope, self.gate, self.strict, self.rules = scope, gate, strict, rules
+        self.via = via
         self._given, self._models = store, models
         self._prompts = PromptLibrary()
         self._gate = threading.RLock()
@@ -243,6 +245,7 @@ class Coach:
                     config={
                         "token": self.store.token(),
                         "gate": self.gate,
+                        "via": self.via,
                         "rules": self.rules.model_dump(mode="json"),
                         **named,
                     },

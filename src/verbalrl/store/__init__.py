@@ -21,6 +21,7 @@ from .reduce import clashes as clashes
 from .reduce import is_copy as is_copy
 from .reduce import lesson_id as lesson_id
 from .reduce import reduce as reduce
+from .served import AGENT as AGENT
 from .served import Judged as Judged
 from .served import judged as judged
 from .store import Store as Store

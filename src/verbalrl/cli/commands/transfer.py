@@ -146,11 +146,11 @@ def _replace(path: Path, text: str) -> None:
 def import_(
     file: Path, branch: str, approve: bool, store: Path, as_json: bool, **of_log: Any
 ) -> None:
-    """Read lessons into quarantine, or message logs to learn from.
+    """Read lessons, or message logs.
 
-    From FILE (`-`: stdin), whatever it says of their status: lines of JSON, or a text with sections
-    that `export agents-md` wrote; or from a folder of skills. No prompt carries them until you
-    approve them. All lines are read before the first is stored.
+    Lessons come from FILE (`-`: stdin), lines of JSON or a text with sections that `export
+    agents-md` wrote, or from a folder of skills; into quarantine, whatever they say of their
+    status. No prompt carries them until you approve them. All are read before one is stored.
 
     A log has a line {"messages": [{"role": …, "content": …}, …]} for each conversation, with
     reward, success, feedback, source and id where they are known. `verbalrl learn` makes lessons of
