@@ -29,8 +29,7 @@ def row(goal: str = "It broke.", reply: str = "Tough.", **more: Any) -> dict[str
 
 @pytest.fixture
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Imports rows into the store at `tmp_path`; what it printed, as JSON."""
-    open_store(tmp_path, create=True).close()
+    """Imports rows into the store at `tmp_path`, made there; what it printed, as JSON."""
 
     def call(*rows: dict[str, Any] | str, words: tuple[str, ...] = (), code: int = 0) -> Any:
         file = tmp_path / "log.jsonl"

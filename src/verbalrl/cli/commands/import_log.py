@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
+from ...errors import StorageError
 from ...exports import Belief, Taken, read_log, take_log
 from ...records import SERVE
-from ...store import Store
+from ...store import Store, open_store
 from ..options import command
 from ..output import emit_json, note, plural
-from ..reading import opened
+from ..reading import Unopened
 
 _SCOPE = "agent"
 """As `vrl.serve` names a scope that nobody names."""
@@ -21,23 +22,32 @@ _SCOPE = "agent"
 def import_log(
     folder: Path, lines: Iterable[str], scope: str | None, belief: Belief, *, as_json: bool
 ) -> None:
-    """Import a log into the store in `folder`, and tell what became of its lines."""
-    with opened(folder) as store:
+    """Import a log into the store in `folder`, made where there is none, and tell what became."""
+    with _opened(folder) as store:
         done = take_log(store, read_log(lines), scope or _served(store), belief)
+        waiting = store.all_served(("pending",), scope=done.scope, limit=1)
     if as_json:
         emit_json(_summary(done))
         return
     click.echo(
-        f"{done.scope}: {plural(done.added, 'new episode')}, {done.known} there already, "
-        f"{done.refused.total()} refused; {done.judged} say what became of them"
+        f"{done.scope}: {plural(done.added, 'new episode')}, {done.known:,} there already, "
+        f"{done.refused.total():,} refused; {done.judged:,} say what became of them"
     )
     for why, count in done.refused.most_common():
         first = next((r.line for r in done.lines if r.why == why), None)
         where = "" if first is None else f", first line {first}"
         note(f"refused ({count}{where}): {why}")
-    if done.judged:
+    if waiting:
         learn = command("learn", "--scope", done.scope, store=folder)
-        note(f"`{learn}` makes lessons of those: --model P:NAME where serving named none")
+        note(f"`{learn}` learns from what waits; give --model P:NAME where serving named none")
+
+
+def _opened(folder: Path) -> Store:
+    """The store; whoever begins with logs has none yet."""
+    try:
+        return open_store(folder, create=True)
+    except StorageError as error:
+        raise Unopened(str(error)) from error
 
 
 def _served(store: Store) -> str:
