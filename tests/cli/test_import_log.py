@@ -118,6 +118,17 @@ def test_what_a_log_taught_can_be_revoked(
     assert learned(tmp_path) == {}
 
 
+def test_what_was_purged_does_not_come_back(tmp_path: Path, run: Run) -> None:
+    run(row(success=False, feedback=SAY))
+    with open_store(tmp_path) as store:
+        (name,) = (s.episode for s in store.all_served())
+    assert main(["purge", "--episode", name, "--yes", "--store", str(tmp_path)]) == 0
+    before = state(tmp_path)
+    told = run(row(success=True, feedback="It broke, said ann."))
+    assert (told["added"], told["unchanged"]) == (0, 1)
+    assert state(tmp_path) == before
+
+
 def test_what_the_operator_vouches_for_is_active(tmp_path: Path, run: Run) -> None:
     run(row(success=False, feedback=SAY, source="ann"))
     run(row(success=False, feedback=SAY, source="ann"), words=("--approve",))

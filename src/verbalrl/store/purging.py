@@ -22,6 +22,7 @@ from ..records import (
     StopReason,
     Trajectory,
 )
+from . import served
 from .reduce import apply, blanked
 from .rows import dump, load
 from .vectors import forget
@@ -186,7 +187,8 @@ def _episode(connection: sqlite3.Connection, identity: str) -> None:
 def _served(connection: sqlite3.Connection, identity: str) -> None:
     """What was said of an episode that was served, and who it was with."""
     connection.execute(
-        "UPDATE served SET goal = '', source = NULL, body = '{}' WHERE episode = ?", (identity,)
+        "UPDATE served SET goal = '', source = NULL, body = ? WHERE episode = ?",
+        (served.ERASED, identity),
     )
     connection.execute(
         "UPDATE feedback SET text = '', source = NULL WHERE episode = ?", (identity,)

@@ -26,6 +26,8 @@ _SERVED = "episode, run, scope, instance, source, goal, state, feedback, consume
 _FEEDBACK = "episode, seq, origin, source, reward, success, text, step, at"
 AGENT = "agent"
 """The source under which an agent judges itself."""
+ERASED = "{}"
+"""The body of an episode that was purged."""
 
 
 class Judged(NamedTuple):
@@ -251,9 +253,14 @@ def take(
 ) -> bool:
     """Record an episode that is over, with the first that was said of it and the key of that.
 
-    Whether it is new: one that is known stays as it is, and only what was not said yet is added.
+    Whether it is new: one that is known stays as it is, and only what was not said yet is added;
+    one that was erased stays so.
     """
-    known = connection.execute("SELECT 1 FROM served WHERE episode = ?", (made.episode,)).fetchone()
+    known = connection.execute(
+        "SELECT body FROM served WHERE episode = ?", (made.episode,)
+    ).fetchone()
+    if known is not None and known[0] == ERASED:
+        return False
     if known is None:
         begin(connection, made, token, whole)
         for step in whole.trajectory.steps:
