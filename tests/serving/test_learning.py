@@ -74,7 +74,8 @@ def test_the_operators_critic_reads_nothing_that_anybody_else_wrote(tmp_path: Pa
 def test_a_critic_may_quote_the_operator_at_any_step(tmp_path: Path) -> None:
     cause = {"step": 1, "quote": "be kind to guests", "why": "the operator says so"}
     model = ScriptedModel(lambda r: REPLY | {"causes": [cause]} if r.role == "critic" else ADDED)
-    with coach_of(tmp_path, critic=model, curator=model) as coach:
+    rules = RULES.replace(successes=0.0)
+    with coach_of(tmp_path, critic=model, curator=model, rules=rules) as coach:
         with coach.episode("x") as episode:
             episode.step("a", "b")
             episode.step("c", "d")
