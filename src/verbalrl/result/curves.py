@@ -1,0 +1,108 @@
+"""Learning curves with their intervals: pure functions from outcomes to what a plot shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..records import Split
+from ..stats import interval, mean_by_instance
+from .figures import Outcome, judged, solved_by
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A share of instances and its 95 % interval."""
+
+    trial: int
+    mean: float
+    low: float | None
+    """None where only the share is known."""
+    high: float | None
+    n: int
+    """Instances."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """How many instances an arm had solved at or before each trial."""
+
+    arm: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """The paired difference of an arm and `retry`."""
+
+    arm: str
+    trial: int
+    mean: float
+    low: float
+    high: float
+    n: int
+    of: int
+
+
+def curves(figures: Mapping[str, Any], outcomes: Sequence[Outcome]) -> tuple[Curve, ...]:
+    """The curves of the arms of `figures`, with the intervals that `outcomes` give."""
+    split: Split = "test" if figures["split"]["reported"] == "test" else "train"
+    told = judged(outcomes)
+    found = []
+    for arm, facts in figures["arms"].items():
+        mine = [o for o in told if o.arm == arm]
+        trials = len(facts["success_by_trial"])
+        points = [_point(mine, split, k) for k in range(1, trials + 1)]
+        found.append(Curve(arm=arm, points=tuple(p for p in points if p is not None)))
+    return tuple(curve for curve in found if curve.points)
+
+
+def known_curves(figures: Mapping[str, Any]) -> tuple[Curve, ...]:
+    """The curves as far as `figures` alone tells them: an interval at the last trial only."""
+    return tuple(
+        Curve(arm=arm, points=_known(facts))
+        for arm, facts in figures["arms"].items()
+        if any(rate is not None for rate in facts["success_by_trial"])
+    )
+
+
+def gaps(figures: Mapping[str, Any]) -> tuple[Gap, ...]:
+    """The paired differences that `figures` holds."""
+    return tuple(
+        Gap(
+            arm=arm,
+            trial=versus["trial"],
+            mean=versus["diff"],
+            low=versus["ci95"][0],
+            high=versus["ci95"][1],
+            n=versus["n"],
+            of=versus.get("of", versus["n"]),
+        )
+        for arm, facts in figures["arms"].items()
+        if (versus := facts.get("vs_retry"))
+    )
+
+
+def _point(outcomes: Sequence[Outcome], split: Split, trial: int) -> Point | None:
+    found = interval(list(mean_by_instance(solved_by(outcomes, split, trial)).values()))
+    if found is None:
+        return None
+    mean, low, high = (round(v, 4) for v in found[:3])
+    return Point(trial=trial, mean=mean, low=low, high=high, n=found.n)
+
+
+def _known(facts: Mapping[str, Any]) -> tuple[Point, ...]:
+    rates = facts["success_by_trial"]
+    last, pair = len(rates), facts.get("ci95") or (None, None)
+    return tuple(
+        Point(
+            trial=trial,
+            mean=rate,
+            low=pair[0] if trial == last else None,
+            high=pair[1] if trial == last else None,
+            n=facts.get("instances", 0),
+        )
+        for trial, rate in enumerate(rates, start=1)
+        if rate is not None
+    )

@@ -1,0 +1,275 @@
+"""The tables of a run, from its figures (`run --json`) and its settings. Pure."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..records import Episode, RunRecord
+from ..result.curves import Curve, Gap
+from ..result.figures import ROLES
+from .tables import Cell, Table
+from .wording import figure, outcome_word, span
+
+SIMULATED = "offline apprentice: tests the loop, says nothing about LLMs"
+_LISTED = 500
+"""Instances that a table lists."""
+
+
+def headline(figures: Mapping[str, Any], found: Sequence[Gap]) -> str:
+    """What came out, in one or two sentences."""
+    learned = figures["arms"].get("learned")
+    rate = None if learned is None else learned["success_rate"]
+    if rate is None:
+        return "No success rate of the arm learned is known."
+    said = f"With what it learned the agent solved {rate:.0%} of the instances"
+    gap = next((g for g in found if g.arm == "learned"), None)
+    if gap is None:
+        return f"{said}; nothing stands beside it to compare with."
+    sure = "the interval leaves no doubt" if gap.low > 0 or gap.high < 0 else "it may be chance"
+    return (
+        f"{said}: {gap.mean * 100:+.0f} points against retry at trial {gap.trial} "
+        f"(95 % interval {gap.low * 100:+.0f} to {gap.high * 100:+.0f}); {sure}."
+    )
+
+
+def caveats(figures: Mapping[str, Any]) -> tuple[str, ...]:
+    """What bears on how far the figures are to be believed."""
+    said = [SIMULATED] if figures["simulated"] else []
+    if figures["status"] != "done":
+        reason = f": {figures['stop_reason']}" if figures["stop_reason"] else ""
+        said.append(f"The run is {figures['status']}{reason}. These are the figures so far.")
+    for name, arm in figures["arms"].items():
+        if arm["unknown"]:
+            said.append(f"{arm['unknown']} episodes of {name} are of unknown success: left out.")
+        if arm["oracle_stopped"]:
+            tries = len(arm["success_by_trial"])
+            said.append(f"The success of {name} is pass@{tries}, stopped by the reward.")
+    if leaks := (figures.get("leaks") or {}).get("count"):
+        said.append(f"{leaks} lessons hold words that only test instances hold.")
+    if redone := figures.get("discarded"):
+        said.append(f"{redone} pieces of work were done again: their journal held other requests.")
+    return tuple(said)
+
+
+def arms_table(figures: Mapping[str, Any]) -> Table:
+    """The arms side by side."""
+    paid = any(arm.get("cost_usd") is not None for arm in figures["arms"].values())
+    heads = ("arm", "success", "95 %", "solved", "vs retry", "95 %", "episodes", "errors", "tokens")
+    rows = []
+    for name, arm in figures["arms"].items():
+        versus = arm.get("vs_retry") or {}
+        row: list[Cell] = [
+            name,
+            figure(arm["success_rate"]),
+            span(arm["ci95"]),
+            (arm.get("solved_by_trial") or [None])[-1],
+            figure(versus.get("diff"), signed=True),
+            span(versus.get("ci95"), signed=True),
+            arm["episodes"],
+            arm["errors"],
+            sum(role_tokens(arm).values()),
+        ]
+        rows.append((*row, arm["cost_usd"]) if paid else tuple(row))
+    return Table(
+        name="arms",
+        caption="Arms",
+        heads=(*heads, "USD") if paid else heads,
+        rows=tuple(rows),
+    )
+
+
+def curve_table(found: Sequence[Curve]) -> Table:
+    """The data of the learning curves."""
+    last = max((p.trial for c in found for p in c.points), default=0)
+    rows = []
+    for curve in found:
+        by_trial = {p.trial: p for p in curve.points}
+        cells: list[Cell] = [curve.arm]
+        for trial in range(1, last + 1):
+            point = by_trial.get(trial)
+            pair = None if point is None else (point.low, point.high)
+            rate = "" if point is None else figure(point.mean)
+            cells.append(f"{rate} {span(pair)}".strip() or None)
+        rows.append(tuple(cells))
+    heads = ("arm", *(f"trial {k}" for k in range(1, last + 1)))
+    caption = "Share of instances solved at or before each trial [95 % interval]"
+    return Table(name="curves", caption=caption, heads=heads, rows=tuple(rows))
+
+
+def gap_table(found: Sequence[Gap]) -> Table:
+    """The data of the plot of differences."""
+    rows = tuple(
+        (
+            g.arm,
+            g.trial,
+            figure(g.mean, signed=True),
+            span((g.low, g.high), signed=True),
+            g.n,
+            g.of,
+        )
+        for g in found
+    )
+    heads = ("arm", "trial", "minus retry", "95 %", "instances", "of")
+    return Table(name="differences", caption="Paired differences", heads=heads, rows=rows)
+
+
+def role_tokens(arm: Mapping[str, Any]) -> dict[str, int]:
+    """All tokens in and out of an arm, by role."""
+    return {
+        role: t["input"] + t["cached"] + t["output"]
+        for role in ROLES
+        if (t := arm["tokens"].get(role)) is not None
+    }
+
+
+def tokens_table(figures: Mapping[str, Any]) -> Table:
+    """Tokens, calls and cost by arm and role."""
+    rows: list[tuple[Cell, ...]] = []
+    for name, arm in figures["arms"].items():
+        for role in ROLES:
+            t = arm["tokens"].get(role) or {}
+            if any(t.values()):
+                counts = (t.get(k, 0) for k in ("input", "cached", "output", "calls", "reused"))
+                rows.append((name, role, *counts))
+        if arm.get("injected_tokens"):
+            rows.append((name, "of these, lessons", arm["injected_tokens"], *[None] * 4))
+        if arm.get("cost_usd") is not None:
+            rows.append((name, f"all: ${arm['cost_usd']:.4f}", *[None] * 5))
+    heads = ("arm", "role", "input", "cached", "output", "calls", "reused")
+    return Table(name="tokens", caption="Tokens by role", heads=heads, rows=tuple(rows))
+
+
+def failures_table(figures: Mapping[str, Any]) -> Table:
+    """Why episodes broke, the commonest first."""
+    rows = tuple((f["count"], f["failure"]) for f in figures.get("failures") or ())
+    heads = ("episodes", "what broke")
+    return Table(name="failures", caption="Episodes that broke", heads=heads, rows=rows)
+
+
+def endings_table(episodes: Iterable[Episode]) -> Table:
+    """How attempts ended, by arm."""
+    counts: dict[str, Counter[str]] = {}
+    for episode in episodes:
+        ended = f"{outcome_word(episode.success)}, {episode.stop_reason}"
+        if episode.failure is not None:
+            ended = f"error, {episode.stop_reason}"
+        counts.setdefault(episode.arm, Counter())[ended] += 1
+    kinds = sorted({kind for of_arm in counts.values() for kind in of_arm})
+    rows: list[tuple[Cell, ...]] = [
+        (kind, *(of_arm[kind] for of_arm in counts.values())) for kind in kinds
+    ]
+    return Table(
+        name="endings", caption="How episodes ended", heads=("outcome", *counts), rows=tuple(rows)
+    )
+
+
+def critics_table(figures: Mapping[str, Any]) -> Table:
+    """What became of critiques, by arm."""
+    rows: list[tuple[Cell, ...]] = []
+    for name, arm in figures["arms"].items():
+        counts = arm.get("critiques") or {}
+        if counts.get("written"):
+            rows.append((name, "used", counts["useful"]))
+            rows += [(name, f"refused: {w}", n) for w, n in (counts["refused"] or {}).items()]
+            if counts["failed"]:
+                rows.append((name, "failed: no usable reply", counts["failed"]))
+        if counts.get("failed_curations"):
+            rows.append((name, "curations that failed", counts["failed_curations"]))
+        if counts.get("rejected_operations"):
+            rows.append(
+                (name, "updates of a curator that were rejected", counts["rejected_operations"])
+            )
+    heads = ("arm", "critiques", "count")
+    return Table(name="critiques", caption="Critiques", heads=heads, rows=tuple(rows))
+
+
+def instances_table(episodes: Iterable[Episode], figures: Mapping[str, Any]) -> Table:
+    """At which trial each instance was first solved, by arm, its seeds one after the other."""
+    reported = figures["split"]["reported"]
+    first: dict[str, dict[str, dict[int, int | None]]] = {}
+    for episode in episodes:
+        if episode.spec.purpose != "attempt" or reported not in ("all", episode.spec.split):
+            continue
+        seeds = first.setdefault(episode.instance, {}).setdefault(episode.arm, {})
+        known = seeds.setdefault(episode.seed, None)
+        if episode.success is True and (known is None or episode.trial < known):
+            seeds[episode.seed] = episode.trial
+    arms = [arm for arm in figures["arms"] if any(arm in of for of in first.values())]
+    rows = tuple(
+        (instance, *(_solved_at(of.get(arm, {})) for arm in arms))
+        for instance, of in sorted(first.items(), key=lambda pair: _natural(pair[0]))[:_LISTED]
+    )
+    return Table(
+        name="instances",
+        caption="The trial at which each instance was first solved, one figure per seed",
+        heads=("instance", *arms),
+        rows=rows,
+    )
+
+
+def settings_table(record: RunRecord) -> Table:
+    """All that the run was set to."""
+    rows = tuple((key, _plain(value)) for key, value in sorted(record.config.items()))
+    return Table(name="settings", caption="Settings", heads=("setting", "value"), rows=rows)
+
+
+def command_line(record: RunRecord) -> str:
+    """The command that does the run again; empty where its agent is no model by name."""
+    config: dict[str, Any] = dict(record.config)
+    agent = str(config.get("agent", ""))
+    if not (agent.startswith("ChatAgent(") and ":" in agent):
+        return ""
+    model = agent.removeprefix("ChatAgent(").removesuffix(")")
+    words = ["verbalrl", "run", record.task, "--method", record.method, "--model", model]
+    for role in ("critic", "curator"):
+        if config.get(role) and config[role] != model:
+            words += [f"--{role}", str(config[role])]
+    if config.get("trials"):
+        words += ["--trials", str(config["trials"])]
+    words += _counts(config)
+    own = {k: v for k, v in (config.get("settings") or {}).items() if k not in _FLAGS}
+    for key, value in own.items():
+        if value is not None:
+            words += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
+    return shlex.join(words)
+
+
+_FLAGS = ("learn", "trials")
+"""Settings of a method that have a flag of their own."""
+
+
+def _counts(config: Mapping[str, Any]) -> list[str]:
+    words = []
+    span_of = config.get("instances")
+    if isinstance(span_of, list) and len(span_of) == 2 and None not in span_of:
+        words += ["--instances", f"{span_of[0]}:{span_of[1]}"]
+    if config.get("train_instances"):
+        words += ["--train-instances", str(config["train_instances"])]
+    if config.get("arms"):
+        words += ["--arms", ",".join(config["arms"])]
+    seeds = config.get("seeds") or [0]
+    words += ["--seed", str(seeds[0]), "--seeds", str(len(seeds))]
+    if config.get("task_seed"):
+        words += ["--task-seed", str(config["task_seed"])]
+    if config.get("start"):
+        words += ["--from", str(config["start"])]
+    return words if config.get("learn", True) else [*words, "--no-learn"]
+
+
+def _solved_at(seeds: Mapping[int, int | None]) -> str | None:
+    if not seeds:
+        return None
+    return " · ".join("–" if trial is None else str(trial) for _, trial in sorted(seeds.items()))
+
+
+def _natural(name: str) -> tuple[object, ...]:
+    """`train/10` after `train/9`."""
+    return tuple((0, int(p), "") if p.isdecimal() else (1, 0, p) for p in name.split("/"))
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,198 @@
+"""A lesson from the critiques that it rests on to the episodes that carried it. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..records import Critique, Evidence, Lesson, Status
+from ..store import Carried, Line
+from .wording import outcome_word, rule
+
+LISTED_EVIDENCE, LISTED_USES = 8, 12
+"""Of one lesson; what is left is counted."""
+
+ORDER = (
+    *(Status.ACTIVE, Status.PROVISIONAL, Status.QUARANTINED, Status.SUPERSEDED),
+    *(Status.RETIRED, Status.REVOKED, Status.PURGED),
+)
+"""What matters most to a reader first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A critique that a lesson rests on, and what it said of the step."""
+
+    critique: str
+    episode: str
+    instance: str
+    trial: int
+    step: int | None
+    why: str
+    quote: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carrier:
+    """An episode for whose prompt a lesson was considered."""
+
+    episode: str
+    instance: str
+    trial: int
+    version: int
+    outcome: str
+    """What became of the lesson: injected, withheld, and so on."""
+    went: str
+    """How the episode went."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A step in the life of a lesson."""
+
+    op: str
+    revision: int
+    branch: str
+    text: str
+    reason: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """How often prompts carried a lesson, and how those episodes went."""
+
+    injected: int = 0
+    solved: int = 0
+    failed: int = 0
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LessonView:
+    """A lesson as a reader sees it."""
+
+    id: str
+    branch: str
+    scope: str
+    kind: str
+    name: str
+    text: str
+    status: str
+    trust: str
+    version: int
+    support: int
+    against: int
+    conflict_with: str
+    successor: str
+    sources: tuple[Source, ...]
+    more_sources: int
+    uses: Uses
+    carriers: tuple[Carrier, ...]
+    more_carriers: int
+    changes: tuple[Change, ...]
+
+
+def support(lesson: Lesson) -> int:
+    """How many critiques or episodes speak for it."""
+    return lesson.votes.get("support", len(lesson.evidence))
+
+
+def first_of(lessons: Iterable[Lesson], limit: int) -> tuple[Lesson, ...]:
+    """The lessons that matter most: live ones first, then by support."""
+    ranked = sorted(lessons, key=lambda x: (ORDER.index(x.status), -support(x), x.born, x.position))
+    return tuple(ranked[:limit])
+
+
+def lesson_view(
+    lesson: Lesson,
+    branch: str,
+    critiques: Mapping[str, Critique],
+    carried: Sequence[Carried],
+    lines: Sequence[Line],
+) -> LessonView:
+    """`lesson` with where it comes from and where it went."""
+    shown = sorted(carried, key=lambda use: use.outcome != "injected")[:LISTED_USES]
+    return LessonView(
+        id=lesson.id,
+        branch=branch,
+        scope=lesson.scope,
+        kind=lesson.kind.value,
+        name=lesson.name,
+        text=rule(lesson.body),
+        status=lesson.status.value,
+        trust=lesson.trust.value,
+        version=lesson.version,
+        support=support(lesson),
+        against=lesson.votes.get("against", 0),
+        conflict_with=lesson.conflict_with or "",
+        successor=lesson.successor or "",
+        sources=tuple(source_of(e, critiques) for e in lesson.evidence[:LISTED_EVIDENCE]),
+        more_sources=max(0, len(lesson.evidence) - LISTED_EVIDENCE),
+        uses=uses_of(carried),
+        carriers=tuple(carrier_of(use) for use in shown),
+        more_carriers=len(carried) - len(shown),
+        changes=tuple(change_of(line) for line in lines),
+    )
+
+
+def source_of(evidence: Evidence, critiques: Mapping[str, Critique]) -> Source:
+    """Where a lesson stems from, with the words of the critique on that step."""
+    critique = critiques.get(evidence.critique)
+    causes = () if critique is None else critique.causes
+    near = [c for c in causes if evidence.step is None or c.step == evidence.step]
+    said = (near or list(causes))[:1]
+    return Source(
+        critique=evidence.critique,
+        episode=evidence.episode,
+        instance=evidence.instance,
+        trial=evidence.trial,
+        step=evidence.step,
+        why=said[0].why if said else "",
+        quote=said[0].quote if said else "",
+    )
+
+
+def carrier_of(use: Carried) -> Carrier:
+    """`use` in words."""
+    return Carrier(
+        episode=use.episode,
+        instance=use.instance,
+        trial=use.trial,
+        version=use.version,
+        outcome=use.outcome,
+        went=outcome_word(use.success),
+    )
+
+
+def uses_of(carried: Sequence[Carried]) -> Uses:
+    """Counts over episodes: a lesson that several steps of one carried counts once."""
+    outcomes: dict[str, str] = {}
+    went: dict[str, bool | None] = {}
+    for use in carried:
+        if outcomes.get(use.episode) != "injected":
+            outcomes[use.episode] = use.outcome
+        went[use.episode] = use.success
+    counts = Counter(outcomes.values())
+    judged = Counter(went[e] for e, outcome in outcomes.items() if outcome == "injected")
+    return Uses(
+        injected=counts["injected"],
+        solved=judged[True],
+        failed=judged[False],
+        left_out=counts.total() - counts["injected"],
+    )
+
+
+def change_of(line: Line) -> Change:
+    """`line` in words."""
+    update = line.update
+    status = f" → {update.status}" if update.status else ""
+    return Change(
+        op=f"{update.op}{status}",
+        revision=line.revision,
+        branch=line.branch,
+        text="" if update.body is None else rule(update.body),
+        reason=update.reason,
+        at=line.at,
+    )

@@ -1,0 +1,110 @@
+"""The report of a run: one file that holds all it shows, and reaches for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from .._version import __version__
+from ..records import Critique, Episode
+from ..result import plots
+from ..result.curves import Curve, Gap, curves, gaps
+from . import facts
+from .charts import svg
+from .rows import RunRows
+from .tables import Table
+from .templating import render
+from .wording import critique_word
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_FAILED, _REFUSED = 20, 20
+"""How many of each are told one by one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A plot and its data."""
+
+    title: str
+    plot: Markup
+    table: Table
+
+
+def report_html(rows: RunRows) -> str:
+    """The report as HTML; parts without data are absent."""
+    figures = rows.figures
+    found, apart = curves(figures, rows.outcomes), gaps(figures)
+    return render(
+        "report.html",
+        record=rows.record,
+        figures=figures,
+        headline=facts.headline(figures, apart),
+        caveats=facts.caveats(figures),
+        arms=facts.arms_table(figures),
+        plots=plots_of(rows, found, apart),
+        lessons=rows.lessons,
+        counts=rows.counts,
+        instances=facts.instances_table(rows.episodes, figures),
+        endings=facts.endings_table(rows.episodes),
+        failures=facts.failures_table(figures),
+        broken=broken_of(rows.episodes),
+        critics=facts.critics_table(figures),
+        refused=refused_of(rows.critiques),
+        word=critique_word,
+        command=facts.command_line(rows.record),
+        settings=facts.settings_table(rows.record),
+        version=__version__,
+    )
+
+
+def plots_of(rows: RunRows, found: tuple[Curve, ...], apart: tuple[Gap, ...]) -> tuple[Shown, ...]:
+    """The plots for which there is data."""
+    spent = {arm: facts.role_tokens(of) for arm, of in rows.figures["arms"].items()}
+    made: list[tuple[str, str, bool, Callable[[], Figure], Table]] = [
+        (
+            "curves",
+            "Learning curves",
+            bool(found),
+            lambda: plots.learning_curves(found),
+            facts.curve_table(found),
+        ),
+        (
+            "differences",
+            "Against retry, paired by instance",
+            bool(apart),
+            lambda: plots.differences(apart),
+            facts.gap_table(apart),
+        ),
+        (
+            "tokens",
+            "Tokens and cost by role",
+            any(any(of.values()) for of in spent.values()),
+            lambda: plots.tokens(spent),
+            facts.tokens_table(rows.figures),
+        ),
+    ]
+    return tuple(
+        Shown(title=title, plot=svg(name, title, draw), table=table)
+        for name, title, there, draw, table in made
+        if there
+    )
+
+
+def refused_of(critiques: tuple[Critique, ...]) -> tuple[Critique, ...]:
+    """Some critiques of every reason for which any was not used."""
+    reasons: dict[str, list[Critique]] = {}
+    for critique in critiques:
+        if critique.status != "accepted":
+            reasons.setdefault(critique_word(critique), []).append(critique)
+    share = max(1, _REFUSED // max(1, len(reasons)))
+    return tuple(c for _, found in sorted(reasons.items()) for c in found[:share])
+
+
+def broken_of(episodes: tuple[Episode, ...]) -> tuple[Episode, ...]:
+    """The first episodes that broke."""
+    return tuple(e for e in episodes if e.failure is not None)[:_FAILED]

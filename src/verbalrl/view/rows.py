@@ -1,0 +1,93 @@
+"""What the report reads of a store: the only part of it that does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..execution.tally import outcome_of
+from ..records import Critique, Episode, RunRecord
+from ..result import Outcome
+from ..store import Carried, Line, Store
+from .lineage import LessonView, first_of, lesson_view
+from .standing import figures_so_far
+
+LISTED = 300
+"""Lessons of one branch that a report tells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRows:
+    """All that a report shows of a run."""
+
+    record: RunRecord
+    figures: Mapping[str, Any]
+    outcomes: tuple[Outcome, ...]
+    episodes: tuple[Episode, ...]
+    """Without their steps."""
+    critiques: tuple[Critique, ...]
+    lessons: Mapping[str, tuple[LessonView, ...]]
+    """By branch, the first ones."""
+    counts: Mapping[str, int]
+    """By branch, how many lessons there are."""
+
+
+def read_run(store: Store, run: str) -> RunRows:
+    """The rows of the run whose id begins with `run`; raises `UnknownNameError`."""
+    record = store.run(run)
+    if record.status == "running" and record.id not in store.living():
+        record = record.model_copy(update={"status": "interrupted"})
+    episodes = store.episodes(run=record.id, steps=False)
+    by_branch = {b.id: store.critiques(branch=b.id) for b in store.branches(record.id)}
+    critiques = tuple(c for found in by_branch.values() for c in found)
+    lessons, counts = {}, {}
+    for branch in by_branch:
+        told, count = lessons_of(store, branch, {c.id: c for c in critiques})
+        if told:
+            lessons[branch], counts[branch] = told, count
+    return RunRows(
+        record=record,
+        figures=figures_of(store, record, episodes),
+        outcomes=tuple(outcome_of(e) for e in episodes),
+        episodes=episodes,
+        critiques=critiques,
+        lessons=lessons,
+        counts=counts,
+    )
+
+
+def figures_of(store: Store, record: RunRecord, episodes: tuple[Episode, ...]) -> dict[str, Any]:
+    """The figures of a run: those that it ended with, else those so far."""
+    if record.result is not None:
+        figures: dict[str, Any] = dict(record.result)
+        return figures | {"arms": in_order(figures["arms"], record)}
+    by_arm: dict[str, list[Critique]] = {}
+    for branch in store.branches(record.id):
+        by_arm.setdefault(branch.arm or "", []).extend(store.critiques(branch=branch.id))
+    return figures_so_far(record, episodes, by_arm)
+
+
+def in_order(arms: Mapping[str, Any], record: RunRecord) -> dict[str, Any]:
+    """`arms` as the run was told them; stored figures have them by name."""
+    asked = record.config.get("arms")
+    told = [str(arm) for arm in asked] if isinstance(asked, list) else []
+    return {arm: arms[arm] for arm in dict.fromkeys((*told, *arms)) if arm in arms}
+
+
+def lessons_of(
+    store: Store, branch: str, critiques: Mapping[str, Critique], limit: int = LISTED
+) -> tuple[tuple[LessonView, ...], int]:
+    """The first lessons of a branch, and how many it has."""
+    every = store.current_lessons(branch)
+    shown = first_of(every, limit)
+    carried: dict[str, list[Carried]] = {}
+    for use in store.carried([lesson.id for lesson in shown]):
+        carried.setdefault(use.lesson, []).append(use)
+    lines: dict[str, list[Line]] = {}
+    for line in store.lines(branch=branch) if shown else ():
+        lines.setdefault(line.update.lesson, []).append(line)
+    told = tuple(
+        lesson_view(x, branch, critiques, carried.get(x.id, ()), lines.get(x.id, ())) for x in shown
+    )
+    return told, len(every)

@@ -1,0 +1,52 @@
+"""Records in a few words, the same wherever they are shown."""
+
+from __future__ import annotations
+
+from ..records import Critique, Episode, LessonBody, LessonProposal, Usage
+
+
+def rule(body: LessonBody | LessonProposal) -> str:
+    """`When X (not when Y): do Z`."""
+    lead = f"When {body.when}" if body.when else "Always"
+    but = f" (not when {body.when_not})" if body.when_not else ""
+    return f"{lead}{but}: {body.instruction}"
+
+
+def outcome_word(success: bool | None, failure: str = "") -> str:
+    """`solved`, `failed`, `unknown`, `error`."""
+    if failure:
+        return "error"
+    return "unknown" if success is None else "solved" if success else "failed"
+
+
+def episode_word(episode: Episode) -> str:
+    """How an attempt went, in one word."""
+    return outcome_word(episode.success, episode.failure.kind if episode.failure else "")
+
+
+def critique_word(critique: Critique) -> str:
+    """`accepted`, `refused: absent_quote`, `failed`."""
+    return f"{critique.status}: {critique.refusal}" if critique.refusal else critique.status
+
+
+def tokens_text(usage: Usage) -> str:
+    """`1,234 in, 56 out, 7 calls`."""
+    inputs = usage.input + usage.cache_read + usage.cache_write
+    cost = "" if usage.cost_usd is None else f", ${usage.cost_usd:.4f}"
+    return f"{inputs:,} in, {usage.output:,} out, {usage.calls:,} calls{cost}"
+
+
+def figure(value: float | None, *, signed: bool = False) -> str:
+    """A rate with the four digits that `run --json` has; a dash where there is none."""
+    if value is None:
+        return "–"
+    return f"{value:+.4f}" if signed else f"{value:.4f}"
+
+
+def span(
+    pair: tuple[float | None, float | None] | list[float] | None, *, signed: bool = False
+) -> str:
+    """`[0.1000, 0.5000]`; empty where there is none."""
+    if pair is None or pair[0] is None or pair[1] is None:
+        return ""
+    return f"[{figure(pair[0], signed=signed)}, {figure(pair[1], signed=signed)}]"
