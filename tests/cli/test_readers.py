@@ -357,3 +357,40 @@ def test_why_as_json_holds_all_of_it(run: Any) -> None:
 def test_why_without_lessons_or_episode_says_so(run: Any) -> None:
     assert "no lesson was asked for" in run("why", FAILED.id)
     assert "no single episode" in run("why", "ep_nothing", code=2)
+
+
+def test_a_step_shows_its_reward_and_who_cites_it(run: Any, folder: Path) -> None:
+    out = run("show", FAILED.id)
+    assert "step 1 ◂ cited" in out
+    assert f"◂ {critique(1, FAILED).id}: “a wall” it never turned" in out
+    paid = FAILED.trajectory.steps[0].replace(reward=-0.5)
+    with open_store(folder) as store:
+        body = paid.model_dump_json()
+        store._do(lambda c: c.execute("UPDATE steps SET body = ?", (body,)))
+    assert "step 1, reward -0.5" in run("show", SOLVED.id)
+
+
+def test_lists_are_cut_and_say_how_to_go_on(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["episodes", "--limit", "1", "--offset", "1", "--store", str(folder)]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith(f"run {RUN}: 3 episodes")
+    assert len(captured.out.splitlines()) == 3
+    assert "rows 2 to 2 of 3; --offset 2 goes on" in captured.err
+    assert main(["critiques", "--limit", "2", "--json", "--store", str(folder)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["total"], len(told["critiques"])) == (3, 2)
+
+
+def test_lists_are_filtered_by_words(run: Any) -> None:
+    assert "1 behavior" in run("behaviors", "--match", "TURN wall")
+    assert "0 behaviors" in run("behaviors", "--match", "swim")
+    assert "1 accepted, 1 refused" in run(
+        "critiques", "--match", "it never turned", "--sort", "new"
+    )
+
+
+def test_runs_are_filtered(run: Any, folder: Path) -> None:
+    assert RUN in run("runs", "--task", SCOPE, "--sort", "new")
+    assert RUN not in run("runs", "--method", "handbook")

@@ -66,6 +66,7 @@ COMMANDS: Mapping[str, Entry] = {
     "beliefs": Entry("Look at a store", "lessons:beliefs", "List the beliefs held."),
     "reflections": Entry("Look at a store", "lessons:reflections", "List the reflections kept."),
     "why": Entry("Look at a store", "why:why", "Say why a prompt got the lessons that it got."),
+    "compare": Entry("Look at a store", "compare:compare_runs", "Compare two runs of one task."),
     "report": Entry("Look at a store", "report:report", "Write a run as one HTML file."),
     "show": Entry("Look at a store", "show:show", "Show anything that has an id."),
 }

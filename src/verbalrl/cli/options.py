@@ -7,7 +7,7 @@ import logging
 import re
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,6 +74,50 @@ def branch_options(of_run: str) -> Callable[[F], F]:
         )(command)
 
     return decorate
+
+
+SHOWN = 100
+"""Rows that a list prints for a person who names no limit."""
+
+
+def paging(sorts: Iterable[str], default: str, what: str = "Order.") -> Callable[[F], F]:
+    """`--sort`, `--limit` and `--offset`, which `cut` reads."""
+
+    def decorate(command: F) -> F:
+        command = click.option(
+            "--offset",
+            type=click.IntRange(min=0),
+            default=0,
+            metavar="N",
+            help="Leave out N first.",
+        )(command)
+        command = click.option(
+            "--limit",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help=f"At most N rows. [{SHOWN}; all with --json]",
+        )(command)
+        return click.option(
+            "--sort", type=click.Choice(list(sorts)), default=default, show_default=True, help=what
+        )(command)
+
+    return decorate
+
+
+def limit_of(asked: Mapping[str, Any], as_json: bool) -> int | None:
+    """How many rows a list gives: all, where a program reads them and names no limit."""
+    limit: int | None = asked["limit"]
+    return SHOWN if limit is None and not as_json else limit
+
+
+def more_rows(shown: int, total: int, offset: int) -> str:
+    """How to see the rest; empty where nothing is left."""
+    if offset + shown >= total:
+        return ""
+    last = offset + shown
+    return (
+        f"rows {offset + 1:,} to {last:,} of {total:,}; --offset {last} goes on, --limit N shows N"
+    )
 
 
 def reader(command: F) -> F:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..records import (
+    Cause,
     Commit,
     Critique,
     Episode,
@@ -20,6 +21,8 @@ from ..records import (
     Step,
     Usage,
 )
+from ..view import wording
+from ..view.trajectory import citations
 from .output import heading, one_line, say, success_word
 
 _BULKY = 2_000
@@ -27,10 +30,8 @@ _BULKY = 2_000
 
 
 def rule(body: LessonBody | LessonProposal) -> str:
-    """`When X (not when Y): do Z`."""
-    lead = f"When {body.when}" if body.when else "Always"
-    but = f" (not when {body.when_not})" if body.when_not else ""
-    return one_line(f"{lead}{but}: {body.instruction}")
+    """`When X (not when Y): do Z`, on one line."""
+    return one_line(wording.rule(body))
 
 
 def place(evidence: Evidence) -> str:
@@ -121,8 +122,8 @@ def episode_state(episode: Episode) -> str:
     return success_word(episode.success)
 
 
-def tell_episode(episode: Episode) -> None:
-    """An attempt with its whole trajectory."""
+def tell_episode(episode: Episode, critiques: Sequence[Critique] = ()) -> None:
+    """An attempt with its whole trajectory; the steps that `critiques` cite are marked."""
     spec = episode.spec
     heading(f"{episode.id}  {episode_state(episode)}")
     say(
@@ -132,8 +133,9 @@ def tell_episode(episode: Episode) -> None:
     )
     for role, guidance in episode.guidance.items():
         _tell_guidance(role, guidance)
+    cited = citations(episode, critiques)
     for step in episode.trajectory.steps:
-        _tell_step(step)
+        _tell_step(step, cited.get(step.n, ()))
     if episode.trajectory.final is not None:
         say("at the end", indent=2)
         say(_cut(episode.trajectory.final.text), indent=4)
@@ -170,8 +172,13 @@ def _tell_guidance(role: str, guidance: Guidance) -> None:
 _RULE = {"when", "when_not", "instruction"}
 
 
-def _tell_step(step: Step) -> None:
-    say(f"step {step.n}{' (replayed)' if step.replayed else ''}", indent=2)
+def _tell_step(step: Step, cited: Sequence[tuple[str, Cause]]) -> None:
+    replayed = " (replayed)" if step.replayed else ""
+    reward = "" if step.reward is None else f", reward {step.reward:g}"
+    mark = " ◂ cited" if cited else ""
+    say(f"step {step.n}{replayed}{reward}{mark}", indent=2)
+    if step.unreplaced is not None:
+        say(f"in place of: {_cut(step.unreplaced.text)}", indent=4)
     say(_cut(step.observation.text), indent=4)
     for note in step.notes:
         say(f"note of {note.author}: {one_line(note.text)}", indent=4)
@@ -183,6 +190,9 @@ def _tell_step(step: Step) -> None:
     say(f"→ {one_line(step.action.text, 400)}{used}", indent=4)
     if step.feedback:
         say(f"← {one_line(step.feedback, 400)}", indent=4)
+    for critique, cause in cited:
+        quote = f" “{one_line(cause.quote, 120)}”" if cause.quote else ""
+        say(f"◂ {critique}:{quote} {one_line(cause.why)}", indent=4)
 
 
 def tell_run(run: RunRecord) -> None:

@@ -8,6 +8,12 @@ from .keeping import Carried as Carried
 from .keeping import Line as Line
 from .keeping import Version as Version
 from .leases import Lease as Lease
+from .listing import CRITIQUE_SORTS as CRITIQUE_SORTS
+from .listing import EPISODE_SORTS as EPISODE_SORTS
+from .listing import LESSON_SORTS as LESSON_SORTS
+from .listing import OUTCOMES as OUTCOMES
+from .listing import Group as Group
+from .listing import Page as Page
 from .purging import Erase as Erase
 from .reading import MAIN as MAIN
 from .reading import Source as Source

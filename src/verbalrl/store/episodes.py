@@ -136,24 +136,31 @@ def _bare(episode: Episode) -> Episode:
     return episode.model_copy(update=changes)
 
 
-def _episode(connection: sqlite3.Connection, row: tuple[Any, ...], *, with_steps: bool) -> Episode:
-    identity, reward, components, body = row
-    bare = load(Episode, body)
+def bare(_id: str, reward: float | None, components: str, body: str) -> Episode:
+    """An episode of a list: without steps and uses."""
+    found = load(Episode, body)
     judged = {"value": reward, "components": load_json(components)}
-    changes: dict[str, Any] = {"reward": bare.reward.model_copy(update=judged)}
-    if with_steps:
-        changes["trajectory"] = _trajectory(connection, identity, bare.trajectory)
-        changes["guidance"] = _guidance(connection, identity, bare.guidance)
-    return bare.model_copy(update=changes)
+    return found.model_copy(update={"reward": found.reward.model_copy(update=judged)})
 
 
-def _trajectory(connection: sqlite3.Connection, episode: str, bare: Trajectory) -> Trajectory:
+def _episode(connection: sqlite3.Connection, row: tuple[Any, ...], *, with_steps: bool) -> Episode:
+    found = bare(*row)
+    if not with_steps:
+        return found
+    changes = {
+        "trajectory": _trajectory(connection, found.id, found.trajectory),
+        "guidance": _guidance(connection, found.id, found.guidance),
+    }
+    return found.model_copy(update=changes)
+
+
+def _trajectory(connection: sqlite3.Connection, episode: str, found: Trajectory) -> Trajectory:
     rows = connection.execute("SELECT body FROM steps WHERE episode = ? ORDER BY i", (episode,))
-    return bare.model_copy(update={"steps": tuple(load(Step, body) for (body,) in rows)})
+    return found.model_copy(update={"steps": tuple(load(Step, body) for (body,) in rows)})
 
 
 def _guidance(
-    connection: sqlite3.Connection, episode: str, bare: dict[str, Guidance]
+    connection: sqlite3.Connection, episode: str, found: dict[str, Guidance]
 ) -> dict[str, Guidance]:
     rows = connection.execute(
         f"SELECT slot, {', '.join(_USE)} FROM uses WHERE episode = ? ORDER BY slot, i", (episode,)
@@ -165,7 +172,7 @@ def _guidance(
         uses.setdefault(slot, []).append(Use.model_validate(named))
     return {
         slot: given.model_copy(update={"uses": tuple(uses.get(slot, ()))})
-        for slot, given in bare.items()
+        for slot, given in found.items()
     }
 
 

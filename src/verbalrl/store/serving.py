@@ -92,6 +92,16 @@ class Servings:
         """Served episodes in these states (none: all), as they began."""
         return self._read(lambda c: served.listed(c, states, scope, limit))
 
+    def states(self: Serving, episodes: Collection[str]) -> dict[str, str]:
+        """How far each of `episodes` has come that was served."""
+
+        def read(c: sqlite3.Connection) -> dict[str, str]:
+            sql = "SELECT state FROM served WHERE episode = ?"
+            found = {name: c.execute(sql, (name,)).fetchone() for name in episodes}
+            return {name: row[0] for name, row in found.items() if row}
+
+        return self._read(read)
+
     def token(self: Serving) -> str:
         """What proves, by `lives`, that this store object lives."""
         self._alive.start()

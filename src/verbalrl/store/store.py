@@ -31,9 +31,10 @@ from ..records import (
     Status,
     Usage,
 )
-from . import commits, digest, episodes, finding, journal, leases, lessons, publish, runs, schema
+from . import commits, digest, episodes, journal, leases, lessons, publish, runs, schema
 from .keeping import Keepers
 from .leases import Lease
+from .listing import Lists
 from .locks import FileLock, Liveness
 from .reading import Readers
 from .serving import Servings
@@ -73,7 +74,7 @@ def open_store(path: str | Path, *, create: bool = False) -> Store:
         ) from error
 
 
-class Store(Readers, Keepers, Servings):
+class Store(Readers, Keepers, Servings, Lists):
     """All that is kept, through one writer and one reader connection; a context manager.
 
     Coroutines and methods that write return once their rows are on the disk; what is put under an
@@ -339,10 +340,6 @@ class Store(Readers, Keepers, Servings):
     def living(self) -> frozenset[str]:
         """The owners of leases that are held now, runs by their ids."""
         return self._read(lambda c: leases.living(c, self.path))
-
-    def ids_beginning(self, prefix: str, limit: int = 9) -> dict[str, list[str]]:
-        """By table, the first ids of runs, episodes, critiques, lessons and so on."""
-        return self._read(lambda c: finding.beginning(c, prefix, limit))
 
     # Digests
 

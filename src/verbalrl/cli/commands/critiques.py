@@ -7,15 +7,17 @@ from typing import Any
 
 import click
 
-from ...records import SERVE, Critique
-from ...store import Store
-from ..options import branch_options, reader
-from ..output import emit_json, heading
-from ..reading import MAIN, check_instance, find_run, instance_matches, opened
+from ...records import SERVE
+from ...store import CRITIQUE_SORTS, Store
+from ..options import branch_options, limit_of, more_rows, paging, reader
+from ..output import emit_json, heading, note
+from ..reading import MAIN, check_instance, find_run, opened
 from ..telling import refusals, tell_critique
 
 
 @click.command()
+@paging(CRITIQUE_SORTS, "lane", "Order: lane is by branch, instance and trial.")
+@click.option("--match", metavar="WORDS", default="", help="Only those that say all these words.")
 @click.option("--instance", metavar="I", help="Only of this instance: its id, or the end of it.")
 @click.option(
     "--status",
@@ -30,27 +32,34 @@ def critiques(store: Path, as_json: bool, **asked: Any) -> None:
     Without --run or --branch: of the latest run, all arms and seeds.
     """
     with opened(store) as kept:
-        where, found = _read(kept, asked)
-        run = where.get("run") or kept.branch(where["branch"]).run
-        check_instance(kept, run, asked["instance"])
-    found = tuple(c for c in found if instance_matches(c.instance, asked["instance"]))
+        where = _place(kept, asked)
+        conditions = {**where, "status": asked["status"], "instance": asked["instance"]}
+        page = kept.critique_page(
+            conditions,
+            text=asked["match"],
+            sort=asked["sort"],
+            limit=limit_of(asked, as_json),
+            offset=asked["offset"],
+        )
+        if not page.total:
+            run = where.get("run") or kept.branch(where["branch"]).run
+            check_instance(kept, run, asked["instance"])
     if as_json:
-        listed = [c.model_dump(mode="json", exclude={"raw"}) for c in found]
-        emit_json({"store": str(store), **where, "critiques": listed})
+        listed = [c.model_dump(mode="json", exclude={"raw"}) for c in page.rows]
+        emit_json({"store": str(store), **where, "total": page.total, "critiques": listed})
         return
-    heading(f"{' '.join(str(v) for pair in where.items() for v in pair)}: {refusals(found)}")
-    for critique in found:
+    heading(f"{' '.join(str(v) for pair in where.items() for v in pair)}: {refusals(page.rows)}")
+    for critique in page.rows:
         tell_critique(critique)
+    if more := more_rows(len(page.rows), page.total, page.offset):
+        note(more)
 
 
-def _read(store: Store, asked: dict[str, Any]) -> tuple[dict[str, str], tuple[Critique, ...]]:
+def _place(store: Store, asked: dict[str, Any]) -> dict[str, str]:
     if asked["branch"] is not None and asked["run"] is not None:
         raise click.UsageError("give --branch or --run, not both")
     if asked["branch"] is not None:
-        branch = store.branch(asked["branch"]).id
-        return {"branch": branch}, store.critiques(branch=branch, status=asked["status"])
+        return {"branch": store.branch(asked["branch"]).id}
     run = find_run(store, asked["run"])
-    if run.method == SERVE:
-        # What was recorded while serving is learned from on main, whoever served it.
-        return {"branch": MAIN}, store.critiques(branch=MAIN, status=asked["status"])
-    return {"run": run.id}, store.critiques(run=run.id, status=asked["status"])
+    # What was recorded while serving is learned from on main, whoever served it.
+    return {"branch": MAIN} if run.method == SERVE else {"run": run.id}

@@ -10,17 +10,10 @@ from typing import Any
 import click
 
 from ...records import SERVE, SERVED, Episode, Usage
-from ...store import Store
-from ..options import branch_options, reader
-from ..output import emit_json, heading, plural, table
-from ..reading import (
-    MAIN,
-    check_instance,
-    check_known,
-    find_run,
-    instance_matches,
-    opened,
-)
+from ...store import EPISODE_SORTS, OUTCOMES, Page, Store
+from ..options import branch_options, limit_of, more_rows, paging, reader
+from ..output import emit_json, heading, note, plural, table
+from ..reading import MAIN, check_instance, check_known, find_run, opened
 from ..telling import episode_state
 
 _HEADS = ("episode", "arm", "seed", "instance", "trial", "outcome", "reward", "ended", "tokens")
@@ -28,6 +21,8 @@ _ARM, _SEED, _INSTANCE = 1, 2, 3
 
 
 @click.command()
+@paging(EPISODE_SORTS, "lane", "Order: lane is by arm, seed, instance and trial.")
+@click.option("--outcome", type=click.Choice(OUTCOMES), help="Only those that went so.")
 @click.option("--failed", is_flag=True, help="Only those that failed or broke.")
 @click.option("--instance", metavar="I", help="Only of this instance: its id, or the end of it.")
 @click.option("--seed", type=int, metavar="N", help="Only of this seed.")
@@ -40,29 +35,31 @@ def episodes(store: Path, as_json: bool, **asked: Any) -> None:
     Without --run or --branch: of the latest run, all arms and seeds; where the latest was recorded
     while serving, all that was served, as with --branch main.
     """
+    if asked["failed"] and asked["outcome"]:
+        raise click.UsageError("give --failed or --outcome, not both")
     with opened(store) as kept:
-        where, found = _read(kept, asked)
-        if "run" in where:
-            if not found:
-                _check_known(kept, where)
-            check_instance(kept, where["run"], asked["instance"])
-        states = {s.episode: s.state for s in kept.all_served()} if _are_served(found) else {}
-    found = [e for e in found if instance_matches(e.instance, asked["instance"])]
-    if asked["failed"]:
-        found = [e for e in found if e.success is False or e.status != "finished"]
+        where = _place(kept, asked)
+        found = kept.episode_page(
+            {k: v for k, v in {**where, "instance": asked["instance"]}.items() if k != "branch"},
+            outcome="not-solved" if asked["failed"] else asked["outcome"],
+            sort=asked["sort"],
+            limit=limit_of(asked, as_json),
+            offset=asked["offset"],
+        )
+        if not found.total:
+            _check_known(kept, where)
+            check_instance(kept, where.get("run"), asked["instance"])
+        states = kept.states([e.id for e in found.rows if e.arm == SERVED])
     if as_json:
-        emit_json({"store": str(store), **where, "episodes": [_summary(e, states) for e in found]})
+        listed = [_summary(e, states) for e in found.rows]
+        emit_json({"store": str(store), **where, "total": found.total, "episodes": listed})
         return
     _tell(f"run {where['run']}" if "run" in where else "served", found, states)
 
 
-def _are_served(found: Sequence[Episode]) -> bool:
-    return any(episode.arm == SERVED for episode in found)
-
-
-def _tell(title: str, found: Sequence[Episode], states: Mapping[str, str]) -> None:
+def _tell(title: str, page: Page[Episode], states: Mapping[str, str]) -> None:
     """The table; what all rows share stands once in the heading, so that names stay whole."""
-    title = f"{title}: {plural(len(found), 'episode')}"
+    title, found = f"{title}: {plural(page.total, 'episode')}", page.rows
     if not found:
         heading(title)
         return
@@ -77,6 +74,8 @@ def _tell(title: str, found: Sequence[Episode], states: Mapping[str, str]) -> No
         [[row[n] for n in shown] for row in rows],
         flexible=shown.index(_INSTANCE),
     )
+    if more := more_rows(len(found), page.total, page.offset):
+        note(more)
 
 
 def shared_place(names: Sequence[str]) -> str:
@@ -86,31 +85,37 @@ def shared_place(names: Sequence[str]) -> str:
     return "".join(f"{parts[0]}/" for parts in shared)
 
 
-def _read(store: Store, asked: dict[str, Any]) -> tuple[dict[str, Any], list[Episode]]:
+def _place(store: Store, asked: dict[str, Any]) -> dict[str, Any]:
     where: dict[str, Any] = {"arm": asked["arm"], "seed": asked["seed"]}
     if asked["branch"] is not None:
         if asked["run"] is not None:
             raise click.UsageError("give --branch or --run, not both")
         branch = store.branch(asked["branch"])
         if branch.run is None:
-            served = list(store.episodes(arm=SERVED, steps=False))
-            if not served:
+            if not store.all_served(limit=1):
                 raise click.UsageError(f"no episodes ran on branch {branch.id!r}; give --run")
-            return {"branch": branch.id}, served
+            return _served(branch.id, where)
         given = {"arm": branch.arm, "seed": branch.seed}
         where = {key: given[key] if value is None else value for key, value in where.items()}
         where["run"] = branch.run
     else:
         run = find_run(store, asked["run"])
         if run.method == SERVE and asked["run"] is None:
-            return {"branch": MAIN}, list(store.episodes(arm=SERVED, steps=False))
+            return _served(MAIN, where)
         where["run"] = run.id
-    return where, list(store.episodes(**where, steps=False))
+    return where
+
+
+def _served(branch: str, where: dict[str, Any]) -> dict[str, Any]:
+    """All that was served, whichever session did; `branch` is learned from it."""
+    if where["arm"] is not None:
+        check_known("arm", where["arm"], {SERVED})
+    return {"branch": branch, **where, "arm": SERVED}
 
 
 def _check_known(store: Store, where: dict[str, Any]) -> None:
-    """Raise `UnknownNameError` for an arm or a seed that the run has not."""
-    branches = store.branches(where["run"])
+    """Raise `UnknownNameError` for an arm or a seed that the run, or serving, has not."""
+    branches = [b for b in store.branches(where.get("run")) if "run" in where or b.arm == SERVED]
     for name in ("arm", "seed"):
         if where[name] is not None:
             known = {str(getattr(branch, name)) for branch in branches}

@@ -10,10 +10,10 @@ import click
 
 from ...records import BranchRecord, Lesson, LessonKind, Status
 from ...store import within
-from ..options import branch_options, command, reader
+from ..options import branch_options, command, limit_of, more_rows, paging, reader
 from ..output import emit_json, heading, note, plural, say
 from ..reading import branch_of, check_instance, check_scope, instance_matches, opened
-from ..telling import tell_lesson
+from ..telling import rule, tell_lesson
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,12 +39,9 @@ _SORTS: dict[str, Callable[[Lesson], Any]] = {
 
 
 def _filters(command: F) -> F:
+    command = paging(_SORTS, "status", "Order within a scope.")(command)
     command = click.option(
-        "--sort",
-        type=click.Choice(list(_SORTS)),
-        default="status",
-        show_default=True,
-        help="Order within a scope.",
+        "--match", metavar="WORDS", default="", help="Only those that say all these words."
     )(command)
     command = click.option("--scope", metavar="SCOPE", help="Only of this task or scope.")(command)
     return click.option(
@@ -107,16 +104,20 @@ def _list(kind: LessonKind, folder: Path, as_json: bool, asked: dict[str, Any]) 
         for lesson in found
         if instance_matches(lesson.scope, asked.get("instance"))
         and (asked["scope"] is None or within(lesson, asked["scope"]))
+        and _says(lesson, asked["match"])
     )
-    order = _SORTS[asked["sort"]]
+    order, offset = _SORTS[asked["sort"]], asked["offset"]
     found = tuple(sorted(found, key=lambda le: (le.scope, order(le))))
+    limit = limit_of(asked, as_json)
+    shown = found[offset:] if limit is None else found[offset : offset + limit]
     if as_json:
         emit_json(
             {
                 "store": str(folder),
                 "branch": source.branch,
                 "why": source.why,
-                f"{kind}s": [_full(lesson) for lesson in found],
+                "total": len(found),
+                f"{kind}s": [_full(lesson) for lesson in shown],
             }
         )
         return
@@ -125,13 +126,20 @@ def _list(kind: LessonKind, folder: Path, as_json: bool, asked: dict[str, Any]) 
     if seeds:
         say(f"other seeds: {', '.join(f'--branch {name}' for name in seeds)}", indent=2)
     scope = ""
-    for lesson in found:
+    for lesson in shown:
         if lesson.scope != scope:
             scope = lesson.scope
             heading(f"— {scope}")
         tell_lesson(lesson)
+    if more := more_rows(len(shown), len(found), offset):
+        note(more)
     for line in _waiting(found, folder):
         note(line)
+
+
+def _says(lesson: Lesson, words: str) -> bool:
+    text = f"{lesson.name} {rule(lesson.body)}".casefold()
+    return all(word in text for word in words.casefold().split())
 
 
 def _waiting(lessons: Sequence[Lesson], folder: Path) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ...records import RunRecord
-from ..options import reader
+from ..options import limit_of, more_rows, paging, reader
 from ..output import emit_json, note, table
 from ..reading import as_it_is, opened
 
@@ -16,22 +16,40 @@ _HEADS = ("run", "status", "task", "method", "model", "none", "retry", "learned"
 
 
 @click.command()
+@paging(("old", "new"), "old")
+@click.option("--task", metavar="TASK", help="Only of this task.")
+@click.option("--method", metavar="METHOD", help="Only of this method.")
 @reader
-def runs(store: Path, as_json: bool) -> None:
+def runs(store: Path, as_json: bool, **asked: Any) -> None:
     """List the runs of a store.
 
     The figures are success rates of the arms; `verbalrl show RUN` has their intervals.
     """
     with opened(store) as kept:
-        found = [as_it_is(kept, run) for run in kept.runs()]
+        every = [run for run in kept.runs() if _asked_for(run, asked)]
+        every = every[::-1] if asked["sort"] == "new" else every
+        limit, offset = limit_of(asked, as_json), asked["offset"]
+        shown = every[offset:] if limit is None else every[offset : offset + limit]
+        found = [as_it_is(kept, run) for run in shown]
     if as_json:
-        emit_json({"store": str(store), "runs": [_summary(run) for run in found]})
+        emit_json(
+            {"store": str(store), "total": len(every), "runs": [_summary(run) for run in found]}
+        )
     elif found:
         table(_HEADS, [_row(run) for run in found], flexible=4)
         if any(_cut_short(run, name) for run in found for name in _rates(run)):
             note("* the run was cut short: not all of its instances are finished")
+        if more := more_rows(len(found), len(every), offset):
+            note(more)
+    elif every:
+        note(f"there are {len(every)} runs, none from {offset} on")
     else:
-        note(f"no runs in {store} yet")
+        named = asked["task"] or asked["method"]
+        note(f"no such runs in {store}" if named else f"no runs in {store} yet")
+
+
+def _asked_for(run: RunRecord, asked: dict[str, Any]) -> bool:
+    return all(asked[k] in (None, getattr(run, k)) for k in ("task", "method"))
 
 
 def _row(run: RunRecord) -> tuple[object, ...]:

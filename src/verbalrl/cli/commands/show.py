@@ -94,10 +94,11 @@ def _tell(store: Store, item: Found) -> None:
         case RunRecord():
             _tell_run(store, item)
         case Episode():
-            tell_episode(item)
+            critiques = store.critiques_of(item.id)
+            tell_episode(item, critiques)
             if item.arm == SERVED:
                 tell_served(store.served(item.id), store.feedback(item.id))
-            for critique in store.critiques_of(item.id):
+            for critique in critiques:
                 tell_critique(critique)
         case Critique():
             tell_critique(item, fully=True)

@@ -1,0 +1,66 @@
+"""`verbalrl compare`: two runs of one task side by side."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...view.compare import Comparison, arms_table, compare, read_side, settings_table
+from ...view.facts import SIMULATED
+from ..options import reader
+from ..output import emit_json, heading, note, one_line, plural, say, table
+from ..reading import find_run, opened
+
+_SHOWN = 12
+
+
+@click.command(name="compare")
+@click.argument("one", metavar="RUN")
+@click.argument("other", metavar="RUN")
+@reader
+def compare_runs(one: str, other: str, store: Path, as_json: bool) -> None:
+    """Compare two runs of one task.
+
+    RUN is an id, or the start of it. The second minus the first, paired over the instances and
+    seeds that both have, with 95 % intervals; then the settings and the lessons that differ.
+    """
+    with opened(store) as kept:
+        sides = [read_side(kept, find_run(kept, name).id) for name in (one, other)]
+    found = compare(*sides)
+    if as_json:
+        emit_json(_summary(found))
+        return
+    heading(f"{found.one.task}: {found.one.id} ({found.one.method}), then {found.other.id}"
+            f" ({found.other.method})")  # fmt: skip
+    arms = arms_table(found)
+    table(arms.heads, arms.rows)
+    if found.settings:
+        say()
+        heading("settings that differ")
+        table(("setting", "first", "second"), settings_table(found).rows)
+    say()
+    heading(f"{plural(len(found.both), 'lesson')} in both, {len(found.only_one)} only in the "
+            f"first, {len(found.only_other)} only in the second")  # fmt: skip
+    for mark, texts in (("-", found.only_one), ("+", found.only_other)):
+        for text in texts[:_SHOWN]:
+            say(f"{mark} {one_line(text)}", indent=2)
+        if len(texts) > _SHOWN:
+            say(f"{mark} and {len(texts) - _SHOWN} more; --json has all", indent=2)
+    if found.one.simulated:
+        note(SIMULATED)
+
+
+def _summary(found: Comparison) -> dict[str, Any]:
+    return {
+        "runs": [found.one.id, found.other.id],
+        "task": found.one.task,
+        "simulated": found.one.simulated,
+        "arms": {
+            pair.arm: {k: v for k, v in asdict(pair).items() if k != "arm"} for pair in found.arms
+        },
+        "settings": {name: [one, other] for name, one, other in found.settings},
+        "lessons": {"both": found.both, "first": found.only_one, "second": found.only_other},
+    }

@@ -1,0 +1,297 @@
+"""Lists as a reader pages through them: filtered, sorted and cut by the database.
+
+Every name of a column or an order comes from this file; what a caller gives is a bound value.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from ..errors import ConfigurationError
+from ..records import Critique, Episode, Lesson
+from . import episodes, finding, lessons
+from .lessons import Cache
+from .rows import load, normalise_if_needed, page
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+EPISODE_SORTS: Mapping[str, str] = {
+    "lane": "run, arm, seed, instance, trial, candidate, purpose",
+    "reward": "reward DESC, seq",
+    "worst": "reward, seq",
+    "new": "seq DESC",
+    "old": "seq",
+}
+CRITIQUE_SORTS: Mapping[str, str] = {
+    "lane": "c.branch, c.instance, c.trial, c.template, c.sample",
+    "new": "c.seq DESC",
+    "old": "c.seq",
+}
+_SUPPORT = "coalesce(json_extract(body, '$.votes.support'), json_array_length(body, '$.evidence'))"
+LESSON_SORTS: Mapping[str, str] = {
+    "status": "instr('active provisional quarantined superseded retired revoked purged', status),"
+    f" {_SUPPORT} DESC, born, position",
+    "support": f"{_SUPPORT} DESC, born, position",
+    "new": "born DESC, position DESC",
+    "old": "born, position",
+    "name": "name COLLATE NOCASE, when_text COLLATE NOCASE",
+}
+_OUTCOMES: Mapping[str, str] = {
+    "solved": "success = 1",
+    "failed": "success = 0 AND status = 'finished'",
+    "unknown": "success IS NULL AND status = 'finished'",
+    "error": "status <> 'finished'",
+    "not-solved": "(success = 0 OR status <> 'finished')",
+}
+OUTCOMES = tuple(_OUTCOMES)
+"""How episodes may be filtered by how they went."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[R]):
+    """Some of the rows that match, and how many match in all."""
+
+    rows: tuple[R, ...]
+    total: int
+    offset: int = 0
+
+    @property
+    def after(self) -> int | None:
+        """Where the next page begins; None on the last one."""
+        end = self.offset + len(self.rows)
+        return end if end < self.total else None
+
+
+class Group(NamedTuple):
+    """The episodes of one arm and seed, counted."""
+
+    arm: str
+    seed: int
+    episodes: int
+    solved: int
+    errors: int
+    instances: int
+
+
+class Listed(Protocol):
+    """What the mixin stands on: a store."""
+
+    _cache: Cache
+
+    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T: ...
+
+
+class Lists:
+    """The part of a store that is paged through."""
+
+    def episode_page(
+        self: Listed,
+        asked: Mapping[str, Any],
+        *,
+        outcome: str | None = None,
+        sort: str = "lane",
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> Page[Episode]:
+        """Episodes without their steps.
+
+        Args:
+            asked: Conditions by column: run, arm, seed, purpose, trial; `instance` may be the end
+                of an id, such as `train/3`.
+            outcome: One of `OUTCOMES`.
+            sort: One of `EPISODE_SORTS`.
+            limit: None: all.
+            offset: How many are left out before.
+        """
+        clause, arguments = _episodes_where(asked, outcome)
+        order = _order(EPISODE_SORTS, sort)
+        sql = f"SELECT id, reward, components, body FROM episodes{clause} ORDER BY {order}"
+
+        def read(c: sqlite3.Connection) -> Page[Episode]:
+            total = _count(c, f"FROM episodes{clause}", arguments)
+            rows = c.execute(sql + page(limit, offset), arguments)
+            return Page(tuple(episodes.bare(*row) for row in rows), total, offset)
+
+        return self._read(read)
+
+    def groups(self: Listed, run: str) -> tuple[Group, ...]:
+        """The attempts of a run by arm and seed."""
+        sql = (
+            "SELECT arm, seed, count(*), count(*) FILTER (WHERE success = 1),"
+            " count(*) FILTER (WHERE status <> 'finished'), count(DISTINCT instance)"
+            " FROM episodes WHERE run = ? AND purpose = 'attempt'"
+            " GROUP BY arm, seed ORDER BY min(seq)"
+        )
+        rows = self._read(lambda c: c.execute(sql, (run,)).fetchall())
+        return tuple(Group._make(row) for row in rows)
+
+    def critique_page(
+        self: Listed,
+        asked: Mapping[str, Any],
+        *,
+        text: str = "",
+        sort: str = "lane",
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> Page[Critique]:
+        """Critiques by branch, run, status or the end of an instance, that say all words of `text`.
+
+        `sort` is one of `CRITIQUE_SORTS`.
+        """
+        named = {f"b.{k}" if k == "run" else f"c.{k}": v for k, v in asked.items()}
+        clause, arguments = _where(named, _said(text))
+        order = _order(CRITIQUE_SORTS, sort)
+        source = f"FROM critiques c JOIN branches b ON b.id = c.branch{clause}"
+
+        def read(c: sqlite3.Connection) -> Page[Critique]:
+            total = _count(c, source, arguments)
+            sql = f"SELECT c.body {source} ORDER BY {order}{page(limit, offset)}"
+            rows = c.execute(sql, arguments)
+            return Page(tuple(load(Critique, body) for (body,) in rows), total, offset)
+
+        return self._read(read)
+
+    def ids_beginning(self: Listed, prefix: str, limit: int = 9) -> dict[str, list[str]]:
+        """By table, the first ids of runs, episodes, critiques, lessons and so on."""
+        return self._read(lambda c: finding.beginning(c, prefix, limit))
+
+    def lesson_page(
+        self: Listed,
+        asked: Mapping[str, Any],
+        *,
+        text: str = "",
+        sort: str = "status",
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> Page[tuple[str, Lesson]]:
+        """(branch, lesson) by branch, scope, kind, status or trust, that say all words of `text`.
+
+        Only rows of the branch itself: what it reads through from its parent is there.
+        `sort` is one of `LESSON_SORTS`.
+        """
+        clause, arguments = _where(asked, _written(text))
+        order = _order(LESSON_SORTS, sort)
+
+        def read(c: sqlite3.Connection) -> Page[tuple[str, Lesson]]:
+            total = _count(c, f"FROM lessons{clause}", arguments)
+            sql = f"SELECT branch, body FROM lessons{clause} ORDER BY {order}{page(limit, offset)}"
+            rows = c.execute(sql, arguments)
+            return Page(tuple((b, load(Lesson, body)) for b, body in rows), total, offset)
+
+        return self._read(read)
+
+    def lesson_counts(self: Listed, branch: str | None = None) -> dict[tuple[str, str], int]:
+        """How many lessons there are by (branch, status)."""
+        clause, arguments = _where({"branch": branch}, ())
+        sql = f"SELECT branch, status, count(*) FROM lessons{clause} GROUP BY branch, status"
+        rows = self._read(lambda c: c.execute(sql, arguments).fetchall())
+        return {(b, status): count for b, status, count in rows}
+
+    def use_counts(self: Listed, wanted: Sequence[str]) -> dict[str, tuple[int, int, int]]:
+        """By lesson: prompts that carried it, how many of these were solved, and left-out ones."""
+        sql = (
+            "SELECT count(DISTINCT u.episode) FILTER (WHERE u.outcome = 'injected'),"
+            " count(DISTINCT u.episode) FILTER (WHERE u.outcome = 'injected' AND e.success = 1),"
+            " count(DISTINCT u.episode) FILTER (WHERE u.outcome <> 'injected')"
+            " FROM uses u JOIN episodes e ON e.id = u.episode WHERE u.lesson = ?"
+        )
+        return self._read(lambda c: {name: c.execute(sql, (name,)).fetchone() for name in wanted})
+
+    def revisions(self: Listed, branch: str, scope: str) -> tuple[tuple[int, int, str], ...]:
+        """(revision, updates, when) of a scope of a branch, the newest first."""
+        sql = (
+            "SELECT u.revision, count(*), max(c.at) FROM updates u"
+            " JOIN commits c ON c.id = u.commit_id WHERE u.branch = ? AND u.scope = ?"
+            " GROUP BY u.revision ORDER BY u.revision DESC"
+        )
+        return tuple(self._read(lambda c: c.execute(sql, (branch, scope)).fetchall()))
+
+    def reads_through(self: Listed, branch: str) -> bool:
+        """Whether some lessons of the branch stand with its parent alone."""
+        return self._read(
+            lambda c: any(not lessons.owns(c, branch, s) for s in lessons.scopes(c, branch))
+        )
+
+
+def like(text: str) -> str:
+    """`text` for LIKE with ESCAPE, with nothing in it that stands for more than itself."""
+    return "".join(f"\\{char}" if char in "\\%_" else char for char in text)
+
+
+def _episodes_where(asked: Mapping[str, Any], outcome: str | None) -> tuple[str, list[Any]]:
+    more: list[tuple[str, tuple[Any, ...]]] = []
+    if outcome is not None:
+        if outcome not in _OUTCOMES:
+            raise ConfigurationError(f"unknown outcome {outcome!r}; known: {', '.join(_OUTCOMES)}")
+        more.append((_OUTCOMES[outcome], ()))
+    return _where(asked, more)
+
+
+_COLUMNS = frozenset(
+    ("run", "arm", "seed", "purpose", "trial", "branch", "scope", "kind", "status", "trust")
+)
+
+
+def _where(
+    asked: Mapping[str, Any], more: Sequence[tuple[str, tuple[Any, ...]]]
+) -> tuple[str, list[Any]]:
+    parts: list[str] = []
+    arguments: list[Any] = []
+    for column, value in asked.items():
+        name = column.rpartition(".")[2]
+        if name not in _COLUMNS and name != "instance":
+            raise ConfigurationError(f"a list cannot be filtered by {name!r}")
+        if value is None:
+            continue
+        value = normalise_if_needed(value) if isinstance(value, str) else value
+        if name == "instance":
+            parts.append(f"({column} = ? OR {column} LIKE ? ESCAPE '\\')")
+            arguments += [value, f"%/{like(value)}"]
+        else:
+            parts.append(f"{column} = ?")
+            arguments.append(value)
+    for condition, values in more:
+        parts.append(condition)
+        arguments += [normalise_if_needed(v) if isinstance(v, str) else v for v in values]
+    return (f" WHERE {' AND '.join(parts)}" if parts else ""), arguments
+
+
+_SAYS = ("why", "quote", "instruction", "when", "when_not", "name", "detail", "refinement")
+
+
+def _said(text: str) -> list[tuple[str, tuple[Any, ...]]]:
+    """One condition per word: some words of the critique hold it."""
+    keys = ", ".join(f"'{key}'" for key in _SAYS)
+    # The first LIKE passes over most rows without taking their JSON apart.
+    condition = (
+        "c.body LIKE ? ESCAPE '\\' AND EXISTS (SELECT 1 FROM json_tree(c.body) t WHERE"
+        f" t.key IN ({keys}) AND t.type = 'text' AND t.atom LIKE ? ESCAPE '\\')"
+    )
+    return [(condition, (f"%{like(_in_json(w))}%", f"%{like(w)}%")) for w in text.split()]
+
+
+def _in_json(word: str) -> str:
+    return word.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _written(text: str) -> list[tuple[str, tuple[Any, ...]]]:
+    condition = (
+        "(name || ' ' || when_text || ' ' || when_not || ' ' || instruction || ' ' || id)"
+        " LIKE ? ESCAPE '\\'"
+    )
+    return [(condition, (f"%{like(word)}%",)) for word in text.split()]
+
+
+def _order(sorts: Mapping[str, str], name: str) -> str:
+    if name not in sorts:
+        raise ConfigurationError(f"unknown order {name!r}; known: {', '.join(sorts)}")
+    return sorts[name]
+
+
+def _count(connection: sqlite3.Connection, source: str, arguments: Sequence[Any]) -> int:
+    found: int = connection.execute(f"SELECT count(*) {source}", arguments).fetchone()[0]
+    return found

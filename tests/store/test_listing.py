@@ -1,0 +1,113 @@
+"""Lists that the database filters, sorts and cuts."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks._rows import Sizes, fill
+from verbalrl.errors import ConfigurationError
+from verbalrl.store import CRITIQUE_SORTS, EPISODE_SORTS, LESSON_SORTS, OUTCOMES, Store, open_store
+
+RUN = "run_made000001"
+BRANCH = f"{RUN}/learned/0"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    place = tmp_path_factory.mktemp("listing")
+    sizes = Sizes(instances=12, trials=3, seeds=(0, 1), steps=1, lessons=9, critiques=20)
+    asyncio.run(fill(place, RUN, sizes))
+    with open_store(place) as opened:
+        yield opened
+
+
+def test_pages_together_are_the_whole_list(store: Store) -> None:
+    whole = store.episodes(run=RUN, steps=False)
+    pages = [store.episode_page({"run": RUN}, limit=7, offset=n) for n in range(0, len(whole), 7)]
+    assert tuple(e for page in pages for e in page.rows) == whole
+    assert {page.total for page in pages} == {len(whole)}
+    assert [page.after for page in pages[-2:]] == [pages[-1].offset, None]
+
+
+@pytest.mark.parametrize("sort", EPISODE_SORTS)
+def test_every_order_of_episodes_lists_all(store: Store, sort: str) -> None:
+    found = store.episode_page({"run": RUN, "arm": "retry"}, sort=sort)
+    assert len({e.id for e in found.rows}) == found.total > 0
+
+
+@pytest.mark.parametrize("sort", LESSON_SORTS)
+def test_every_order_of_lessons_lists_all(store: Store, sort: str) -> None:
+    found = store.lesson_page({"branch": BRANCH}, sort=sort)
+    assert {lesson.id for _, lesson in found.rows} == {
+        lesson.id for lesson in store.current_lessons(BRANCH)
+    }
+
+
+@pytest.mark.parametrize("sort", CRITIQUE_SORTS)
+def test_every_order_of_critiques_lists_all(store: Store, sort: str) -> None:
+    found = store.critique_page({"run": RUN}, sort=sort)
+    assert {c.id for c in found.rows} == {c.id for c in store.critiques(run=RUN)}
+
+
+def test_lessons_come_by_status_and_support(store: Store) -> None:
+    rows = [le for _, le in store.lesson_page({"branch": BRANCH}, sort="status").rows]
+    assert [le.status.value for le in rows] == ["active"] * 3 + ["provisional"] * 6
+    supports = [le.votes["support"] for le in rows[3:]]
+    assert supports == sorted(supports, reverse=True)
+
+
+def test_outcomes_part_the_episodes(store: Store) -> None:
+    totals = {o: store.episode_page({"run": RUN}, outcome=o).total for o in OUTCOMES}
+    whole = len(store.episodes(run=RUN, steps=False))
+    assert totals["solved"] + totals["not-solved"] == whole
+    assert totals["failed"] == totals["not-solved"] > 0
+    assert totals["unknown"] == totals["error"] == 0
+    failed = store.episode_page({"run": RUN}, outcome="failed").rows
+    assert {e.success for e in failed} == {False}
+
+
+def test_an_instance_is_found_by_its_end(store: Store) -> None:
+    found = store.episode_page({"run": RUN, "instance": "1"}).rows
+    assert {e.instance for e in found} == {"made-v1/train/1"}
+    assert not store.episode_page({"run": RUN, "instance": "%"}).rows
+
+
+def test_words_are_sought_in_what_was_said_and_nowhere_else(store: Store) -> None:
+    whole = store.critique_page({"run": RUN}).total
+    assert store.critique_page({"run": RUN}, text="NOBODY knocked").total == whole
+    assert store.critique_page({"run": RUN}, text="nobody rang").total == 0
+    # `proposals` is the name of a field, 100% of the rows hold it.
+    assert store.critique_page({"run": RUN}, text="proposals").total == 0
+    assert store.critique_page({"run": RUN}, text="100%").total == 0
+    assert store.critique_page({"run": RUN}, text="“push it”").total == 2
+    assert store.lesson_page({"branch": BRANCH}, text="green house").total == 2
+
+
+def test_columns_and_orders_come_from_a_fixed_list(store: Store) -> None:
+    for call in (
+        lambda: store.episode_page({"run = '' OR 1": 1}),
+        lambda: store.episode_page({}, sort="reward; DROP TABLE runs"),
+        lambda: store.episode_page({}, outcome="success"),
+        lambda: store.lesson_page({}, sort="body"),
+    ):
+        with pytest.raises(ConfigurationError):
+            call()
+
+
+def test_groups_count_by_arm_and_seed(store: Store) -> None:
+    for group in store.groups(RUN):
+        mine = store.episodes(run=RUN, arm=group.arm, seed=group.seed, steps=False)
+        assert group.episodes == len(mine)
+        assert group.solved == sum(e.success is True for e in mine)
+        assert group.instances == 12
+
+
+def test_uses_are_counted_over_episodes(store: Store) -> None:
+    lesson = store.current_lessons(BRANCH)[0].id
+    uses = store.carried([lesson], outcome="injected")
+    assert store.use_counts([lesson])[lesson] == (
+        len({u.episode for u in uses}),
+        len({u.episode for u in uses if u.success}),
+        0,
+    )
