@@ -67,6 +67,7 @@ COMMANDS: Mapping[str, Entry] = {
     "reflections": Entry("Look at a store", "lessons:reflections", "List the reflections kept."),
     "why": Entry("Look at a store", "why:why", "Say why a prompt got the lessons that it got."),
     "compare": Entry("Look at a store", "compare:compare_runs", "Compare two runs of one task."),
+    "view": Entry("Look at a store", "view:view", "Look at a store in a browser; review lessons."),
     "report": Entry("Look at a store", "report:report", "Write a run as one HTML file."),
     "show": Entry("Look at a store", "show:show", "Show anything that has an id."),
 }

@@ -33,6 +33,7 @@ from .review import Reviewed as Reviewed
 from .review import Verdict as Verdict
 from .review import review as review
 from .revoke import Revocation as Revocation
+from .revoke import foreseen as foreseen
 from .revoke import revoke as revoke
 from .rollback import Difference as Difference
 from .rollback import RolledBack as RolledBack

@@ -145,3 +145,18 @@ def carriers(
             tainted.setdefault(name, set()).update(t.number for t in texts if t.tainted)
     seen = store.carried(fallen | set(tainted), outcome="injected")
     return tuple(u for u in seen if u.lesson in fallen or u.version in tainted[u.lesson])
+
+
+def foreseen(store: Store, lesson: str) -> Revocation:
+    """What revoking `lesson` would take out, with nothing changed.
+
+    Raises:
+        UnknownNameError: There is no such lesson.
+    """
+    target, reason, _ = aim(store, lesson=lesson)
+    whole = with_earlier(target, store.barred())
+    memories = trace(store.lines(), store.branches(), whole)
+    places = decided(memories, whole, reason)
+    runs = {store.branch(branch).run for branch, _ in places} - {None}
+    ending = tuple(sorted(run for run in runs if run and store.run(run).status != "done"))
+    return Revocation(reason, places, carriers(store, memories, places), ending)

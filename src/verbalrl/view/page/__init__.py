@@ -1,0 +1,3 @@
+"""The page of `verbalrl view`: rendered here, for one person on this machine."""
+
+from __future__ import annotations

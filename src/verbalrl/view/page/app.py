@@ -1,0 +1,95 @@
+"""The page as an application: its addresses, and what becomes of errors."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ...errors import ConfigurationError, StorageError, UnknownNameError
+from ...store import Store
+from ..templating import stylesheet
+from . import actions, lessons, runs
+from .asking import page
+from .guard import Guard, Keys
+
+
+def application(store: Store, keys: Keys, port: int) -> Starlette:
+    """The page of `store` for whoever holds the token of `keys`, at `port` of this machine."""
+    made = Starlette(
+        routes=_routes(),
+        middleware=[Middleware(Guard, keys=keys, port=port)],
+        exception_handlers={
+            UnknownNameError: _missing,
+            ConfigurationError: _refused,
+            StorageError: _conflict,
+            HTTPException: _http,
+        },
+    )
+    made.state.store, made.state.keys = store, keys
+    return made
+
+
+def _routes() -> list[Route]:
+    post = ["POST"]
+    one = "/lessons/{lesson}"
+    return [
+        Route("/", runs.front),
+        Route("/runs/{run}", runs.run),
+        Route("/runs/{run}/progress", runs.progress),
+        Route("/runs/{run}/episodes", runs.episodes),
+        Route("/episodes/{episode}", runs.episode),
+        Route("/critiques/{critique}", runs.critique),
+        Route("/compare", runs.comparison),
+        Route("/lessons", lessons.lessons),
+        Route(one, lessons.lesson),
+        Route(f"{one}/revoke", lessons.falling),
+        Route("/review", lessons.review),
+        Route("/memory", lessons.memory),
+        Route("/search", lessons.search),
+        Route(f"{one}/approve", actions.approve, methods=post),
+        Route(f"{one}/retire", actions.retire, methods=post),
+        Route(f"{one}/edit", actions.edit, methods=post),
+        Route(f"{one}/revoke", actions.take_out, methods=post),
+        Route("/style.css", _style),
+        Route("/live.js", _script),
+    ]
+
+
+def _style(_: Request) -> Response:
+    return Response(stylesheet(), media_type="text/css")
+
+
+def _script(_: Request) -> Response:
+    return Response(_live(), media_type="text/javascript")
+
+
+@cache
+def _live() -> str:
+    return (files("verbalrl.view") / "templates" / "live.js").read_text(encoding="utf-8")
+
+
+def _missing(request: Request, error: Exception) -> Response:
+    return page(request, "error.html", "Not found", 404, message=str(error))
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    return page(request, "error.html", "Not done", 400, message=str(error))
+
+
+def _conflict(request: Request, error: Exception) -> Response:
+    return page(request, "error.html", "Not done", 409, message=str(error))
+
+
+def _http(request: Request, error: Exception) -> Response:
+    known = {404: "There is nothing at this address.", 405: "This address takes no such request."}
+    status, said = 500, "This did not work."
+    if isinstance(error, HTTPException):
+        status, said = error.status_code, known.get(error.status_code, error.detail)
+    return page(request, "error.html", "Not done", status, message=said)

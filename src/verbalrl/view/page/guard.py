@@ -1,0 +1,133 @@
+"""Who may ask the page for anything: this machine, who holds the token, and its own forms.
+
+A name that resolves to this machine is not enough (DNS rebinding), nor is a cookie that a browser
+sends along (cross-site requests); so host, token and form are checked each by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+COOKIE = "verbalrl_token"
+LOCAL = ("127.0.0.1", "localhost", "[::1]")
+SAFE = ("GET", "HEAD")
+
+HEADERS: Mapping[str, str] = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        "img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The secrets of one session of the page."""
+
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+
+    @property
+    def form(self) -> str:
+        """What every form carries; who reads it has seen a page."""
+        return hmac.new(self.token.encode(), b"form", hashlib.sha256).hexdigest()
+
+    @property
+    def cookie(self) -> str:
+        """What the browser keeps; it does not tell the token."""
+        return hmac.new(self.token.encode(), b"cookie", hashlib.sha256).hexdigest()
+
+
+class Guard:
+    """Lets through what may be asked, and puts the policy on every answer."""
+
+    def __init__(self, app: ASGIApp, keys: Keys, port: int) -> None:
+        self._app, self._keys = app, keys
+        self._hosts = frozenset((*LOCAL, *(f"{name}:{port}" for name in LOCAL)))
+        # Ports are told apart by cookies of their own: two pages may be open at once.
+        self._cookie = f"{COOKIE}_{port}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or refuse it in one line."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        refusal = self._refusal(Request(scope))
+        answer: ASGIApp = self._app if refusal is None else refusal
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+            await send(message)
+
+        await answer(scope, receive, sent)
+
+    def _refusal(self, request: Request) -> Response | None:
+        """What is answered in place of the page; None where it may be asked."""
+        if request.headers.get("host", "") not in self._hosts:
+            return _no(421, "this page answers to 127.0.0.1 alone")
+        if request.method not in (*SAFE, "POST"):
+            return _no(405, "GET and POST alone")
+        given = request.query_params.get("token")
+        if given is not None and request.method in SAFE:
+            return self._entered(request) if _same(given, self._keys.token) else _without()
+        if not _same(request.cookies.get(self._cookie, ""), self._keys.cookie):
+            return _without()
+        if request.method == "POST" and not own_form(request.headers, self._hosts):
+            return _no(403, "this form comes from another place; open the page anew")
+        return None
+
+    def _entered(self, request: Request) -> Response:
+        """The same address without the token, and the cookie in its place."""
+        rest = [(k, v) for k, v in request.query_params.multi_items() if k != "token"]
+        # An address that begins with two slashes would be another host's.
+        path = "/" + request.url.path.lstrip("/")
+        to = f"{path}?{urlencode(rest)}" if rest else path
+        answer = RedirectResponse(to, status_code=303)
+        answer.set_cookie(
+            self._cookie, self._keys.cookie, httponly=True, samesite="strict", path="/"
+        )
+        return answer
+
+
+def own_form(headers: Headers, hosts: frozenset[str]) -> bool:
+    """Whether a form was sent by a page of ours, as far as the browser says."""
+    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return False
+    origin = headers.get("origin")
+    return origin is None or origin.removeprefix("http://") in hosts
+
+
+def check_form(fields: Mapping[str, str], keys: Keys) -> bool:
+    """Whether the fields hold what every form of ours carries."""
+    return _same(fields.get("form", ""), keys.form)
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
+def _no(status: int, why: str) -> Response:
+    return PlainTextResponse(f"{why}\n", status_code=status)
+
+
+def _without() -> Response:
+    return _no(401, "open the address with the token that `verbalrl view` printed")

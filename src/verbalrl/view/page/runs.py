@@ -1,0 +1,219 @@
+"""Runs, their episodes, critiques, and two runs side by side."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ...errors import UnknownNameError
+from ...records import RunRecord
+from ...result import plots
+from ...result.curves import Curve, Gap, gaps, known_curves
+from ...store import EPISODE_SORTS, OUTCOMES, Group, Store
+from .. import facts
+from ..charts import svg
+from ..compare import arms_table, compare, read_side, settings_table
+from ..lists import ROWS, episode_row, episodes_table, run_row
+from ..rows import in_order
+from ..tables import Table
+from ..trajectory import citations
+from ..wording import critique_word, episode_word, rule, tokens_text
+from .asking import chosen, number, page, sheet, store_of, text
+
+
+def front(request: Request) -> Response:
+    """The runs, the newest first."""
+    store = store_of(request)
+    every = store.runs()[::-1]
+    offset = number(request, "offset", 0) or 0
+    shown = [run_row(as_it_is(store, r)) for r in every[offset : offset + ROWS]]
+    return page(request, "runs.html", "Runs", rows=shown, total=len(every), offset=offset)
+
+
+def run(request: Request) -> Response:
+    """One run: its arms, and what it was set to."""
+    store = store_of(request)
+    record = as_it_is(store, store.run(request.path_params["run"]))
+    figures = ended(record)
+    groups = store.groups(record.id)
+    counts = store.lesson_counts()
+    branches = [b.id for b in store.branches(record.id)]
+    lessons = {b: sum(n for (of, _), n in counts.items() if of == b) for b in branches}
+    return page(
+        request,
+        "run.html",
+        f"{record.task} under {record.method}",
+        record=record,
+        figures=figures,
+        headline=facts.headline(figures, gaps(figures)) if figures else "",
+        caveats=facts.caveats(figures) if figures else simulated(record),
+        arms=facts.arms_table(figures) if figures else None,
+        plots=plots_of(figures) if figures else (),
+        tables=_tables(figures) if figures else (),
+        groups=groups,
+        going=progress_of(record, groups),
+        lessons={b: n for b, n in lessons.items() if n},
+        command=facts.command_line(record),
+        settings=facts.settings_table(record),
+    )
+
+
+def progress(request: Request) -> Response:
+    """How far a run is: the part of its page that changes."""
+    store = store_of(request)
+    record = as_it_is(store, store.run(request.path_params["run"]))
+    groups = store.groups(record.id)
+    going = progress_of(record, groups)
+    return page(request, "progress.html", "", record=record, groups=groups, going=going)
+
+
+def episodes(request: Request) -> Response:
+    """The episodes of a run."""
+    store = store_of(request)
+    record = store.run(request.path_params["run"])
+    asked = chosen(request, ("arm", "instance"))
+    seed, outcome = number(request, "seed"), text(request, "outcome") or None
+    sort, offset = text(request, "sort") or "lane", number(request, "offset", 0) or 0
+    as_file = text(request, "as") == "csv"
+    found = store.episode_page(
+        {**asked, "run": record.id, "seed": seed},
+        outcome=outcome,
+        sort=sort,
+        limit=None if as_file else ROWS,
+        offset=0 if as_file else offset,
+    )
+    rows = [episode_row(e) for e in found.rows]
+    if as_file:
+        return sheet(episodes_table(rows))
+    return page(
+        request,
+        "episodes.html",
+        f"Episodes of {record.id}",
+        record=record,
+        rows=rows,
+        found=found,
+        asked={**asked, "seed": seed, "outcome": outcome, "sort": sort},
+        arms=list(dict.fromkeys(b.arm for b in store.branches(record.id) if b.arm)),
+        sorts=tuple(EPISODE_SORTS),
+        outcomes=OUTCOMES,
+    )
+
+
+def episode(request: Request) -> Response:
+    """One episode, step by step."""
+    store, name = store_of(request), request.path_params["episode"]
+    found = store.episode(name)
+    if found is None:
+        raise UnknownNameError(f"there is no episode {name!r}")
+    critiques = store.critiques_of(found.id)
+    return page(
+        request,
+        "episode.html",
+        f"{found.instance} trial {found.trial}",
+        episode=found,
+        went=episode_word(found),
+        critiques=critiques,
+        cited=citations(found, critiques),
+        usage={role: tokens_text(of) for role, of in found.usage.items()},
+        word=critique_word,
+        rule=rule,
+    )
+
+
+def critique(request: Request) -> Response:
+    """One critique."""
+    store, name = store_of(request), request.path_params["critique"]
+    found = store.critique(name)
+    if found is None:
+        raise UnknownNameError(f"there is no critique {name!r}")
+    spent = tokens_text(found.usage)
+    return page(
+        request,
+        "critique.html",
+        f"Critique of {found.instance} trial {found.trial}",
+        critique=found,
+        spent=spent,
+        word=critique_word,
+        rule=rule,
+    )
+
+
+def comparison(request: Request) -> Response:
+    """Two runs of one task side by side."""
+    store = store_of(request)
+    names = [text(request, "one"), text(request, "other")]
+    known = [run_row(r) for r in store.runs()[::-1]]
+    found = None
+    if all(names):
+        found = compare(*(read_side(store, name) for name in names))
+    return page(
+        request,
+        "compare.html",
+        "Two runs",
+        names=names,
+        known=known,
+        found=found,
+        arms=arms_table(found) if found else None,
+        settings=settings_table(found) if found else None,
+        caveats=simulated(found.one) if found else (),
+    )
+
+
+def as_it_is(store: Store, record: RunRecord) -> RunRecord:
+    """`record`, interrupted where the process that ran it is gone."""
+    if record.status != "running" or record.id in store.living():
+        return record
+    return record.model_copy(update={"status": "interrupted"})
+
+
+def ended(record: RunRecord) -> dict[str, Any]:
+    """The figures that a run ended with, its arms in order; empty before."""
+    figures: dict[str, Any] = dict(record.result or {})
+    return figures and figures | {"arms": in_order(figures["arms"], record)}
+
+
+def simulated(record: RunRecord) -> tuple[str, ...]:
+    """What must be said of the figures of a simulated model."""
+    return (facts.SIMULATED,) if record.simulated else ()
+
+
+def progress_of(record: RunRecord, groups: tuple[Group, ...]) -> tuple[int, int] | None:
+    """(arms and seeds times instances begun, in all) of a run that goes on; None of others."""
+    if record.status != "running":
+        return None
+    config: dict[str, Any] = dict(record.config)
+    span = config.get("instances")
+    if not (isinstance(span, list) and len(span) == 2 and None not in span):
+        return None
+    lanes = len(config.get("arms") or (1,)) * len(config.get("seeds") or (1,))
+    whole = int(span[1] - span[0]) * lanes
+    return min(whole, sum(g.instances for g in groups)), whole
+
+
+def _tables(figures: dict[str, Any]) -> tuple[Table, ...]:
+    made = (
+        facts.tokens_table(figures),
+        facts.critics_table(figures),
+        facts.failures_table(figures),
+    )
+    return tuple(table for table in made if table)
+
+
+def plots_of(figures: dict[str, Any]) -> tuple[Markup, ...]:
+    """The plots of a run that has ended."""
+    return _plots(known_curves(figures), gaps(figures))
+
+
+@lru_cache(maxsize=64)
+def _plots(curves: tuple[Curve, ...], apart: tuple[Gap, ...]) -> tuple[Markup, ...]:
+    """Drawn once: the figures of a run that has ended do not change."""
+    made = []
+    if curves:
+        made.append(svg("curves", "Learning curves", lambda: plots.learning_curves(curves)))
+    if apart:
+        made.append(svg("differences", "Against retry", lambda: plots.differences(apart)))
+    return tuple(made)
