@@ -100,7 +100,8 @@ def test_every_page_opens_under_the_policy(reader: TestClient, store: Store) -> 
 
 
 def test_links_lead_somewhere(reader: TestClient, store: Store) -> None:
-    seen, open_ones = set(), ["/", "/search?q=knock"]
+    seen: set[str] = set()
+    open_ones = ["/", "/search?q=knock"]
     while open_ones and len(seen) < 150:
         address = open_ones.pop().replace("&amp;", "&").partition("#")[0]
         if address in seen or not address:
