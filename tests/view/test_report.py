@@ -13,7 +13,7 @@ import pytest
 from benchmarks._rows import ARMS, Sizes, fill
 from tests.cli import filled
 from verbalrl.cli import main
-from verbalrl.result.curves import curves
+from verbalrl.result.figures import curves
 from verbalrl.store import open_store
 from verbalrl.view.report import report_html
 from verbalrl.view.rows import read_run

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from .. import markup
 from ..errors import ConfigurationError
 from ..records import Lesson, LessonBody, MemoryUpdate, Operation, Origin, Status
 from ..store import LIVE, Store
@@ -24,6 +25,10 @@ class Difference(NamedTuple):
     before: Lesson | None
     """None where it was not there yet."""
     after: Lesson | None
+
+    def _repr_html_(self) -> str:
+        rows = [_shown(name, lesson) for name, lesson in (("-", self.before), ("+", self.after))]
+        return markup.table(self.lesson, ("", "status", "when", "not when", "instruction"), rows)
 
 
 class RolledBack(NamedTuple):
@@ -100,6 +105,13 @@ def check_revision(branch: str, scope: str, revision: int, newest: int) -> None:
         raise ConfigurationError(
             f"scope {scope} of branch {branch} has no revision {revision}, the newest is {newest}"
         )
+
+
+def _shown(mark: str, lesson: Lesson | None) -> tuple[object, ...]:
+    if lesson is None:
+        return (mark, "not there", None, None, None)
+    body = lesson.body
+    return (mark, lesson.status.value, body.when, body.when_not, body.instruction)
 
 
 def _face(lesson: Lesson | None) -> tuple[LessonBody, Status] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from .. import markup
 from ._base import Record
 from .content import Usage
 from .guidance import Guidance
@@ -53,3 +54,20 @@ class Episode(Record):
     def branch(self) -> str:
         """The branch it ran on."""
         return f"{self.run}/{self.arm}/{self.seed}"
+
+    def _repr_html_(self) -> str:
+        went = {None: "unknown", True: "solved", False: "failed"}[self.success]
+        rows = [
+            (s.n, s.observation.text, s.action.text, s.feedback, s.reward)
+            for s in self.trajectory.steps
+        ]
+        state = f"error: {self.failure.kind}" if self.failure else went
+        title = f"{self.instance} trial {self.trial}, arm {self.arm}, seed {self.seed}: {state}"
+        given = [
+            (role, line.alias, line.when, line.instruction)
+            for role, guidance in self.guidance.items()
+            for line in guidance.lines
+        ]
+        told = markup.table("guidance", ("role", "", "when", "instruction"), given) if given else ""
+        heads = ("step", "observation", "action", "feedback", "reward")
+        return markup.table(f"{title} · {self.id}", heads, rows) + told

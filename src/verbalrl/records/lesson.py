@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from .. import markup
 from ..ids import content_hash, token_estimate
 from ._base import Record
 from .content import Origin, Usage
@@ -275,6 +276,24 @@ class Lesson(Record):
     def usable(self) -> bool:
         """True when recall may consider it."""
         return self.status in (Status.ACTIVE, Status.PROVISIONAL)
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "when": self.when or "always",
+            "when not": self.when_not,
+            "instruction": self.instruction,
+            "status": self.status.value,
+            "support": self.votes.get("support", len(self.evidence)),
+            "trust": self.trust.value,
+            "version": self.version,
+            "scope": self.scope,
+        }
+        rows = [(name, value) for name, value in facts.items() if value != ""]
+        places = [(e.critique, e.episode, e.instance, e.trial, e.step) for e in self.evidence]
+        heads = ("critique", "episode", "instance", "trial", "step")
+        rests = markup.table("rests on", heads, places) if places else ""
+        title = f"{self.kind} {self.name} · {self.id}"
+        return markup.table(title, (), rows) + markup.folded(f"evidence ({len(places)})", rests)
 
 
 class MemoryUpdate(Record):

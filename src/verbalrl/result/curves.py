@@ -1,14 +1,10 @@
-"""Learning curves with their intervals: pure functions from outcomes to what a plot shows."""
+"""Learning curves and differences as a plot shows them. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from ..records import Split
-from ..stats import interval, mean_by_instance
-from .figures import Outcome, judged, solved_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,19 +41,6 @@ class Gap:
     of: int
 
 
-def curves(figures: Mapping[str, Any], outcomes: Sequence[Outcome]) -> tuple[Curve, ...]:
-    """The curves of the arms of `figures`, with the intervals that `outcomes` give."""
-    split: Split = "test" if figures["split"]["reported"] == "test" else "train"
-    told = judged(outcomes)
-    found = []
-    for arm, facts in figures["arms"].items():
-        mine = [o for o in told if o.arm == arm]
-        trials = len(facts["success_by_trial"])
-        points = [_point(mine, split, k) for k in range(1, trials + 1)]
-        found.append(Curve(arm=arm, points=tuple(p for p in points if p is not None)))
-    return tuple(curve for curve in found if curve.points)
-
-
 def known_curves(figures: Mapping[str, Any]) -> tuple[Curve, ...]:
     """The curves as far as `figures` alone tells them: an interval at the last trial only."""
     return tuple(
@@ -82,14 +65,6 @@ def gaps(figures: Mapping[str, Any]) -> tuple[Gap, ...]:
         for arm, facts in figures["arms"].items()
         if (versus := facts.get("vs_retry"))
     )
-
-
-def _point(outcomes: Sequence[Outcome], split: Split, trial: int) -> Point | None:
-    found = interval(list(mean_by_instance(solved_by(outcomes, split, trial)).values()))
-    if found is None:
-        return None
-    mean, low, high = (round(v, 4) for v in found[:3])
-    return Point(trial=trial, mean=mean, low=low, high=high, n=found.n)
 
 
 def _known(facts: Mapping[str, Any]) -> tuple[Point, ...]:

@@ -10,13 +10,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
+from .. import markup
 from ..records import Record, RewardSupplier, Split, Usage
 from ..stats import Interval, interval, mean_by_instance, paired_difference
+from .curves import Curve, Point, known_curves
+from .plots import learning_curves
 from .table import table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _LISTED = 5
 """Kinds of failure that the figures name."""
@@ -114,6 +120,21 @@ class RunResult(Record):
         """The arms side by side, as plain text."""
         return table(self.figures)
 
+    def plot(self) -> Figure:
+        """The learning curves as a figure of matplotlib (extra `report`); notebooks show it.
+
+        The interval is that of the last trial; `verbalrl report` has those of every trial.
+        """
+        return learning_curves(known_curves(self.figures))
+
+    def _repr_html_(self) -> str:
+        heads = ("arm", "success", "95 %", "vs retry", "95 %", "episodes", "errors")
+        rows = [_shown(name, arm) for name, arm in self.arms.items()]
+        title = f"{self.figures['task']} · {self.figures['method']} · {self.figures['model']}"
+        return markup.table(f"{title} · {self.run}", heads, rows) + "".join(
+            markup.paragraph(line) for line in self.table().splitlines()[1 + 1 + len(rows) :]
+        )
+
 
 def summarise(
     facts: RunFacts, outcomes: Sequence[Outcome], arms: Mapping[str, ArmFacts]
@@ -157,6 +178,27 @@ def judged(outcomes: Sequence[Outcome]) -> list[Outcome]:
         replace(o, success=False) if o.success is None and (o.idle or (o.cut and judges)) else o
         for o in outcomes
     ]
+
+
+def curves(figures: Mapping[str, Any], outcomes: Sequence[Outcome]) -> tuple[Curve, ...]:
+    """The curves of the arms of `figures`, with the intervals that `outcomes` give."""
+    split: Split = "test" if figures["split"]["reported"] == "test" else "train"
+    told = judged(outcomes)
+    found = []
+    for arm, facts in figures["arms"].items():
+        mine = [o for o in told if o.arm == arm]
+        trials = len(facts["success_by_trial"])
+        points = [_point(mine, split, k) for k in range(1, trials + 1)]
+        found.append(Curve(arm=arm, points=tuple(p for p in points if p is not None)))
+    return tuple(curve for curve in found if curve.points)
+
+
+def _point(outcomes: Sequence[Outcome], split: Split, trial: int) -> Point | None:
+    found = interval(list(mean_by_instance(solved_by(outcomes, split, trial)).values()))
+    if found is None:
+        return None
+    mean, low, high = (round(v, 4) for v in found[:3])
+    return Point(trial=trial, mean=mean, low=low, high=high, n=found.n)
 
 
 def finished(facts: RunFacts, arm: str, outcomes: Sequence[Outcome]) -> frozenset[str]:
@@ -254,6 +296,14 @@ def _arm(
         "critiques": dict(arm.critiques),
         "lessons": dict(arm.lessons),
     }
+
+
+def _shown(name: str, arm: Mapping[str, Any]) -> tuple[object, ...]:
+    """An arm as a row of a notebook."""
+    versus = arm.get("vs_retry") or {}
+    pairs = [str(pair) if pair else None for pair in (arm["ci95"], versus.get("ci95"))]
+    rates = (arm["success_rate"], pairs[0], versus.get("diff"), pairs[1])
+    return (name, *rates, arm["episodes"], arm["errors"])
 
 
 def _versus(

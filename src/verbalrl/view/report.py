@@ -11,7 +11,8 @@ from markupsafe import Markup
 from .._version import __version__
 from ..records import Critique, Episode
 from ..result import plots
-from ..result.curves import Curve, Gap, curves, gaps
+from ..result.curves import Curve, Gap, gaps
+from ..result.figures import curves
 from . import facts
 from .charts import svg
 from .rows import RunRows
