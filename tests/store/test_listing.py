@@ -84,6 +84,14 @@ def test_words_are_sought_in_what_was_said_and_nowhere_else(store: Store) -> Non
     assert store.lesson_page({"branch": BRANCH}, text="green house").total == 2
 
 
+def test_a_search_that_does_not_count_says_whether_more_is_there(store: Store) -> None:
+    whole = store.critique_page({"run": RUN}, text="knocked").total
+    some = store.critique_page({"run": RUN}, text="knocked", limit=3, counted=False)
+    assert (len(some.rows), some.after) == (3, 3)
+    last = store.critique_page({"run": RUN}, text="knocked", limit=whole, counted=False)
+    assert (len(last.rows), last.total, last.after) == (whole, whole, None)
+
+
 def test_columns_and_orders_come_from_a_fixed_list(store: Store) -> None:
     for call in (
         lambda: store.episode_page({"run = '' OR 1": 1}),

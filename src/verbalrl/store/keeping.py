@@ -15,7 +15,7 @@ from ..records import Commit, Lesson, LessonBody, MemoryUpdate
 from . import commits, lessons, purging, schema, tombstones, undoing
 from .lessons import Cache
 from .locks import FileLock
-from .rows import load
+from .rows import load, where
 from .tombstones import Barred, Tombstone
 
 T = TypeVar("T")
@@ -196,14 +196,15 @@ class Keepers:
 def _lines(
     connection: sqlite3.Connection, lesson: str | None, branch: str | None
 ) -> Iterable[Line]:
+    # A condition that may be empty would keep the database from its indexes.
+    clause, arguments = where({"u.lesson": lesson, "u.branch": branch})
     rows = connection.execute(
         "SELECT u.n, u.commit_id, u.branch, u.scope, u.revision, u.ordinal, u.body, c.at"
-        " FROM updates u JOIN commits c ON c.id = u.commit_id"
-        " WHERE (?1 IS NULL OR u.lesson = ?1) AND (?2 IS NULL OR u.branch = ?2) ORDER BY u.n",
-        (lesson, branch),
+        f" FROM updates u JOIN commits c ON c.id = u.commit_id{clause} ORDER BY u.n",
+        arguments,
     )
-    for n, commit, where, scope, revision, ordinal, body, at in rows:
-        yield Line(n, commit, where, scope, revision, ordinal, load(MemoryUpdate, body), at)
+    for n, commit, home, scope, revision, ordinal, body, at in rows:
+        yield Line(n, commit, home, scope, revision, ordinal, load(MemoryUpdate, body), at)
 
 
 _CARRIED = (

@@ -137,10 +137,12 @@ class Lists:
         sort: str = "lane",
         limit: int | None = None,
         offset: int = 0,
+        counted: bool = True,
     ) -> Page[Critique]:
         """Critiques by branch, run, status or the end of an instance, that say all words of `text`.
 
-        `sort` is one of `CRITIQUE_SORTS`.
+        `sort` is one of `CRITIQUE_SORTS`. Not counted, `total` says no more than whether there is a
+        next page: then a search ends with the rows of this one.
         """
         named = {f"b.{k}" if k == "run" else f"c.{k}": v for k, v in asked.items()}
         clause, arguments = _where(named, _said(text))
@@ -148,10 +150,12 @@ class Lists:
         source = f"FROM critiques c JOIN branches b ON b.id = c.branch{clause}"
 
         def read(c: sqlite3.Connection) -> Page[Critique]:
-            total = _count(c, source, arguments)
-            sql = f"SELECT c.body {source} ORDER BY {order}{page(limit, offset)}"
-            rows = c.execute(sql, arguments)
-            return Page(tuple(load(Critique, body) for (body,) in rows), total, offset)
+            total = _count(c, source, arguments) if counted else None
+            more = limit if limit is None or counted else limit + 1
+            sql = f"SELECT c.body {source} ORDER BY {order}{page(more, offset)}"
+            bodies = [body for (body,) in c.execute(sql, arguments)]
+            whole = offset + len(bodies) if total is None else total
+            return Page(tuple(load(Critique, body) for body in bodies[:limit]), whole, offset)
 
         return self._read(read)
 

@@ -32,7 +32,7 @@ def application(store: Store, keys: Keys, port: int) -> Starlette:
             HTTPException: _http,
         },
     )
-    made.state.store, made.state.keys = store, keys
+    made.state.store, made.state.keys, made.state.groups = store, keys, {}
     return made
 
 

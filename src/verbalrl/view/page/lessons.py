@@ -154,7 +154,9 @@ def search(request: Request) -> Response:
     offset = number(request, "offset", 0) or 0
     said = written = None
     if words:
-        said = store.critique_page({}, text=words, sort="new", limit=ROWS, offset=offset)
+        said = store.critique_page(
+            {}, text=words, sort="new", limit=ROWS, offset=offset, counted=False
+        )
         written = store.lesson_page({}, text=words, sort="support", limit=ROWS, offset=offset)
     return page(
         request,

@@ -39,7 +39,7 @@ def run(request: Request) -> Response:
     store = store_of(request)
     record = as_it_is(store, store.run(request.path_params["run"]))
     figures = ended(record)
-    groups = store.groups(record.id)
+    groups = groups_of(request, record)
     counts = store.lesson_counts()
     branches = [b.id for b in store.branches(record.id)]
     lessons = {b: sum(n for (of, _), n in counts.items() if of == b) for b in branches}
@@ -66,7 +66,7 @@ def progress(request: Request) -> Response:
     """How far a run is: the part of its page that changes."""
     store = store_of(request)
     record = as_it_is(store, store.run(request.path_params["run"]))
-    groups = store.groups(record.id)
+    groups = groups_of(request, record)
     going = progress_of(record, groups)
     return page(request, "progress.html", "", record=record, groups=groups, going=going)
 
@@ -168,6 +168,15 @@ def as_it_is(store: Store, record: RunRecord) -> RunRecord:
     if record.status != "running" or record.id in store.living():
         return record
     return record.model_copy(update={"status": "interrupted"})
+
+
+def groups_of(request: Request, record: RunRecord) -> tuple[Group, ...]:
+    """The attempts by arm and seed; of a run that is done they do not change, and are kept."""
+    known: dict[str, tuple[Group, ...]] = request.app.state.groups
+    found = known.get(record.id) or store_of(request).groups(record.id)
+    if record.status == "done":
+        known[record.id] = found
+    return found
 
 
 def ended(record: RunRecord) -> dict[str, Any]:
