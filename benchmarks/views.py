@@ -192,8 +192,8 @@ def main(arguments: Sequence[str] = ()) -> None:
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         small_report(Path(folder) / "small")
-        # Solved instances end, so the arms take about 3 of 5 trials.
-        instances = max(10, round(asked.episodes / 15.4))
+        # Solved instances end: an instance has 12.4 episodes over the five arms.
+        instances = max(10, round(asked.episodes / 12.4))
         sizes = Sizes(instances, 5, ARMS, steps=2, lessons=asked.lessons, critiques=10_000)
         began = time.perf_counter()
         asyncio.run(fill(Path(folder) / "large", RUN, sizes))
