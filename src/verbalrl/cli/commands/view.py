@@ -20,7 +20,7 @@ from ..reading import opened
 @store_option
 @verbose_option
 def view(port: int, opens: bool, store: Path) -> None:
-    """Look at a store in a browser, and review its lessons.
+    """Look at a store in a browser; review lessons.
 
     Serves 127.0.0.1 alone, to whoever has the address that it prints: the token in it is made anew
     each time. Ctrl-C ends it.
