@@ -41,7 +41,7 @@ def report_html(rows: RunRows) -> str:
     figures = rows.figures
     found, apart = curves(figures, rows.outcomes), gaps(figures)
     return render(
-        "report.html",
+        "run_report.html",
         record=rows.record,
         figures=figures,
         headline=facts.headline(figures, apart),
