@@ -9,7 +9,6 @@ import click
 
 from ..errors import StorageError, UnknownNameError
 from ..records import (
-    SERVE,
     Commit,
     Critique,
     Decision,
@@ -20,6 +19,7 @@ from ..records import (
 )
 from ..store import MAIN as MAIN
 from ..store import Source, Store, open_store, source_of
+from ..store import as_it_is as as_it_is
 from ..store import learned_branch as learned_branch
 from .app import USAGE
 
@@ -48,15 +48,6 @@ def find_run(store: Store, prefix: str | None) -> RunRecord:
     if not runs:
         raise UnknownNameError("there is no run in this store yet; see `verbalrl run --help`")
     return runs[-1]
-
-
-def as_it_is(store: Store, run: RunRecord) -> RunRecord:
-    """`run`, with the status `interrupted` where the process that ran it is gone."""
-    if run.status != "running" or run.id in store.living():
-        return run
-    if run.method == SERVE and store.lives(str(run.config.get("token"))):
-        return run
-    return run.model_copy(update={"status": "interrupted"})
 
 
 def branch_of(

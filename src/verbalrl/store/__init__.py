@@ -17,6 +17,7 @@ from .listing import Page as Page
 from .purging import Erase as Erase
 from .reading import MAIN as MAIN
 from .reading import Source as Source
+from .reading import as_it_is as as_it_is
 from .reading import learned_branch as learned_branch
 from .reading import source_of as source_of
 from .reading import within as within

@@ -45,6 +45,16 @@ class Readable(Protocol):
         """Lessons as they are now."""
 
 
+class Living(Protocol):
+    """What tells whether a process still runs: a store."""
+
+    def living(self) -> frozenset[str]:
+        """The owners of leases that are held now."""
+
+    def lives(self, token: str) -> bool:
+        """Whether the holder of `token` still runs."""
+
+
 class Readers:
     """The part of a store that people read lessons through."""
 
@@ -125,6 +135,15 @@ def source_of(
     found = learned_branch(store, runs[-1])
     which = "latest run" if run is None else "as asked"
     return Source(found.id, f"{which}, arm {found.arm}, seed {found.seed}")
+
+
+def as_it_is(store: Living, run: RunRecord) -> RunRecord:
+    """`run`, with the status `interrupted` where the process that ran or served it is gone."""
+    if run.status != "running" or run.id in store.living():
+        return run
+    if run.method == SERVE and store.lives(str(run.config.get("token"))):
+        return run
+    return run.model_copy(update={"status": "interrupted"})
 
 
 def learned_branch(

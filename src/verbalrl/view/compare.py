@@ -14,7 +14,7 @@ from ..result import Outcome, solved_by
 from ..result.figures import judged
 from ..stats import paired_difference
 from ..store import Store
-from .rows import figures_of
+from .rows import check_measured, figures_of
 from .tables import Table
 from .wording import figure, rule, span
 
@@ -61,8 +61,12 @@ class Comparison:
 
 
 def read_side(store: Store, run: str) -> Side:
-    """The run whose id begins with `run`; raises `UnknownNameError`."""
+    """The run whose id begins with `run`.
+
+    Raises `UnknownNameError`, and `ConfigurationError` for what was recorded while serving.
+    """
     record = store.run(run)
+    check_measured(record)
     episodes = store.episodes(run=record.id, steps=False)
     branches = [b for b in store.branches(record.id) if b.arm == "learned"]
     lessons = store.current_lessons(branches[0].id) if branches else ()

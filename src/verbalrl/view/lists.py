@@ -79,8 +79,8 @@ def run_row(record: RunRecord) -> RunRow:
     )
 
 
-def episode_row(episode: Episode) -> EpisodeRow:
-    """`episode` in a list."""
+def episode_row(episode: Episode, states: Mapping[str, str]) -> EpisodeRow:
+    """`episode` in a list; `states` as `Store.states` gives it, of those that were served."""
     return EpisodeRow(
         id=episode.id,
         arm=episode.arm,
@@ -89,7 +89,7 @@ def episode_row(episode: Episode) -> EpisodeRow:
         trial=episode.trial,
         went=episode_word(episode),
         reward=episode.reward.value,
-        ended=episode.stop_reason.value,
+        ended=states.get(episode.id, episode.stop_reason.value),
         tokens=sum(episode.usage.values(), Usage()).total,
     )
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import ConfigurationError
 from ..execution.tally import outcome_of
-from ..records import Critique, Episode, RunRecord
+from ..records import SERVE, Critique, Episode, RunRecord
 from ..result import Outcome
-from ..store import Carried, Line, Store
+from ..store import Carried, Line, Store, as_it_is
 from .lineage import LessonView, first_of, lesson_view
 from .standing import figures_so_far
 
@@ -34,10 +35,12 @@ class RunRows:
 
 
 def read_run(store: Store, run: str) -> RunRows:
-    """The rows of the run whose id begins with `run`; raises `UnknownNameError`."""
-    record = store.run(run)
-    if record.status == "running" and record.id not in store.living():
-        record = record.model_copy(update={"status": "interrupted"})
+    """The rows of the run whose id begins with `run`.
+
+    Raises `UnknownNameError`, and `ConfigurationError` for what was recorded while serving.
+    """
+    record = as_it_is(store, store.run(run))
+    check_measured(record)
     episodes = store.episodes(run=record.id, steps=False)
     by_branch = {b.id: store.critiques(branch=b.id) for b in store.branches(record.id)}
     critiques = tuple(c for found in by_branch.values() for c in found)
@@ -55,6 +58,15 @@ def read_run(store: Store, run: str) -> RunRows:
         lessons=lessons,
         counts=counts,
     )
+
+
+def check_measured(record: RunRecord) -> None:
+    """Raise `ConfigurationError` for a run that measured nothing."""
+    if record.method == SERVE:
+        raise ConfigurationError(
+            f"{record.id} was recorded while serving: it has no arms and no figures; name a run, "
+            "or see `verbalrl episodes --branch main`"
+        )
 
 
 def figures_of(store: Store, record: RunRecord, episodes: tuple[Episode, ...]) -> dict[str, Any]:

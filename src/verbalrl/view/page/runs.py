@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...errors import UnknownNameError
-from ...records import RunRecord
+from ...records import SERVE, SERVED, RunRecord
 from ...result import plots
 from ...result.curves import Curve, Gap, gaps, known_curves
-from ...store import EPISODE_SORTS, OUTCOMES, Group, Store
+from ...store import EPISODE_SORTS, MAIN, OUTCOMES, Group, as_it_is
 from .. import facts
 from ..charts import svg
 from ..compare import arms_table, compare, read_side, settings_table
@@ -58,6 +58,8 @@ def run(request: Request) -> Response:
         going=progress_of(record, groups),
         lessons={b: n for b, n in lessons.items() if n},
         command=facts.command_line(record),
+        served=record.method == SERVE,
+        main=MAIN,
         settings=facts.settings_table(record),
     )
 
@@ -86,7 +88,8 @@ def episodes(request: Request) -> Response:
         limit=None if as_file else ROWS,
         offset=0 if as_file else offset,
     )
-    rows = [episode_row(e) for e in found.rows]
+    states = store.states([e.id for e in found.rows if e.arm == SERVED])
+    rows = [episode_row(e, states) for e in found.rows]
     if as_file:
         return sheet(episodes_table(rows))
     return page(
@@ -108,13 +111,20 @@ def episode(request: Request) -> Response:
     store, name = store_of(request), request.path_params["episode"]
     found = store.episode(name)
     if found is None:
+        if store.states([name]).get(name) == "open":
+            raise UnknownNameError(f"episode {name} is still open: it is shown once it has ended")
         raise UnknownNameError(f"there is no episode {name!r}")
     critiques = store.critiques_of(found.id)
+    served = found.arm == SERVED
     return page(
         request,
         "episode.html",
         f"{found.instance} trial {found.trial}",
         episode=found,
+        # What was served was given lessons of main.
+        home=MAIN if served else found.branch,
+        served=store.served(found.id) if served else None,
+        feedback=store.feedback(found.id) if served else (),
         went=episode_word(found),
         critiques=critiques,
         cited=citations(found, critiques),
@@ -146,7 +156,7 @@ def comparison(request: Request) -> Response:
     """Two runs of one task side by side."""
     store = store_of(request)
     names = [text(request, "one"), text(request, "other")]
-    known = [run_row(r) for r in store.runs()[::-1]]
+    known = [run_row(r) for r in store.runs()[::-1] if r.method != SERVE]
     found = None
     if all(names):
         found = compare(*(read_side(store, name) for name in names))
@@ -163,18 +173,14 @@ def comparison(request: Request) -> Response:
     )
 
 
-def as_it_is(store: Store, record: RunRecord) -> RunRecord:
-    """`record`, interrupted where the process that ran it is gone."""
-    if record.status != "running" or record.id in store.living():
-        return record
-    return record.model_copy(update={"status": "interrupted"})
-
-
 def groups_of(request: Request, record: RunRecord) -> tuple[Group, ...]:
-    """The attempts by arm and seed; of a run that is done they do not change, and are kept."""
+    """The attempts by arm and seed; of a run that is done they do not change, and are kept.
+
+    What was served changes also later, by what is said of it.
+    """
     known: dict[str, tuple[Group, ...]] = request.app.state.groups
     found = known.get(record.id) or store_of(request).groups(record.id)
-    if record.status == "done":
+    if record.status == "done" and record.method != SERVE:
         known[record.id] = found
     return found
 
