@@ -1,61 +1,64 @@
-"""A support agent with a tool and streaming, which learns from what is said of its work.
+"""A support agent with tools and streaming, on the OpenAI SDK, that learns from what is said of it.
 
-    OPENAI_API_KEY=… python examples/support_agent.py MODEL "My cup came broken, order 17."
+    python examples/support_agent.py "My lamp came broken. Order 17." ann
 
-It asks MODEL, prints the answer, takes your word on it (an empty line for none), and learns. The
-next time its prompt carries the lesson. Of memory it knows the three lines in `main`.
+OPENAI_API_KEY, OPENAI_BASE_URL and SUPPORT_MODEL say which model answers; VERBALRL_STORE, where its
+lessons are. The last line that it prints is the id for `verbalrl feedback`.
 """
 
-from __future__ import annotations
-
 import json
+import os
 import sys
-from typing import Any
+
+from openai import OpenAI
 
 import verbalrl as vrl
 
-SYSTEM = "You answer customers of a pottery. Look their order up first; be brief."
-NUMBER = {"type": "object", "properties": {"number": {"type": "string"}}, "required": ["number"]}
-TOOL = {"type": "function", "function": {"name": "get_order", "parameters": NUMBER}}
+MODEL = os.environ.get("SUPPORT_MODEL", "gpt-4.1-mini")
+STORE = os.environ.get("VERBALRL_STORE", ".verbalrl")
+SYSTEM = (
+    "You answer customers of a lamp shop. Look up their order, then settle the case with a tool."
+)
+TOOLS = {
+    "get_order": lambda order: f"Order {order}: one lamp, delivered yesterday.",
+    "send_coupon": lambda order: f"A coupon of 10 % went to the customer of order {order}.",
+    "refund": lambda order: f"Order {order} is refunded.",
+}
+
+# What they return is the shop's own, so it does not keep two customers from confirming each other.
+RULES = vrl.ServeRules(about="Answers customers of a lamp shop.", trusted_tools=tuple(TOOLS))
 
 
-def get_order(number: str) -> str:
-    """What the shop knows of an order."""
-    return json.dumps({"number": number, "item": "cup", "state": "delivered"})
+def schema(name: str) -> dict:
+    order = {"type": "object", "properties": {"order": {"type": "string"}}, "required": ["order"]}
+    return {"type": "function", "function": {"name": name, "parameters": order}}
 
 
-def answer(client: Any, model: str, ticket: str) -> str:
-    """The agent: asks, calls its tool, and streams until there is an answer."""
-    messages: list[Any] = [
-        {"role": "system", "content": SYSTEM},
-        {"role": "user", "content": ticket},
-    ]
-    while True:
-        asked = {"model": model, "messages": messages, "tools": [TOOL]}
-        with client.chat.completions.stream(**asked) as parts:
-            message = parts.get_final_completion().choices[0].message
-        if not message.tool_calls:
-            return str(message.content)
-        messages.append(message.model_dump(exclude_none=True))
-        for call in message.tool_calls:
-            given = json.loads(call.function.arguments)
-            result = {"role": "tool", "tool_call_id": call.id, "content": get_order(**given)}
-            messages.append(result)
+def answer(client: OpenAI, ticket: str) -> None:
+    """Work on one ticket: call tools until the model only talks; print everything as it comes."""
+    messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": ticket}]
+    tools = [schema(name) for name in TOOLS]
+    for _ in range(8):
+        with client.chat.completions.stream(model=MODEL, messages=messages, tools=tools) as stream:
+            for event in stream:
+                if event.type == "content.delta":
+                    print(event.delta, end="", flush=True)
+            said = stream.get_final_completion().choices[0].message
+        messages.append(said.model_dump(exclude_none=True))
+        if not said.tool_calls:
+            return
+        for call in said.tool_calls:
+            result = TOOLS[call.function.name](**json.loads(call.function.arguments))
+            print(f"[{call.function.name}] {result}")
+            messages.append({"role": "tool", "tool_call_id": call.id, "content": result})
 
 
-def main(model: str, ticket: str) -> None:
-    """Answer one ticket, then learn from what the person in front of it says."""
-    from openai import OpenAI
-
-    rules = vrl.ServeRules(about="answers customers of a pottery", trusted_tools=("get_order",))
-    with vrl.serve(scope="support", model=f"openai:{model}", rules=rules) as coach:
+def main(ticket: str, customer: str) -> None:
+    with vrl.serve(STORE, "support", model=f"openai:{MODEL}", rules=RULES) as coach:
         client = coach.wrap(OpenAI())
-        with coach.episode(goal=ticket, source="the command line") as episode:
-            sys.stdout.write(f"{answer(client, model, ticket)}\n\nWhat should it do otherwise? ")
-        sys.stdout.flush()
-        if said := sys.stdin.readline().strip():
-            episode.correct(said)
-            sys.stdout.write(f"{coach.learn_sync()}\n")
+        with coach.episode(ticket, source=customer) as episode:
+            answer(client, ticket)
+    print(f"\n{episode.id}")
 
 
 if __name__ == "__main__":

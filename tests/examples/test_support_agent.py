@@ -1,0 +1,118 @@
+"""The support agent as its user has it: scripts and commands in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+MISTAKE = "[send_coupon] A coupon of 10 % went to the customer of order"
+RIGHT = "[refund] Order"
+WORDS = "When something arrives broken, refund the order instead of sending a coupon."
+Run = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The address of the stand-in."""
+    command = [sys.executable, str(EXAMPLES / "support_server.py"), "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.terminate()
+
+
+@pytest.fixture
+def run(server: str, tmp_path: Path) -> Run:
+    """Runs a Python module or script in the folder of the test; what it printed."""
+    known = {
+        "VERBALRL_STORE": str(tmp_path / "store"),
+        "OPENAI_BASE_URL": server,
+        "OPENAI_API_KEY": "a-key-of-nobody",
+    }
+
+    def call(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=tmp_path,
+            env=os.environ | known,
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return call
+
+
+@pytest.fixture
+def say(run: Run) -> Run:
+    return lambda *arguments: run("-m", "verbalrl", *arguments)
+
+
+@pytest.fixture
+def ask(run: Run) -> Callable[[str, str], tuple[str, str]]:
+    """Has a ticket answered; what was printed before the id of the episode, and the id."""
+
+    def call(ticket: str, customer: str) -> tuple[str, str]:
+        printed = run(str(EXAMPLES / "support_agent.py"), ticket, customer)
+        told, _, episode = printed.strip().rpartition("\n")
+        return told, episode
+
+    return call
+
+
+Ask = Callable[[str, str], tuple[str, str]]
+
+
+def listed(say: Run, *options: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(say("behaviors", *options, "--json"))["behaviors"]
+    return found
+
+
+def test_it_repeats_a_mistake_until_the_operator_has_spoken(ask: Ask, say: Run) -> None:
+    for customer in ("ann", "bob"):
+        told, episode = ask("My lamp came broken. Order 17.", customer)
+        assert MISTAKE in told
+        assert "[get_order] Order 17" in told
+        assert "It is settled." in told
+    say("feedback", episode, "--failure", "--text", WORDS, "--origin", "operator")
+    assert MISTAKE in ask("The glass arrived in pieces. Order 23.", "cem")[0]
+    say("learn")
+    told, _ = ask("The glass arrived in pieces. Order 23.", "cem")
+    assert RIGHT in told
+    assert MISTAKE not in told
+
+
+def test_a_customers_words_wait_for_approval(ask: Ask, say: Run) -> None:
+    _, episode = ask("My lamp came broken. Order 17.", "ann")
+    say("feedback", episode, "--failure", "--text", WORDS, "--source", "ann")
+    say("learn")
+    (lesson,) = listed(say, "--status", "quarantined")
+    assert "refund the order" in str(lesson)
+    assert MISTAKE in ask("The glass arrived in pieces. Order 23.", "cem")[0]
+    assert "quarantined → active" in say("approve", lesson["id"])
+    assert RIGHT in ask("The glass arrived in pieces. Order 23.", "cem")[0]
+
+
+@pytest.mark.slow
+def test_a_second_customers_case_puts_it_on_trial(ask: Ask, say: Run) -> None:
+    for customer, seen in (("ann", ["quarantined"]), ("bob", ["provisional"])):
+        told, episode = ask("My lamp came broken. Order 17.", customer)
+        assert MISTAKE in told
+        say("feedback", episode, "--failure", "--text", WORDS, "--source", customer)
+        say("learn")
+        assert [x["status"] for x in listed(say)] == seen
+    # On trial it is left out of every fifth prompt by a coin.
+    tried = [""]
+    while len(tried) < 9 and RIGHT not in tried[-1]:
+        tried.append(ask("The glass arrived in pieces. Order 23.", "guest")[0])
+    assert RIGHT in tried[-1]
