@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from .._logging import get_logger
 from ..errors import EpisodeError, VerbalRLError, boundary, first_line
@@ -26,6 +26,8 @@ from .wire import failure_of, reply_of, request_of, usage_of
 log = get_logger(__name__)
 
 Decode = Callable[[bytes], bytes]
+Reader = Callable[[], Mapping[str, Any]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,11 @@ def begun(binding: Binding, options: Any, secrets: Iterable[object]) -> Call | N
     if str(options.method).lower() != "post":
         return None
     api = binding.apis.get(str(options.url).partition("?")[0])
-    if api is None:
-        return None
+    return None if api is None else called(binding, api, secrets)
+
+
+def called(binding: Binding, api: str, secrets: Iterable[object] = ()) -> Call | None:
+    """A call that speaks the protocol `api`; None when no episode is on."""
     door = binding.episode
     if door is None:
         with _guarded(binding.coach, "the coach"):
@@ -91,6 +96,24 @@ class Call:
             if extra is not None:
                 # It wins over the body when the SDK merges them.
                 options.extra_json = {**extra, **changed}
+
+    def carried(self, read: Reader, carry: Callable[[Blocks], T], bare: T) -> T:
+        """The request of a framework with its blocks: `carry` puts them in; else `bare`.
+
+        `read` tells the request as its protocol has it.
+        """
+        request = bare
+        with _guarded(self._binding.coach, "guidance"):
+            self._blocks = self._seen(read())
+            if self._left.stable or self._left.volatile:
+                request = carry(self._left)
+        return request
+
+    def answered(self, read: Reader) -> None:
+        """Record the reply to a framework, which `read` tells as its protocol has it."""
+        with _guarded(self._binding.coach, "recording"):
+            body = read()
+            self._keep(body, redact(failure_of(body)))
 
     def _seen(self, body: Mapping[str, Any]) -> Blocks:
         self._model = str(body.get("model") or "")
@@ -141,11 +164,13 @@ class Call:
     def _record(self, content: bytes, error: str) -> None:
         if self._is_over:
             return
-        self._is_over = True
-        seconds = time.perf_counter() - self._started
         body = body_of(self._api, content) if content else {}
         unread = "a reply that cannot be read" if content and not body else ""
-        told = error or unread or redact(failure_of(body))
+        self._keep(body, error or unread or redact(failure_of(body)))
+
+    def _keep(self, body: Mapping[str, Any], told: str) -> None:
+        self._is_over = True
+        seconds = time.perf_counter() - self._started
         if self._blocks is not None and not told:
             self._binding.chains.keep(grown(self._api, self._body, body), self._blocks)
         self._door.record(
