@@ -18,7 +18,7 @@ HEADER = """\
 OPTIONS = (
     "--universal",
     "--python-version=3.11",
-    "--all-extras",
+    # It has the extras that tests of this environment need; frameworks have one of their own.
     "--group=dev",
     "--upgrade",
     "--no-emit-index-url",

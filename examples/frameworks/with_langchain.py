@@ -1,5 +1,6 @@
-"""A LangChain agent, a LangGraph graph, that learns: `pip install "verbalrl[langchain]"`.
+"""A LangChain agent, a LangGraph graph, that learns.
 
+    pip install "verbalrl[langchain]" langchain-openai
     python examples/frameworks/with_langchain.py "My lamp came broken. Order 17." ann
 
 The lessons come with a middleware. `langchain-openai` is only this example's model.

@@ -1,5 +1,6 @@
-"""An agent of the OpenAI Agents SDK that learns: `pip install "verbalrl[openai-agents]"`.
+"""An agent of the OpenAI Agents SDK that learns.
 
+    pip install "verbalrl[openai-agents]"
     python examples/frameworks/with_openai_agents.py "My lamp came broken. Order 17." ann
 
 The lessons come with the model provider; the agent knows nothing of them.

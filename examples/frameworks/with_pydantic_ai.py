@@ -1,5 +1,6 @@
-"""A Pydantic AI agent that learns: `pip install "verbalrl[pydantic-ai]"`.
+"""A Pydantic AI agent that learns.
 
+    pip install "verbalrl[pydantic-ai]" "pydantic-ai-slim[openai]"
     python examples/frameworks/with_pydantic_ai.py "My lamp came broken. Order 17." ann
 
 The lessons come with a capability.
