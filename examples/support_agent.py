@@ -19,6 +19,8 @@ STORE = os.environ.get("VERBALRL_STORE", ".verbalrl")
 SYSTEM = (
     "You answer customers of a lamp shop. Look up their order, then settle the case with a tool."
 )
+STREAMED = {"tool_calls": {"__all__": {"index", "parsed_arguments"}}}
+"""What only a stream has, and a server does not take back."""
 TOOLS = {
     "get_order": lambda order: f"Order {order}: one lamp, delivered yesterday.",
     "send_coupon": lambda order: f"A coupon of 10 % went to the customer of order {order}.",
@@ -44,7 +46,7 @@ def answer(client: OpenAI, ticket: str) -> None:
                 if event.type == "content.delta":
                     print(event.delta, end="", flush=True)
             said = stream.get_final_completion().choices[0].message
-        messages.append(said.model_dump(exclude_none=True))
+        messages.append(said.model_dump(exclude_none=True, exclude=STREAMED))
         if not said.tool_calls:
             return
         for call in said.tool_calls:

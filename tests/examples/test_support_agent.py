@@ -116,3 +116,9 @@ def test_a_second_customers_case_puts_it_on_trial(ask: Ask, say: Run) -> None:
     while len(tried) < 9 and RIGHT not in tried[-1]:
         tried.append(ask("The glass arrived in pieces. Order 23.", "guest")[0])
     assert RIGHT in tried[-1]
+
+
+def test_a_thread_learns_between_two_cases(run: Run) -> None:
+    first, second = run(str(EXAMPLES / "learn_in_background.py")).split("It is settled.")[:2]
+    assert MISTAKE in first
+    assert RIGHT in second

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -20,7 +20,9 @@ from tests.frameworks.shown import (
 )
 from tests.wrap.doors import KEY, Coach, Episode
 from tests.wrap.server import TEXT, Server
+from verbalrl import serve
 from verbalrl.integrations.langchain import middleware
+from verbalrl.serving.decisions import tools_of
 
 agents: Any = pytest.importorskip("langchain.agents", reason="langchain is not installed")
 models: Any = pytest.importorskip("langchain_openai", reason="langchain-openai is not installed")
@@ -85,6 +87,15 @@ def test_without_an_episode_or_its_memory_it_answers_all_the_same(
     state = agent_of(coach_of(episode), server).invoke(asked())
     assert state["messages"][-1].content == TEXT
     check_bare(server)
+
+
+def test_an_adapted_graph_makes_an_episode_of_each_call(server: Server, tmp_path: Path) -> None:
+    with serve(tmp_path, "support", strict=True) as coach:
+        agent = coach.adapt(agent_of(cast(Any, coach), server))
+        assert agent.invoke(asked())["messages"][-1].content == TEXT
+        episode = coach.store.episode(coach.last_episode)
+    assert episode is not None
+    assert [tools_of(step.action) for step in episode.trajectory.steps] == ["look_up", "answer"]
 
 
 @pytest.mark.slow

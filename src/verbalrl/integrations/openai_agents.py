@@ -55,7 +55,7 @@ def _taught(base: Any, binding: Binding, model: Any) -> Any:
         async def stream_response(self, *asked: Any, **named: Any) -> Any:
             call, sent = _carrying(binding, asked, named)
             async for event in model.stream_response(*sent, **named):
-                if event.type == "response.completed":
+                if event.type in ("response.completed", "response.incomplete"):
                     _answered(call, dict(event.response), event.response.usage)
                 yield event
 
