@@ -104,6 +104,7 @@ def test_a_customers_words_wait_for_approval(ask: Ask, say: Run) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_second_customers_case_puts_it_on_trial(ask: Ask, say: Run) -> None:
     for customer, seen in (("ann", ["quarantined"]), ("bob", ["provisional"])):
         told, episode = ask("My lamp came broken. Order 17.", customer)
