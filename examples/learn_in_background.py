@@ -1,7 +1,7 @@
 r"""A program that serves and learns at once: a thread learns from feedback while cases go on.
 
     python examples/support_server.py 8000 &
-    OPENAI_BASE_URL=http://127.0.0.1:8000/v1 OPENAI_API_KEY=none \
+    OPENAI_BASE_URL=http://127.0.0.1:8000/v1 OPENAI_API_KEY=none SUPPORT_MODEL=any \
       python examples/learn_in_background.py
 
 Two tickets are answered. Between them the operator speaks, and the thread makes a lesson of it.

@@ -14,7 +14,7 @@ from openai import OpenAI
 
 import verbalrl as vrl
 
-MODEL = os.environ.get("SUPPORT_MODEL", "gpt-4.1-mini")
+MODEL = os.environ["SUPPORT_MODEL"]
 STORE = os.environ.get("VERBALRL_STORE", ".verbalrl")
 SYSTEM = (
     "You answer customers of a lamp shop. Look up their order, then settle the case with a tool."

@@ -1,7 +1,7 @@
 """A stand-in for a model on loopback, so that `support_agent.py` can be tried without a key.
 
     python examples/support_server.py 8000 &
-    export OPENAI_BASE_URL=http://127.0.0.1:8000/v1 OPENAI_API_KEY=none
+    export OPENAI_BASE_URL=http://127.0.0.1:8000/v1 OPENAI_API_KEY=none SUPPORT_MODEL=any
 
 It sends a coupon in every case, unless the guidance in its prompt names another tool. Asked for a
 critique, it makes a lesson of feedback of the form "When CONDITION, INSTRUCTION"; asked to curate,

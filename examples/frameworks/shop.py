@@ -9,7 +9,7 @@ import verbalrl as vrl
 from verbalrl.errors import ConfigurationError
 from verbalrl.serving import Coach
 
-MODEL = os.environ.get("SUPPORT_MODEL", "gpt-4.1-mini")
+MODEL = os.environ["SUPPORT_MODEL"]
 STORE = os.environ.get("VERBALRL_STORE", ".verbalrl")
 SYSTEM = (
     "You answer customers of a lamp shop. Look up their order, then settle the case with a tool."

@@ -36,6 +36,7 @@ def run(server: str, tmp_path: Path) -> Run:
         "VERBALRL_STORE": str(tmp_path / "store"),
         "OPENAI_BASE_URL": server,
         "OPENAI_API_KEY": "a-key-of-nobody",
+        "SUPPORT_MODEL": "any",
     }
 
     def call(*arguments: str) -> str:

@@ -70,6 +70,7 @@ def example_learns(name: str, address: str, folder: Path) -> None:
     known = {
         "OPENAI_BASE_URL": address,
         "OPENAI_API_KEY": "a-key-of-nobody",
+        "SUPPORT_MODEL": "any",
         "VERBALRL_STORE": str(folder / "store"),
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
