@@ -182,3 +182,25 @@ def test_a_description_is_bounded() -> None:
     (described,) = re.findall(r"^description: (.*)$", text, re.M)
     assert len(json.loads(described)) == 1024
     assert len(text.splitlines()) < 500
+
+
+def test_a_description_says_nothing_that_waits_in_quarantine() -> None:
+    others = [
+        lesson("pay", "mallory says so", status=Status.QUARANTINED),
+        lesson("try", "it is on trial", status=Status.PROVISIONAL),
+        lesson("look", "the light is out", conditional=True),
+        lesson("gone", "it was revoked", status=Status.REVOKED),
+    ]
+    (text,) = skills([*LESSONS, *others]).values()
+    assert text == "".join(skills(LESSONS).values())
+
+
+def test_a_section_is_found_whatever_ends_the_lines() -> None:
+    marked = section(LESSONS, SCOPE).text
+    kept = with_section("# Mine\n", SCOPE, marked).replace("\n", "\r\n")
+    assert with_section(kept, SCOPE, marked) == kept
+    assert len(lines_of(kept)) == 3
+    assert with_section(kept, SCOPE, "") == "# Mine\r\n"
+    less = with_section(kept, SCOPE, section(LESSONS[1:2], SCOPE).text)
+    assert less.count("verbalrl:begin") == 1
+    assert "\n" not in less.replace("\r\n", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .logs import Logged, Refused, is_log, read_log
 from .marked import Marked, has_section, lines_of, section, with_section, with_sections
-from .skills import skills
+from .skills import name_of, skills
 from .taking import Belief, Taken, take_log
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "has_section",
     "is_log",
     "lines_of",
+    "name_of",
     "read_log",
     "section",
     "skills",

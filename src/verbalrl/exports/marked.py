@@ -22,7 +22,7 @@ MAX_LESSONS = 60
 MAX_TOKENS = 1_500
 """Of one section: agents read such files with every prompt."""
 
-_BEGIN = re.compile(r"^<!-- verbalrl:begin (\{.*\}) -->[ \t]*$", re.MULTILINE)
+_BEGIN = re.compile(r"^<!-- verbalrl:begin (\{.*\}) -->[ \t]*\r?$", re.MULTILINE)
 _END = "<!-- verbalrl:end -->"
 _LINE = re.compile(
     r"- (?:\*\*When (?P<when>.+?)(?: \(not when (?P<but>.+)\))?:\*\* "
@@ -47,7 +47,7 @@ def section(
     max_tokens: int = MAX_TOKENS,
 ) -> Marked:
     """The active behaviors of `scope`, the best supported ones where not all fit."""
-    fitting = [x for x in lessons if x.scope == scope and _is_shown(x)]
+    fitting = [x for x in lessons if x.scope == scope and is_shown(x)]
     ranked = sorted(fitting, key=lambda x: (-_support(x), x.body.content))
     chosen: dict[str, str] = {}
     used = 0
@@ -78,8 +78,13 @@ def with_section(text: str, scope: str, marked: str) -> str:
         if found == _visible(scope):
             before, after = text[:start], text[end:]
             if marked:
+                # Whoever keeps the file may have changed how its lines end.
+                if "\r\n" in text[start:end]:
+                    marked = marked.replace("\n", "\r\n")
                 return f"{before}{marked}{after}"
-            return before.rstrip("\n") + ("\n" if before.strip() else "") + after.lstrip("\n")
+            end_of_line = "\r\n" if before.endswith("\r\n") else "\n"
+            kept = before.rstrip("\r\n")
+            return kept + (end_of_line if kept.strip() else "") + after.lstrip("\r\n")
     if not marked:
         return text
     head = text.rstrip("\n")
@@ -132,7 +137,8 @@ def line_of(body: LessonBody) -> str:
     return f"- **Except when {but}:** {instruction}" if but else f"- {instruction}"
 
 
-def _is_shown(lesson: Lesson) -> bool:
+def is_shown(lesson: Lesson) -> bool:
+    """Whether a file may show it: an active behavior whose condition needs no check."""
     is_active = lesson.status is Status.ACTIVE and lesson.kind is LessonKind.BEHAVIOR
     return is_active and not lesson.body.conditional
 
@@ -181,4 +187,4 @@ def _unescaped(text: str) -> str:
 
 def scopes_of(lessons: Sequence[Lesson]) -> list[str]:
     """The scopes that have something to show, sorted."""
-    return sorted({x.scope for x in lessons if _is_shown(x)})
+    return sorted({x.scope for x in lessons if is_shown(x)})

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from ..prompts import neutralise, one_line
 from ..records import Lesson
-from .marked import scopes_of, section
+from .marked import is_shown, scopes_of, section
 
 MAX_LESSONS = 200
 MAX_TOKENS = 4_000
@@ -54,7 +54,9 @@ def _text(lessons: Sequence[Lesson], scope: str) -> str:
 
 
 def _description(lessons: Sequence[Lesson], scope: str, shown: str) -> str:
-    whens = sorted({neutralise(one_line(x.when)) for x in lessons if x.scope == scope and x.when})
+    # Agents read it whatever they do: nothing that waits in quarantine may stand there.
+    shown_ones = (x for x in lessons if x.scope == scope and x.when and is_shown(x))
+    whens = sorted({neutralise(one_line(x.when)) for x in shown_ones})
     text = f"Lessons from earlier work on {shown}."
     if whens:
         text += f" Use it when {'; or when '.join(whens)}."
