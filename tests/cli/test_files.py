@@ -70,6 +70,21 @@ def test_what_was_written_is_imported_into_quarantine(
     assert (listed["status"], listed["trust"]) == ("active", "operator")
 
 
+@pytest.mark.parametrize("form", ["agents-md", "skills"])
+def test_what_was_retired_leaves_the_files(
+    form: str, approved: Path, capsys: Capture, tmp_path: Path
+) -> None:
+    place = tmp_path / "out"
+    words = ("export", form, "--branch", BRANCH, "-o", str(place))
+    assert said(capsys, approved, *words)["lessons"] == 1
+    with open_store(approved) as store:
+        name = store.behaviors(SCOPE, run=RUN, usable=False)[0].id
+    told(capsys, approved, "retire", name)
+    assert said(capsys, approved, *words)["lessons"] == 0
+    files = [p for p in (place, *place.rglob("*")) if p.is_file()]
+    assert not any("verbalrl:begin" in p.read_text(encoding="utf-8") for p in files)
+
+
 def test_what_cannot_be_meant_is_one_line(approved: Path, capsys: Capture, tmp_path: Path) -> None:
     words = ("export", "agents-md", "--branch", BRANCH)
     assert "name it with -o" in told(capsys, approved, *words, code=2)

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from ...errors import ConfigurationError, StorageError
-from ...exports import Belief, has_section, is_log, lines_of, skills, with_sections
+from ...exports import Belief, has_section, is_log, lines_of, name_of, skills, with_sections
 from ...memory import Exported, export_lines, import_lessons, read_lines, review
 from ...records import Lesson, Status
 from ...store import Store
@@ -93,7 +93,7 @@ def _write(
     if form == "agents-md":
         return _write_sections(output, lessons, scope)
     if form == "skills":
-        return _write_skills(output, lessons)
+        return _write_skills(output, lessons, scope)
     lines = export_lines(lessons)
     # What agents were told is nobody else's business.
     with os.fdopen(os.open(output, _WRITES, 0o600), "w", encoding="utf-8") as file:
@@ -110,9 +110,15 @@ def _write_sections(output: Path, lessons: Sequence[Lesson], scope: str | None) 
     return made.shown, made.left_out
 
 
-def _write_skills(output: Path, lessons: Sequence[Lesson]) -> tuple[int, int]:
-    shown = 0
-    for path, text in skills(lessons).items():
+def _write_skills(output: Path, lessons: Sequence[Lesson], scope: str | None) -> tuple[int, int]:
+    shown, written = 0, skills(lessons)
+    # What was revoked or retired must not go on in a file: a scope that has nothing more loses it.
+    for name in {x.scope for x in lessons} if scope is None else {scope}:
+        old = output / name_of(name) / "SKILL.md"
+        is_over = f"{name_of(name)}/SKILL.md" not in written and old.is_file()
+        if is_over and has_section(old.read_text(encoding="utf-8")):
+            old.unlink()
+    for path, text in written.items():
         place = output / path
         place.parent.mkdir(parents=True, exist_ok=True)
         _replace(place, text)
