@@ -62,14 +62,15 @@ class Transcript:
     def _added(self, request: list[Message], reply: Message) -> list[Message]:
         best = max(self.threads, key=lambda t: _shared(t, request), default=[])
         shared = _shared(best, request)
-        if best and shared:
-            self.threads.remove(best)
+        if best and shared == len(best):
+            # By identity: two conversations that are equal so far are two.
+            self.threads = [t for t in self.threads if t is not best]
         self.threads = [*self.threads, [*request, reply]][-_THREADS:]
         return request[shared:]
 
     def _action(self, reply: Message) -> Action:
         calls = list(_calls(reply))
-        self.names |= {call.id: call.name for call in calls}
+        self._name(calls)
         text = shortened("\n".join(_texts(reply.get("content"))))
         if not calls:
             return Action(text=text)
@@ -82,14 +83,14 @@ class Transcript:
         if role in _OURS:
             return
         if message.get("type") in ("function_call", "reasoning"):
-            self.names |= {call.id: call.name for call in _calls({"tool_calls": [message]})}
+            self._name(_calls({"tool_calls": [message]}))
             return
-        if role == "tool" or message.get("type") == "function_call_output":
+        if role in ("tool", "function") or str(message.get("type")).endswith("_call_output"):
             name = str(message.get("tool_call_id") or message.get("call_id") or "")
             shown = message.get("content", message.get("output"))
             yield self._result(name, "\n".join(_texts(shown)), is_error=False)
             return
-        self.names |= {call.id: call.name for call in _calls(message)}
+        self._name(_calls(message))
         lead = f"{role}: " if role == "assistant" else ""
         for block in _blocks(message.get("content")):
             if block.get("type") == "tool_result":
@@ -99,6 +100,14 @@ class Transcript:
             elif text := "\n".join(_texts([block])):
                 said = shortened(f"{lead}{text}")
                 yield TextPart(text=said, origin=Origin.UNTRUSTED, source=self.source)
+
+    def _name(self, calls: Iterable[ToolCallPart]) -> None:
+        """Keep whose results these calls will have; an id that two of them share tells nothing."""
+        found: dict[str, str] = {}
+        for call in calls:
+            same = found.get(call.id, call.name) == call.name
+            found[call.id] = call.name if call.id and same else ""
+        self.names |= found
 
     def _result(self, identity: str, text: str, *, is_error: bool) -> ToolResultPart:
         name = self.names.get(identity, "")
