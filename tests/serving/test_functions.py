@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,47 @@ def test_each_thread_of_control_has_its_own_last_episode(tmp_path: Path) -> None
         slow, fast = asyncio.run(both())
         goals = [coach.store.served(name).goal for name in (slow, fast)]
         assert goals == ["slow", "fast"]
+
+
+def test_guidance_by_place_is_the_callers(tmp_path: Path) -> None:
+    with coach_of(tmp_path) as coach:
+
+        @coach.learns
+        def answer(question: str, guidance: str = "") -> str:
+            return f"{question} {guidance}"
+
+        @coach.learns
+        async def later(question: str, guidance: str = "") -> str:
+            return f"{question} {guidance}"
+
+        assert answer("it broke", "mine") == "it broke mine"
+        assert asyncio.run(later("it broke", "mine")) == "it broke mine"
+        with pytest.raises(TypeError, match="missing 1 required positional argument"):
+            answer()  # type: ignore[call-arg]
+
+
+class Mute:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def test_what_has_no_text_does_not_stop_the_function(tmp_path: Path) -> None:
+    with coach_of(tmp_path, strict=False) as coach:
+        mute = Mute()
+        assert coach.learns(lambda given: given)(mute) is mute
+        kept = coach.store.episode(coach.last_episode)
+        assert kept is not None
+        assert kept.status == "finished"
+
+
+def test_a_generator_is_refused(tmp_path: Path) -> None:
+    def parts() -> Iterator[str]:
+        yield "a"
+
+    async def async_parts() -> AsyncIterator[str]:
+        yield "a"
+
+    with coach_of(tmp_path) as coach:
+        for function in (parts, async_parts):
+            with pytest.raises(ConfigurationError, match=r"with coach\.episode"):
+                coach.learns(function)

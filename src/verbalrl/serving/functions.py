@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from ..errors import ConfigurationError
 from ..models import is_async, takes
+from .open_end import forgiving
 
 if TYPE_CHECKING:
     from .coach import Coach
@@ -42,15 +43,20 @@ def taught(coach: Coach, function: F) -> F:
             f"coach.learns takes a function, not {type(function).__name__}; "
             "for an object with run or invoke write coach.adapt(object)"
         )
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigurationError(
+            f"coach.learns takes a function that returns its answer; {function.__name__} yields "
+            "it: write `with coach.episode(goal):` around the loop"
+        )
     hears = takes(function, "guidance")
     if is_async(function):
 
         @functools.wraps(function)
         async def call_async(*args: Any, **named: Any) -> Any:
-            goal = goal_of(function, args, named)
+            goal = _goal(coach, function, args, named)
             async with coach.episode(goal) as episode:
                 _begun(coach, episode)
-                given = named | _guidance(episode, hears, named)
+                given = named | (_guidance(episode, function, args, named) if hears else {})
                 result = await function(*args, **given)
                 _answered(episode, goal, result)
                 return result
@@ -59,10 +65,11 @@ def taught(coach: Coach, function: F) -> F:
 
     @functools.wraps(function)
     def call(*args: Any, **named: Any) -> Any:
-        goal = goal_of(function, args, named)
+        goal = _goal(coach, function, args, named)
         with coach.episode(goal) as episode:
             _begun(coach, episode)
-            result = function(*args, **named | _guidance(episode, hears, named))
+            given = named | (_guidance(episode, function, args, named) if hears else {})
+            result = function(*args, **given)
             _answered(episode, goal, result)
             return result
 
@@ -91,20 +98,47 @@ class Adapted(Generic[C]):
 
 def goal_of(function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> str:
     """The arguments of a call as a text: one alone as it is, several by their names."""
-    try:
-        bound = inspect.signature(function).bind_partial(*args, **named).arguments
-    except (TypeError, ValueError):
-        bound = dict(enumerate(args)) | named  # type: ignore[assignment]
+    bound = _arguments(function, args, named)
+    if bound is None:
+        bound = {str(name): value for name, value in enumerate(args)} | named
     shown = {str(name): value for name, value in bound.items() if name != "guidance"}
     if len(shown) == 1:
         return str(next(iter(shown.values())))
     return "\n".join(f"{name}: {value}" for name, value in shown.items())
 
 
-def _guidance(episode: ServedEpisode, hears: bool, named: dict[str, Any]) -> dict[str, Any]:
-    return {"guidance": episode.guidance} if hears and "guidance" not in named else {}
+def _goal(
+    coach: Coach, function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]
+) -> str:
+    """The goal of a call; empty where its arguments have no text."""
+    goal = ""
+    with forgiving("reading arguments", strict=coach.strict):
+        goal = goal_of(function, args, named)
+    return goal
+
+
+def _arguments(
+    function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]
+) -> dict[str, Any] | None:
+    """The arguments of a call by name; None where it is no call of `function`."""
+    try:
+        return inspect.signature(function).bind_partial(*args, **named).arguments
+    except (TypeError, ValueError):
+        return None
+
+
+def _guidance(
+    episode: ServedEpisode,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    named: dict[str, Any],
+) -> dict[str, Any]:
+    """The argument `guidance`, unless the caller gives it, by name or by place."""
+    given = _arguments(function, args, named)
+    return {} if given is None or "guidance" in given else {"guidance": episode.guidance}
 
 
 def _answered(episode: ServedEpisode, goal: str, result: object) -> None:
     """Record the answer, unless a wrapped client has recorded what led to it."""
-    episode.answered(goal, "" if result is None else str(result))
+    with forgiving("reading an answer", strict=episode.coach.strict):
+        episode.answered(goal, "" if result is None else str(result))
