@@ -373,3 +373,28 @@ def test_a_reply_that_cannot_be_read_is_told(bare: Any) -> None:
     call.returned()
     assert episode.exchanges[0].reply is None
     assert episode.exchanges[0].error == "a reply that cannot be read"
+
+
+def test_a_call_within_a_call_is_not_taken_for_it(server: Server) -> None:
+    episode = Episode()
+    coach = Coach(episode)
+    with client("OpenAI", server) as other:
+        within = wrap(other, coach)
+
+        def hook(request: httpx.Request) -> None:
+            if request.url.path.endswith("completions"):
+                within.post("/embeddings", body={"model": "m", "input": "x"}, cast_to=object)
+
+        hooks = httpx.Client(event_hooks={"request": [hook]})
+        with client("OpenAI", server, http_client=hooks) as made:
+            _ask(wrap(made, coach))
+    assert _counts(server) == [0, 1]
+    assert [e.api for e in episode.exchanges] == ["chat"]
+
+
+def test_what_the_server_does_not_keep_is_sent_again(server: Server, bare: Any) -> None:
+    wrapped = wrap(bare, Coach(Episode()))
+    given: Any = [{"type": "function_call_output", "call_id": "c", "output": "late"}]
+    reply = wrapped.responses.create(model="m", input=given, previous_response_id="resp_old")
+    wrapped.responses.create(model="m", input=USER, previous_response_id=reply.id)
+    assert [a.raw.count(b"do V.") for a in server.take()] == [1, 1]

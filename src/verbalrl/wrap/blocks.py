@@ -144,6 +144,15 @@ def _content(content: str | Sequence[Any], block: str, kind: str) -> str | list[
     return [*content, {"type": kind, "text": block}]
 
 
+def carries(value: Any, block: str) -> bool:
+    """Whether the text of a message, or of one of several, holds `block`."""
+    if isinstance(value, str):
+        return block in value
+    if isinstance(value, Mapping):
+        return carries(value.get("content", value.get("text")), block)
+    return isinstance(value, Sequence) and any(carries(part, block) for part in value)
+
+
 def _joined(text: str, block: str) -> str:
     if block in text:
         return text

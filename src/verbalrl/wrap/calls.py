@@ -17,7 +17,7 @@ from .._logging import get_logger
 from ..errors import EpisodeError, VerbalRLError, boundary, first_line
 from ..text import redact
 from .base import Blocks, CoachDoor, EpisodeDoor, Exchange
-from .blocks import merged, without
+from .blocks import carries, merged, without
 from .chains import Chains, grown
 from .streams import body_of
 from .tee import tee
@@ -77,6 +77,7 @@ class Call:
         self._body: Mapping[str, Any] = {}
         self._blocks: Blocks | None = None
         self._left = Blocks("", "")
+        self._sent: Blocks | None = None
         # Only of a response that was read: one that is listened to would be held in a circle.
         self._content: Any = None
         self._attempt = 0
@@ -90,12 +91,25 @@ class Call:
             if self._blocks is None:
                 self._blocks = self._seen(body)
             if not (self._left.stable or self._left.volatile):
+                self._sent = self._blocks
                 return
             changed = merged(self._api, body, self._left)
             options.json_data = {**(given or {}), **changed}
             if extra is not None:
                 # It wins over the body when the SDK merges them.
                 options.extra_json = {**extra, **changed}
+            self._sent = self._kept(self._blocks, changed)
+
+    def _kept(self, blocks: Blocks, sent: Mapping[str, Any]) -> Blocks:
+        """What of `blocks` a server that keeps the conversation has after this call.
+
+        Responses keep their input, and not the instructions, where a block goes for want of a
+        message of the user.
+        """
+        volatile = self._left.volatile
+        if self._api == "responses" and volatile and not carries(sent.get("input"), volatile):
+            return replace(blocks, volatile="")
+        return blocks
 
     def carried(self, read: Reader, carry: Callable[[Blocks], T], bare: T) -> T:
         """The request of a framework with its blocks: `carry` puts them in; else `bare`.
@@ -107,6 +121,7 @@ class Call:
             self._blocks = self._seen(read())
             if self._left.stable or self._left.volatile:
                 request = carry(self._left)
+            self._sent = self._blocks
         return request
 
     def answered(self, read: Reader) -> None:
@@ -171,8 +186,8 @@ class Call:
     def _keep(self, body: Mapping[str, Any], told: str) -> None:
         self._is_over = True
         seconds = time.perf_counter() - self._started
-        if self._blocks is not None and not told:
-            self._binding.chains.keep(grown(self._api, self._body, body), self._blocks)
+        if self._sent is not None and not told:
+            self._binding.chains.keep(grown(self._api, self._body, body), self._sent)
         self._door.record(
             Exchange(
                 provider=self._binding.provider,

@@ -91,17 +91,18 @@ def _sync_seams(base: Any) -> dict[str, Any]:
     @wraps(base.request)
     def request(self: Any, cast_to: Any, options: Any, **more: Any) -> Any:
         call = _begun(self, options)
-        if call is None:
-            return base.request(self, cast_to, options, **more)
+        # None too: a hook of one call may make another one that is none of ours.
         token = _call.set(call)
         try:
             result = base.request(self, cast_to, options, **more)
         except BaseException as error:
-            call.failed(error)
+            if call is not None:
+                call.failed(error)
             raise
         finally:
             _call.reset(token)
-        call.returned()
+        if call is not None:
+            call.returned()
         return result
 
     @wraps(base._prepare_options)
@@ -122,17 +123,18 @@ def _async_seams(base: Any) -> dict[str, Any]:
     @wraps(base.request)
     async def request(self: Any, cast_to: Any, options: Any, **more: Any) -> Any:
         call = _begun(self, options)
-        if call is None:
-            return await base.request(self, cast_to, options, **more)
+        # None too: a hook of one call may make another one that is none of ours.
         token = _call.set(call)
         try:
             result = await base.request(self, cast_to, options, **more)
         except BaseException as error:
-            call.failed(error)
+            if call is not None:
+                call.failed(error)
             raise
         finally:
             _call.reset(token)
-        call.returned()
+        if call is not None:
+            call.returned()
         return result
 
     @wraps(base._prepare_options)
