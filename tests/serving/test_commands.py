@@ -78,6 +78,18 @@ def test_learn_uses_the_model_that_serving_named(tmp_path: Path, say: Say) -> No
     assert found["scopes"]["support"]["episodes"] == 1
 
 
+def test_a_scope_without_a_model_keeps_no_other_waiting(tmp_path: Path, say: Say) -> None:
+    say("feedback", served(tmp_path), "--failure")
+    with serve(tmp_path, "knots", model="offline:apprentice", strict=True) as coach:
+        with coach.episode("choose a knot") as episode:
+            episode.step("A thin wet line has to be joined to a thick one.", "clove hitch")
+        coach.feedback(episode.id, success=False, text="It slipped.")
+    assert "for 'support'; give --model" in say("learn", code=2)
+    with coach_of(tmp_path) as coach:
+        states = {s.scope: s.state for s in coach.store.all_served()}
+    assert states == {"support": "pending", "knots": "consumed"}
+
+
 def test_readers_show_what_was_served(tmp_path: Path, say: Say) -> None:
     name = served(tmp_path)
     say("feedback", name, "--failure", "--text", "do offer a refund when it broke")

@@ -52,10 +52,22 @@ def learn(store: Path, as_json: bool, **asked: Any) -> None:
         waiting = dict.fromkeys(s.scope for s in kept.all_served(("pending",)))
         scopes = [asked["scope"]] if asked["scope"] else list(waiting)
         sessions = [r for r in kept.runs() if r.method == SERVE]
-        reports = {}
+        reports, unmade = {}, list[ConfigurationError]()
         for scope in scopes:
-            coach = _coach(kept, scope, _session(sessions, scope), asked)
-            reports[scope] = run_sync(_learned(coach))
+            try:
+                coach = _coach(kept, scope, _session(sessions, scope), asked)
+            except ConfigurationError as error:
+                # The others are not to wait for a scope that nobody here can learn for.
+                unmade.append(error)
+            else:
+                reports[scope] = run_sync(_learned(coach))
+    if reports or not unmade:
+        _tell(store, reports, as_json)
+    if unmade:
+        raise unmade[0]
+
+
+def _tell(store: Path, reports: Mapping[str, Learned], as_json: bool) -> None:
     if as_json:
         emit_json({"store": str(store), "scopes": {s: _summary(r) for s, r in reports.items()}})
         return
