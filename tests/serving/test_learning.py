@@ -249,3 +249,26 @@ def test_what_a_person_revoked_is_consumed_and_teaches_nothing(tmp_path: Path) -
         assert lessons(coach) == {}
         found = coach.store.current_lessons("main", scope=SCOPE)
         assert {x.status for x in found} == {Status.REVOKED}
+
+
+def test_curation_shows_earlier_cases_as_they_were_learned_from(tmp_path: Path) -> None:
+    shown: list[dict[str, str]] = []
+
+    def told(inputs: Any) -> Any:
+        shown.append({item.feedback: item.outcome for item in inputs.evidence})
+        return curator(inputs)
+
+    def hearing(episodes: Any, feedback: tuple[str, ...] = ()) -> Any:
+        if "do wave when a guest goes" in feedback:
+            # While this is learned from, somebody speaks of the first case once more.
+            coach.feedback(first, success=True, text="never mind", source="ann")
+        return critic(episodes, feedback)
+
+    with coach_of(tmp_path, critic=hearing, curator=told) as coach:
+        first = case(coach, source="ann")
+        coach.feedback(first, success=False, text=TEXT, source="ann")
+        coach.learn_sync()
+        other = case(coach, source="bob")
+        coach.feedback(other, success=False, text="do wave when a guest goes", source="bob")
+        coach.learn_sync()
+    assert shown[1] == {TEXT: "failure", "do wave when a guest goes": "failure"}

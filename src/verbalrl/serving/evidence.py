@@ -48,7 +48,8 @@ class Behind:
             return None
         if episode is None or not episode.trajectory.steps:
             return None
-        said = self._store.feedback(name)
+        # What came later has a critique to come, and which of it is here already is chance.
+        said = [f for f in self._store.feedback(name) if f.seq <= served.consumed]
         if critique.template == OPERATOR:
             return outline(episode, said)
         return with_feedback(episode, said, served.source)
