@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -341,10 +343,14 @@ def test_a_correction_is_the_operators_word_at_its_step(tmp_path: Path) -> None:
     with coach_of(tmp_path) as coach:
         with coach.episode("x") as episode:
             call(episode, "one")
-            coach.recorder.submit(lambda: None).result()
+            # The recorder is behind: what is under way has its turn first.
+            resume = threading.Event()
+            coach.recorder.submit(resume.wait)
+            call(episode, "two")
+            threading.Timer(0.1, resume.set).start()
             assert episode.correct("do wait when it is late") == 1
         (said,) = coach.store.feedback(episode.id)
-        assert (said.origin, said.step) == (Origin.OPERATOR, 1)
+        assert (said.origin, said.step) == (Origin.OPERATOR, 2)
         coach.learn_sync()
         assert lessons(coach)["do wait"].status is Status.ACTIVE
 
@@ -405,3 +411,18 @@ def test_learning_without_a_critic_says_what_is_missing(tmp_path: Path) -> None:
             coach.learn_sync()
     with coach_of(tmp_path, curator=None) as coach, pytest.raises(ConfigurationError):
         coach.learn_sync()
+
+
+def test_feedback_on_what_could_not_be_recorded_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with coach_of(tmp_path, strict=False) as coach:
+        full = "CREATE TRIGGER full BEFORE INSERT ON served BEGIN SELECT RAISE(ABORT, 'full'); END"
+        with closing(sqlite3.connect(tmp_path / "verbalrl.db")) as connection, connection:
+            connection.execute(full)
+        name = case(coach)
+        with caplog.at_level(logging.WARNING):
+            assert coach.feedback(name, reward=0.0) is None
+        assert "could not be recorded" in caplog.text
+        with pytest.raises(UnknownNameError):
+            coach.feedback("ep_of_nobody", reward=0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from ..critics import Critic, CriticLike, adapt_critic
 from ..curators import Curator, CuratorLike, adapt_curator
-from ..errors import ConfigurationError, UnknownNameError
+from ..errors import ConfigurationError, StorageError, UnknownNameError
 from ..models import Model, run_sync
 from ..prompts import PromptLibrary
 from ..records import (
@@ -34,6 +35,8 @@ from .open_end import Recorder, forgiving, log
 from .recalling import Recall
 from .saying import correction_of, said_of
 from .settings import ServeRules
+
+_LOST = 4_096
 
 C = TypeVar("C")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -76,6 +79,8 @@ class Coach:
         self.store = given if isinstance(given, Store) else open_store(given, create=True)
         self.recorder = Recorder()
         self.recall = Recall(self.store, self.scope, self.gate, self.rules.tokens, self._prompts)
+        self.lost: deque[str] = deque(maxlen=_LOST)
+        """Episodes of which something could not be recorded, the last ones."""
         self._session = ""
         self._pid = os.getpid()
         self._worker: _Worker | None = None
@@ -184,6 +189,10 @@ class Coach:
             try:
                 number = self.store.put_feedback(said, key)
             except UnknownNameError as error:
+                if said.episode in self.lost:
+                    raise StorageError(
+                        f"episode {said.episode} could not be recorded; nothing is kept on it"
+                    ) from error
                 unknown = error
         if unknown is not None:
             raise unknown

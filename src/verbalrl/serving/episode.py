@@ -156,7 +156,12 @@ class ServedEpisode:
 
         It does not change the prompts of this episode, only what is learned from it.
         """
-        return self.coach.correct(self.id, text, step=self._transcript.count or None)
+        step: int | None = None
+        with forgiving("correcting", strict=self.coach.strict):
+            # Calls that ended before are counted by the recorder, in their order.
+            count = self.coach.recorder.submit(lambda: self._transcript.count)
+            step = (count.result() if self._is_ours else self._transcript.count) or None
+        return self.coach.correct(self.id, text, step=step)
 
     def step(self, observation: str, action: str) -> None:
         """Record a step of an agent that has no wrapped client."""
@@ -297,7 +302,9 @@ class ServedEpisode:
     def _heard(self, future: Future[Any]) -> None:
         error = None if future.cancelled() else future.exception()
         if error is not None:
-            self._broken = self._broken or error
+            if self._broken is None:
+                self._broken = error
+                self.coach.lost.append(self.id)
             log.warning("serving.failed", what="recording", why=first_line(str(error)))
 
     def _settle(self) -> None:
