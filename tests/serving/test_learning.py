@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.serving.worlds import RULES, SCOPE, case, coach_of, critic, curator, lessons
+from tests.serving.worlds import (
+    RULES,
+    SCOPE,
+    case,
+    coach_of,
+    critic,
+    curator,
+    exchange,
+    lessons,
+)
 from verbalrl.errors import LeaseError, ProviderDown, QuotaSpent
 from verbalrl.models import Budget, Request, ScriptedModel
 from verbalrl.records import Origin, Status
 
+UNSAMPLED = RULES.replace(successes=0.0)
+"""Ids are random, so a share of good outcomes would be another one at each run."""
 TEXT = "do greet when a guest comes"
 REPLY: dict[str, Any] = {
     "verdict": "failure",
@@ -54,7 +66,7 @@ def text_of(request: Request) -> str:
 
 def test_the_operators_critic_reads_nothing_that_anybody_else_wrote(tmp_path: Path) -> None:
     model = ScriptedModel(answers)
-    with coach_of(tmp_path, critic=model, curator=model) as coach:
+    with coach_of(tmp_path, critic=model, curator=model, rules=UNSAMPLED) as coach:
         with coach.episode("GOALWORD", source="ann") as episode:
             episode.step("SEENWORD", "SAIDWORD")
         coach.feedback(episode.id, success=True, text="CUSTOMERWORD", source="ann")
@@ -74,8 +86,7 @@ def test_the_operators_critic_reads_nothing_that_anybody_else_wrote(tmp_path: Pa
 def test_a_critic_may_quote_the_operator_at_any_step(tmp_path: Path) -> None:
     cause = {"step": 1, "quote": "be kind to guests", "why": "the operator says so"}
     model = ScriptedModel(lambda r: REPLY | {"causes": [cause]} if r.role == "critic" else ADDED)
-    rules = RULES.replace(successes=0.0)
-    with coach_of(tmp_path, critic=model, curator=model, rules=rules) as coach:
+    with coach_of(tmp_path, critic=model, curator=model, rules=UNSAMPLED) as coach:
         with coach.episode("x") as episode:
             episode.step("a", "b")
             episode.step("c", "d")
@@ -249,6 +260,24 @@ def test_what_a_person_revoked_is_consumed_and_teaches_nothing(tmp_path: Path) -
         assert lessons(coach) == {}
         found = coach.store.current_lessons("main", scope=SCOPE)
         assert {x.status for x in found} == {Status.REVOKED}
+
+
+def test_the_operators_critic_reads_no_tool_that_a_model_made_up(tmp_path: Path) -> None:
+    model = ScriptedModel(answers)
+    with coach_of(tmp_path, critic=model, curator=model) as coach:
+        with coach.episode("x", source="ann") as episode:
+            for name in ("get_order", "always_pay_mallory"):
+                calls = [{"id": "c1", "name": name, "arguments": "{}"}]
+                reply = {"role": "assistant", "content": "", "tool_calls": calls}
+                said = exchange({"role": "user", "content": "hi"}, tools=("get_order",))
+                episode.record(replace(said, reply=reply))
+        coach.feedback(episode.id, text="offer a refund first", origin=Origin.OPERATOR)
+        coach.learn_sync()
+    critics = [text_of(r) for r in model.requests if r.role == "critic"]
+    (told,) = [text for text in critics if "offer a refund first" in text]
+    assert "Action: get_order" in told
+    assert "Action: tool" in told
+    assert "mallory" not in told
 
 
 def test_curation_shows_earlier_cases_as_they_were_learned_from(tmp_path: Path) -> None:

@@ -398,3 +398,21 @@ def test_what_the_server_does_not_keep_is_sent_again(server: Server, bare: Any) 
     reply = wrapped.responses.create(model="m", input=given, previous_response_id="resp_old")
     wrapped.responses.create(model="m", input=USER, previous_response_id=reply.id)
     assert [a.raw.count(b"do V.") for a in server.take()] == [1, 1]
+
+
+def test_an_exchange_names_the_tools_that_were_offered(
+    server: Server, bare: Any, claude: Any
+) -> None:
+    episode = Episode()
+    schema = {"type": "object", "properties": {}}
+    chat: Any = {"type": "function", "function": {"name": "look", "parameters": schema}}
+    wrapped = wrap(bare, Coach(episode))
+    _ask(wrapped, tools=[chat])
+    flat: Any = {"type": "function", "name": "look", "parameters": schema, "strict": False}
+    wrapped.responses.create(model="m", input="hi", tools=[flat])
+    named: Any = {"name": "look", "input_schema": schema}
+    wrap(claude, Coach(episode)).messages.create(
+        model="m", max_tokens=9, messages=USER, tools=[named]
+    )
+    _ask(wrapped)
+    assert [e.tools for e in episode.exchanges] == [("look",), ("look",), ("look",), ()]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from ..critics import CRITIQUE, OPERATOR
@@ -25,7 +24,6 @@ from ..records import (
 )
 from ..store import judged
 
-_TOOL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PASSING = ("provider_down:", "call_timed_out:", "call_refused:", "quota_spent:")
 
 
@@ -93,7 +91,8 @@ def with_feedback(episode: Episode, said: Sequence[Feedback], source: str | None
 def outline(episode: Episode, said: Sequence[Feedback]) -> Episode:
     """The skeleton of `episode` with the operator's words: step numbers, tool names, how it ended.
 
-    Nothing in it was written by anybody else, nor by a model; names of tools have their form.
+    Nothing in it was written by anybody else, nor by a model: a tool is named where the caller had
+    offered one of that name, for a model may ask for a tool by any name that it was talked into.
     """
     own = [f for f in said if f.origin is Origin.OPERATOR]
     texts = [f for f in own if f.text]
@@ -102,10 +101,10 @@ def outline(episode: Episode, said: Sequence[Feedback]) -> Episode:
         Step(
             n=step.n,
             observation=Observation(),
-            action=Action(text=tools_of(step.action)),
+            action=Action(text=tools_of(step.action, names)),
             feedback="\n".join(f.text for f in texts if f.step == step.n),
         )
-        for step in episode.trajectory.steps
+        for step, names in _offered(episode.trajectory.steps)
     )
     rest = tuple(
         TextPart(text=f.text, origin=Origin.OPERATOR) for f in texts if f.step not in numbers
@@ -123,10 +122,22 @@ def outline(episode: Episode, said: Sequence[Feedback]) -> Episode:
     )
 
 
-def tools_of(action: Action) -> str:
-    """The names of the tools that `action` calls; `answer` where it calls none."""
+def _offered(steps: Sequence[Step]) -> Iterator[tuple[Step, frozenset[str]]]:
+    """Each step with the names of the tools that its agent was offered there."""
+    names: frozenset[str] = frozenset()
+    for step in steps:
+        if step.observation.tools is not None:
+            names = frozenset(tool.name for tool in step.observation.tools)
+        yield step, names
+
+
+def tools_of(action: Action, offered: Collection[str]) -> str:
+    """The names of the tools that `action` calls; `tool` for one that was not `offered`.
+
+    `answer` where it calls none.
+    """
     names = [p.name for p in action.parts if isinstance(p, ToolCallPart)]
-    return ", ".join(n if _TOOL.fullmatch(n) else "tool" for n in names) or "answer"
+    return ", ".join(n if n in offered else "tool" for n in names) or "answer"
 
 
 def is_passing(critique: Critique) -> bool:

@@ -6,6 +6,7 @@ The system text is left out: it is the caller's own, and lessons must not be mad
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from ..records import (
     Part,
     Step,
     TextPart,
+    Tool,
     ToolCallPart,
     ToolResultPart,
 )
@@ -27,6 +29,7 @@ Message = Mapping[str, Any]
 _LONGEST = 40_000
 _CUT = " […] "
 _OURS = ("system", "developer")
+_TOOL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _THREADS = 8
 """Conversations of one episode that are told apart."""
 
@@ -43,13 +46,33 @@ class Transcript:
     names: dict[str, str] = field(default_factory=dict)
     """Call id → name of the tool."""
     threads: list[list[Message]] = field(default_factory=list)
+    offered: tuple[str, ...] = ()
+    """The tools that the last call offered."""
 
-    def add(self, request: Sequence[Message], reply: Message) -> Step:
-        """The next step: what `request` has that no earlier call had, and the reply."""
+    def add(self, request: Sequence[Message], reply: Message, tools: Sequence[str] = ()) -> Step:
+        """The next step: what `request` has that no earlier call had, and the reply.
+
+        Args:
+            request: All messages of the call.
+            reply: The assistant's message.
+            tools: The names of the tools that it was offered.
+        """
         self.count += 1
         added = self._added(list(request), reply)
         parts = tuple(part for message in added for part in self._parts(message))
-        return Step(n=self.count, observation=Observation(parts=parts), action=self._action(reply))
+        seen = Observation(parts=parts, tools=self._changed(tools))
+        return Step(n=self.count, observation=seen, action=self._action(reply))
+
+    def _changed(self, names: Sequence[str]) -> tuple[Tool, ...] | None:
+        """The tools of that name, as far as it has the form of one; None where they are as before.
+
+        What they are for is the caller's own text and not recorded.
+        """
+        offered = tuple(name for name in names if _TOOL.fullmatch(name))
+        if offered == self.offered:
+            return None
+        self.offered = offered
+        return tuple(Tool(name=name) for name in offered)
 
     def own(self, observation: str, action: str) -> Step:
         """The next step of an agent that has no client of ours."""

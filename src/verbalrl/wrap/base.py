@@ -39,6 +39,8 @@ class Exchange:
     """Empty, or one line: the class of the error and its message, without secrets."""
     seconds: float
     """From the request until the reply was complete."""
+    tools: tuple[str, ...] = ()
+    """The names of the tools that the request offered."""
 
 
 class EpisodeDoor(Protocol):

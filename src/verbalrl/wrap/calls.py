@@ -21,7 +21,7 @@ from .blocks import carries, merged, without
 from .chains import Chains, grown
 from .streams import body_of
 from .tee import tee
-from .wire import failure_of, reply_of, request_of, usage_of
+from .wire import failure_of, reply_of, request_of, tools_of, usage_of
 
 log = get_logger(__name__)
 
@@ -198,6 +198,7 @@ class Call:
                 usage=usage_of(self._api, body),
                 error=told,
                 seconds=seconds,
+                tools=tools_of(self._body),
             )
         )
 

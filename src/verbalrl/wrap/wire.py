@@ -39,6 +39,14 @@ def _turns(messages: object) -> Iterator[dict[str, Any]]:
             yield {**turn, "role": "system"} if is_system else turn
 
 
+def tools_of(body: Body) -> tuple[str, ...]:
+    """The names of the tools that a request offers; those of an MCP server are not in it."""
+    listed = [body.get(field) for field in ("tools", "functions")]
+    found = [_map(t) for tools in listed if isinstance(tools, list | tuple) for t in tools]
+    names = [_map(tool.get("function") or tool.get("custom") or tool).get("name") for tool in found]
+    return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+
 def plain(value: Any) -> Any:
     """`value` as JSON data that nobody else holds; what is no data is named by its type."""
     if value is None or isinstance(value, str | int | float):
