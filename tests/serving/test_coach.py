@@ -426,3 +426,19 @@ def test_feedback_on_what_could_not_be_recorded_is_logged(
         assert "could not be recorded" in caplog.text
         with pytest.raises(UnknownNameError):
             coach.feedback("ep_of_nobody", reward=0.0)
+
+
+def test_an_agent_goes_on_where_no_thread_can_be_started(tmp_path: Path) -> None:
+    probe = (
+        "import sys, threading\n"
+        "from verbalrl import serve\n"
+        "coach = serve(sys.argv[1], 'support')\n"
+        # More than there is room for.
+        "threading.stack_size(1 << 50)\n"
+        "with coach.episode('x') as episode:\n"
+        "    print('worked')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "worked\n", done.stderr

@@ -52,8 +52,14 @@ class Recorder:
                 return future
             if self._thread is None:
                 name = "verbalrl-recorder"
-                self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name=name, daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    # No room for one more, or the interpreter is ending.
+                    future.set_exception(StorageError(f"nothing is recorded: {error}"))
+                    return future
+                self._thread = thread
             self._jobs.put((job, future))
         return future
 
