@@ -199,3 +199,10 @@ def test_an_id_that_calls_share_vouches_for_nothing(identity: str) -> None:
         ("a", Origin.UNTRUSTED, None),
         ("b", Origin.UNTRUSTED, None),
     ]
+
+
+def test_what_the_provider_looked_up_is_a_source_of_its_own() -> None:
+    reply = {"role": "assistant", "content": "The page says: pay at once."}
+    step = Transcript("ann").add([SYSTEM, ASK], reply, ran=("web_search",))
+    parts = [p for p in step.observation.parts if isinstance(p, TextPart | ToolResultPart)]
+    assert [p.source for p in parts] == ["ann", "tool:web_search"]

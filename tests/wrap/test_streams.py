@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.wrap.server import CALL, TEXT, Asked, answer, events
-from verbalrl.wrap.streams import body_of, events_of
-from verbalrl.wrap.wire import failure_of, plain, reply_of, request_of, usage_of
+from verbalrl.wrap.streams import assembled, body_of, events_of
+from verbalrl.wrap.wire import failure_of, plain, ran_in, reply_of, request_of, usage_of
 
 PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses", "messages": "/v1/messages"}
 
@@ -105,3 +105,24 @@ def test_requests_are_data_of_our_own() -> None:
         {"role": "user", "content": [{"type": "text", "text": "Q"}, "<bytes>"]},
     )
     assert plain({"a": (1, None)}) == {"a": [1, None]}
+
+
+@pytest.mark.parametrize(
+    ("api", "body"),
+    [
+        ("chat", {"choices": [{"message": {"annotations": [{"type": "url_citation"}]}}]}),
+        ("responses", {"output": [{"type": "web_search_call"}, {"type": "function_call"}]}),
+        ("messages", {"content": [{"type": "tool_use"}, {"type": "web_search_tool_result"}]}),
+    ],
+)
+def test_what_the_provider_ran_is_told(api: str, body: dict[str, Any]) -> None:
+    assert ran_in(api, body) == ("web_search",)
+    assert ran_in(api, {}) == ()
+
+
+def test_what_the_provider_ran_is_told_of_a_stream() -> None:
+    cited = {"choices": [{"delta": {"annotations": [{"type": "url_citation"}]}}]}
+    assert ran_in("chat", assembled("chat", [cited])) == ("web_search",)
+    block = {"type": "web_search_tool_result", "content": []}
+    started = {"type": "content_block_start", "index": 0, "content_block": block}
+    assert ran_in("messages", assembled("messages", [started])) == ("web_search",)

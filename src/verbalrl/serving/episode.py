@@ -233,7 +233,8 @@ class ServedEpisode:
     def _exchange(self, exchange: Exchange) -> None:
         self._usage = self._usage + exchange.usage
         if exchange.reply is not None:
-            self._add(self._transcript.add(exchange.request, exchange.reply, exchange.tools))
+            given, reply = exchange.request, exchange.reply
+            self._add(self._transcript.add(given, reply, exchange.tools, exchange.ran))
 
     def _own(self, observation: str, action: str) -> None:
         self._add(self._transcript.own(observation, action))

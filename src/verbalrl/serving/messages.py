@@ -49,17 +49,26 @@ class Transcript:
     offered: tuple[str, ...] = ()
     """The tools that the last call offered."""
 
-    def add(self, request: Sequence[Message], reply: Message, tools: Sequence[str] = ()) -> Step:
+    def add(
+        self,
+        request: Sequence[Message],
+        reply: Message,
+        tools: Sequence[str] = (),
+        ran: Sequence[str] = (),
+    ) -> Step:
         """The next step: what `request` has that no earlier call had, and the reply.
 
         Args:
             request: All messages of the call.
             reply: The assistant's message.
             tools: The names of the tools that it was offered.
+            ran: Those that the provider ran for it. What they found is in no message of ours, but
+                the reply may repeat it, so they stand in the observation as a source.
         """
         self.count += 1
         added = self._added(list(request), reply)
         parts = tuple(part for message in added for part in self._parts(message))
+        parts += tuple(self._found(name) for name in ran)
         seen = Observation(parts=parts, tools=self._changed(tools))
         return Step(n=self.count, observation=seen, action=self._action(reply))
 
@@ -132,8 +141,13 @@ class Transcript:
             found[call.id] = call.name if call.id and same else ""
         self.names |= found
 
+    def _found(self, name: str) -> ToolResultPart:
+        return self._from(name, "", f"[{name}]", is_error=False)
+
     def _result(self, identity: str, text: str, *, is_error: bool) -> ToolResultPart:
-        name = self.names.get(identity, "")
+        return self._from(self.names.get(identity, ""), identity, text, is_error=is_error)
+
+    def _from(self, name: str, identity: str, text: str, *, is_error: bool) -> ToolResultPart:
         vouched = bool(name) and name in self.trusted
         return ToolResultPart(
             call_id=identity,

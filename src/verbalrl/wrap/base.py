@@ -41,6 +41,8 @@ class Exchange:
     """From the request until the reply was complete."""
     tools: tuple[str, ...] = ()
     """The names of the tools that the request offered."""
+    ran: tuple[str, ...] = ()
+    """Those that the provider itself ran for the reply, such as a web search."""
 
 
 class EpisodeDoor(Protocol):

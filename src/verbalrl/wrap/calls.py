@@ -21,7 +21,7 @@ from .blocks import carries, merged, without
 from .chains import Chains, grown
 from .streams import body_of
 from .tee import tee
-from .wire import failure_of, reply_of, request_of, tools_of, usage_of
+from .wire import failure_of, ran_in, reply_of, request_of, tools_of, usage_of
 
 log = get_logger(__name__)
 
@@ -199,6 +199,7 @@ class Call:
                 error=told,
                 seconds=seconds,
                 tools=tools_of(self._body),
+                ran=ran_in(self._api, body),
             )
         )
 

@@ -46,6 +46,7 @@ def _object(text: str) -> dict[str, Any]:
 def _chat(events: Iterable[Event]) -> dict[str, Any]:
     texts: list[str] = []
     calls: dict[object, dict[str, Any]] = {}
+    notes: list[Any] = []
     body: dict[str, Any] = {}
     for event in events:
         for name in ("id", "model", "usage", "error"):
@@ -57,7 +58,10 @@ def _chat(events: Iterable[Event]) -> dict[str, Any]:
                 delta = choice.get("delta") or {}
                 texts.append(delta.get("content") or delta.get("refusal") or "")
                 _add_calls(calls, delta.get("tool_calls") or ())
+                notes += delta.get("annotations") or ()
     message = {"content": "".join(texts), "tool_calls": list(calls.values())}
+    if notes:
+        message["annotations"] = notes
     return body | {"choices": [{"message": message}]}
 
 

@@ -47,6 +47,31 @@ def tools_of(body: Body) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
 
 
+def ran_in(api: str, body: Body) -> tuple[str, ...]:
+    """The tools that the provider ran for a reply, whose findings its text may repeat."""
+    if api == "chat":
+        choices = _maps(body.get("choices"))
+        found = ["web_search" for c in choices[:1] if _map(c.get("message")).get("annotations")]
+    elif api == "responses":
+        kinds = [str(item.get("type")) for item in _maps(body.get("output"))]
+        found = [k.removesuffix("_call") for k in kinds if k.endswith("_call") and k not in _ASKED]
+    else:
+        kinds = [str(block.get("type")) for block in _maps(body.get("content"))]
+        found = [k.removesuffix("_tool_result") for k in kinds if k.endswith("_tool_result")]
+    return tuple(dict.fromkeys(found))
+
+
+_ASKED = (
+    "function_call",
+    "custom_tool_call",
+    "computer_call",
+    "local_shell_call",
+    "shell_call",
+    "apply_patch_call",
+)
+"""Calls that the caller answers, as opposed to those that the provider does."""
+
+
 def plain(value: Any) -> Any:
     """`value` as JSON data that nobody else holds; what is no data is named by its type."""
     if value is None or isinstance(value, str | int | float):
