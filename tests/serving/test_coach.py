@@ -11,6 +11,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,6 +142,37 @@ def test_unnamed_and_self_judged_feedback_confirms_nothing(tmp_path: Path) -> No
             coach.feedback(case(coach, source=customer), reward=0.0, text=text, source=by)
         coach.learn_sync()
         assert lessons(coach)["do offer a refund"].status is Status.QUARANTINED
+
+
+@pytest.mark.parametrize("outcome", [{"success": False}, {"reward": 0.0}])
+@pytest.mark.parametrize("agent", ["agent", " Agent"])
+def test_words_of_others_do_not_make_the_agents_judgement_theirs(
+    tmp_path: Path, outcome: dict[str, Any], agent: str
+) -> None:
+    text = "do offer a refund when it broke"
+    with coach_of(tmp_path) as coach:
+        for customer in ("ann", "bob"):
+            name = case(coach, source=customer)
+            coach.feedback(name, source=agent, **outcome)
+            coach.feedback(name, text=text, source=customer)
+        coach.learn_sync()
+        assert lessons(coach)["do offer a refund"].status is Status.QUARANTINED
+
+
+def test_blanks_make_no_second_source(tmp_path: Path) -> None:
+    text = "do offer a refund when it broke"
+    with coach_of(tmp_path) as coach:
+        for customer in ("ann", " ann ", "  "):
+            coach.feedback(case(coach, source=customer), reward=0.0, text=text, source=customer)
+        coach.learn_sync()
+        assert lessons(coach)["do offer a refund"].status is Status.QUARANTINED
+
+
+def test_an_empty_key_is_none(tmp_path: Path) -> None:
+    with coach_of(tmp_path) as coach:
+        name = case(coach)
+        numbers = [coach.feedback(name, reward=n, idempotency_key="") for n in (0.0, 1.0)]
+        assert numbers == [1, 2]
 
 
 def test_a_goal_of_nobody_confirms_nothing(tmp_path: Path) -> None:

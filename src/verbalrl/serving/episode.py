@@ -30,6 +30,7 @@ from ..records import (
 from ..wrap.base import Blocks, Exchange
 from .messages import Transcript, first_text, shortened
 from .open_end import forgiving, log
+from .saying import named
 
 if TYPE_CHECKING:
     from .coach import Coach
@@ -63,7 +64,7 @@ class ServedEpisode:
         """For `coach.feedback`, now or later."""
         self.goal = shortened(str(goal))
         self.instance = clean(str(key)) if key else self.id
-        self.source = clean(str(source)) if source else None
+        self.source = named(source)
         self._transcript = Transcript(self.source, coach.rules.trusted_tools)
         self._lock = threading.Lock()
         self._situation: str | None = None

@@ -34,12 +34,17 @@ def said_of(
     return Feedback(
         episode=episode,
         origin=_origin(origin),
-        source=clean(source) if source else None,
+        source=named(source),
         reward=None if reward is None else float(reward),
         success=success,
         text=words,
         step=step,
     )
+
+
+def named(source: str | None) -> str | None:
+    """The name of a source as it is kept: blanks around it make nobody else of anybody."""
+    return clean(str(source)).strip() or None if source else None
 
 
 def correction_of(episode: str, text: str, step: int | None = None) -> Feedback:

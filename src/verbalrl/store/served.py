@@ -40,19 +40,24 @@ class Judged(NamedTuple):
 def judged(feedback: Sequence[Feedback]) -> Judged:
     """The outcome that `feedback`, in the order of its numbers, leads to.
 
-    What the operator says stands over what others say; among equals the last one stands.
+    What the operator says stands over what others say; among equals the last one stands. Where
+    the agent itself said a part of it, the agent is who judged: that confirms nothing.
     """
-    success: tuple[int, bool] | None = None
+    success: tuple[int, bool, RewardSupplier] | None = None
     value: tuple[int, float, RewardSupplier] | None = None
     for said in feedback:
         rank = said.origin.rank
         if said.success is not None and (success is None or rank >= success[0]):
-            success = rank, said.success
+            success = rank, said.success, supplier(said)
         if said.reward is not None and (value is None or rank >= value[0]):
             value = rank, said.reward, supplier(said)
     last = max(feedback, key=lambda f: (f.origin.rank, f.seq), default=None)
-    by = supplier(last) if last is not None else RewardSupplier.USER
-    reward = Reward(supplier=by) if value is None else Reward(value=value[1], supplier=value[2])
+    by = [part[2] for part in (value, success) if part is not None]
+    by = by or [RewardSupplier.USER if last is None else supplier(last)]
+    reward = Reward(
+        value=None if value is None else value[1],
+        supplier=RewardSupplier.AGENT if RewardSupplier.AGENT in by else by[0],
+    )
     return Judged(None if success is None else success[1], reward)
 
 
@@ -60,7 +65,7 @@ def supplier(said: Feedback) -> RewardSupplier:
     """Who judged with `said`."""
     if said.origin is Origin.OPERATOR:
         return RewardSupplier.OPERATOR
-    if said.source == AGENT:
+    if said.source is not None and said.source.casefold() == AGENT:
         return RewardSupplier.AGENT
     return RewardSupplier.ENVIRONMENT if said.origin is Origin.TASK else RewardSupplier.USER
 
@@ -127,6 +132,7 @@ def _bare_step(goal: str, source: str | None) -> Step:
 
 def say(connection: sqlite3.Connection, said: Feedback, key: str | None) -> int:
     """Append feedback; its number, the first one's where the same key was given before."""
+    key = key or None
     if key is not None:
         known = connection.execute(
             "SELECT seq FROM feedback WHERE episode = ? AND idempotency_key = ?",
