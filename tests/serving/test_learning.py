@@ -21,7 +21,7 @@ from tests.serving.worlds import (
     lessons,
 )
 from verbalrl.errors import LeaseError, ProviderDown, QuotaSpent
-from verbalrl.models import Budget, Request, ScriptedModel
+from verbalrl.models import Budget, Reply, Request, ScriptedModel
 from verbalrl.records import Origin, Status
 
 UNSAMPLED = RULES.replace(successes=0.0)
@@ -301,3 +301,20 @@ def test_curation_shows_earlier_cases_as_they_were_learned_from(tmp_path: Path) 
         coach.feedback(other, success=False, text="do wave when a guest goes", source="bob")
         coach.learn_sync()
     assert shown[1] == {TEXT: "failure", "do wave when a guest goes": "failure"}
+
+
+class Slow(ScriptedModel):
+    """A model that takes a moment for each critique."""
+
+    async def complete(self, request: Request, /) -> Reply:
+        await asyncio.sleep(0.4 if request.role == "critic" else 0)
+        return await super().complete(request)
+
+
+def test_waiting_for_other_critiques_is_no_delay_of_ones_own(tmp_path: Path) -> None:
+    model = Slow(answers)
+    rules = RULES.replace(concurrency=1, timeout_s=2.0)
+    with coach_of(tmp_path, critic=model, curator=model, rules=rules) as coach:
+        for name in [case(coach) for _ in range(8)]:
+            coach.feedback(name, success=False)
+        assert coach.learn_sync().critiques == {"accepted": 8}

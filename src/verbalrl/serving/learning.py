@@ -115,6 +115,8 @@ class LearnPass:
         spent = bills.spent_on(self.store, self._bill, unique, rules.budget)
         self._account = Account(rules.budget, spent, CallAlarm())
         self._slots = Slots(rules.concurrency)
+        self._turns = asyncio.Semaphore(rules.concurrency)
+        """Of critiques: waiting for others is no part of the time that one may take."""
         self._owner = f"learn {parts.scope}"
 
     async def learn(self) -> Learned:
@@ -199,7 +201,8 @@ class LearnPass:
                 why = f"{CriticError.kind}: it took longer than {self.parts.rules.timeout_s:g} s"
                 return _failed(case, why)
 
-        made = await self._asked(asked.id, "critic", seed, write)
+        async with self._turns:
+            made = await self._asked(asked.id, "critic", seed, write)
         if not is_passing(made):
             await self.store.put_critique(made, MAIN)
         return made
