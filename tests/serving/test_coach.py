@@ -20,7 +20,7 @@ from tests.serving.worlds import SCOPE, call, case, coach_of, exchange, lessons,
 from verbalrl.errors import ConfigurationError, UnknownNameError
 from verbalrl.models import run_sync
 from verbalrl.records import Origin, Status, StopReason
-from verbalrl.serving import Coach
+from verbalrl.serving import Coach, open_end
 
 
 def test_an_episode_is_recorded_step_by_step(tmp_path: Path) -> None:
@@ -474,3 +474,23 @@ def test_an_agent_goes_on_where_no_thread_can_be_started(tmp_path: Path) -> None
         [sys.executable, "-c", probe, str(tmp_path)], capture_output=True, text=True, check=False
     )
     assert done.stdout == "worked\n", done.stderr
+
+
+def test_what_waits_to_be_written_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_end, "MAX_WAITING", 3)
+    with coach_of(tmp_path) as coach:
+        with coach.episode("x") as episode:
+            resume = threading.Event()
+            coach.recorder.submit(resume.wait)
+            for n in range(5):
+                call(episode, f"call {n}")
+            resume.set()
+        first = coach.store.episode(episode.id)
+        again = coach.store.episode(case(coach))
+    assert coach.recorder.dropped == 2
+    assert first is not None
+    assert again is not None
+    assert [s.observation.text for s in first.trajectory.steps] == ["call 0", "call 1", "call 2"]
+    assert len(again.trajectory.steps) == 1

@@ -199,8 +199,15 @@ class ServedEpisode:
             return self._recalled.blocks if self._recalled else _NOTHING
 
     def record(self, exchange: Exchange) -> None:
-        """Take a call that ended; a failed one is no step."""
-        self._submit(lambda: self._exchange(exchange))
+        """Take a call that ended; a failed one is no step.
+
+        Where the disk is far behind it is dropped and counted.
+        """
+        recorder = self.coach.recorder
+        if self._state == "open" and self._is_ours and not recorder.hold():
+            log.warning("episode.dropped", episode=self.id, dropped=recorder.dropped)
+        else:
+            self._submit(lambda: self._exchange(exchange))
 
     # Its life
 
@@ -232,16 +239,27 @@ class ServedEpisode:
             self._submit(lambda: self._wait(self.coach.store.update_served(self._episode())))
 
     def _exchange(self, exchange: Exchange) -> None:
-        self._usage = self._usage + exchange.usage
-        if exchange.reply is not None:
-            given, reply = exchange.request, exchange.reply
-            self._add(self._transcript.add(given, reply, exchange.tools, exchange.ran))
+        recorder = self.coach.recorder
+        written: Future[None] | None = None
+        try:
+            self._usage = self._usage + exchange.usage
+            if exchange.reply is not None:
+                given, reply = exchange.request, exchange.reply
+                step = self._transcript.add(given, reply, exchange.tools, exchange.ran)
+                written = self._add(step)
+        finally:
+            if written is None:
+                recorder.release()
+            else:
+                written.add_done_callback(lambda _: recorder.release())
 
     def _own(self, observation: str, action: str) -> None:
         self._add(self._transcript.own(observation, action))
 
-    def _add(self, step: Step) -> None:
-        self._wait(self.coach.store.add_step(self.id, step))
+    def _add(self, step: Step) -> Future[None]:
+        future = self.coach.store.add_step(self.id, step)
+        self._wait(future)
+        return future
 
     def _leave(self) -> None:
         if self._tokens:

@@ -15,6 +15,10 @@ from ..errors import EpisodeError, StorageError, VerbalRLError, boundary, first_
 log = get_logger(__name__)
 
 
+MAX_WAITING = 1_000
+"""Calls that wait to be written; more are dropped, for an agent must not run out of memory."""
+
+
 class ServingError(EpisodeError):
     """Something in memory broke while an agent was served."""
 
@@ -42,6 +46,22 @@ class Recorder:
         self._gate = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._waiting = 0
+        self.dropped = 0
+        """Calls for which there was no room."""
+
+    def hold(self) -> bool:
+        """Whether there is room for one more call, until `release`."""
+        with self._gate:
+            has_room = self._waiting < MAX_WAITING
+            self._waiting += has_room
+            self.dropped += not has_room
+            return has_room
+
+    def release(self) -> None:
+        """A call that was held is written, or never will be."""
+        with self._gate:
+            self._waiting -= 1
 
     def submit(self, job: Callable[[], Any]) -> Future[Any]:
         """What will be the result of `job`."""
