@@ -282,6 +282,8 @@ def test_cancelled_episode_closes_its_environment(inline: bool) -> None:
     async def run() -> None:
         own = context()
         running = asyncio.create_task(played(ChatAgent(model), task, own=own))
+        while not task.made:
+            await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
