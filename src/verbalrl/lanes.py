@@ -8,7 +8,7 @@ resumed run drives the same lanes from empty views; the bench takes what is comm
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -58,7 +58,7 @@ class Bench(Protocol):
         """How many lanes of one stream may be under way; enough to fill the slots."""
 
     def whole(self, lane: LaneKey, view: InstanceView, /) -> InstanceView:
-        """`view` with all that `growth.slim` took from it."""
+        """`view`, whose past is bare records, with all that these said."""
 
     async def do(self, work: Work, place: Place, /) -> growth.Result | None:
         """The result of `work`: from its row when it is committed, else by doing it.
@@ -85,22 +85,15 @@ class Stream:
         instances: Mapping[str, Instance],
     ) -> None:
         self._lane, self._method, self._bench = lane, method, bench
+        self._instances = instances
         self._order = {name: n for n, name in enumerate(instances)}
+        self._kept: dict[str, growth.Kept] = {}
+        """Of lanes that were under way before; those of the others are made when it is their turn,
+        or thousands of them would wait."""
         self._asked: set[str] = set()
-        """Keys of all the work that was asked for."""
+        """Keys of the work of the shared stream."""
         self._cut = False
         """Whether a lane ended before its plan did."""
-        own = {name: bench.inherited(lane, instance_scope(scope, name)) for name in instances}
-        self._lanes = {
-            name: InstanceView(
-                instance=instance,
-                scope=scope,
-                instance_scope=instance_scope(scope, name),
-                reflections=own[name].lessons,
-                own_revision=own[name].revision,
-            )
-            for name, instance in instances.items()
-        }
         shared = bench.inherited(lane, scope)
         self._view = SharedView(
             scope=scope,
@@ -124,7 +117,7 @@ class Stream:
                 case Batch():
                     growth.check_shared_batch(step, self._view)
                     place = Place(self._lane, -1, self._view)
-                    results = await self._results(step, place)
+                    results = await self._results(step, place, self._asked)
                     if results is None:
                         break
                     self._view = growth.grow_shared(self._view, step, results)
@@ -132,52 +125,67 @@ class Stream:
 
     async def _round(self, opened: OpenRound) -> bool:
         """Run the lanes of a round side by side; whether all were done, which closes it."""
-        number = len(self._view.rounds) + 1
-        await self._bench.pin(self._lane, number, opened, self._view)
-        shared = self._view
-        before = {
-            name: replace(
-                self._lanes[name],
-                round=opened,
-                number=number,
-                lessons=shared.lessons,
-                revision=shared.revision,
-            )
-            for name in opened.instances
-        }
-        turns = asyncio.Semaphore(self._bench.lanes_at_once)
-        lanes = await together(self._instance(view, turns) for view in before.values())
-        after = dict(zip(before, lanes, strict=True))
+        await self._bench.pin(self._lane, len(self._view.rounds) + 1, opened, self._view)
+        before = {name: self._kept.get(name, growth.NOTHING) for name in opened.instances}
+        waiting = iter(opened.instances)
+        at_once = min(self._bench.lanes_at_once, len(opened.instances))
+        await together(self._lanes(waiting, opened) for _ in range(at_once))
         if self._bench.stopping or self._cut:
             return False
-        self._lanes.update(after)
-        self._view = growth.close_round(self._view, opened, before, after)
+        self._view = growth.close_round(self._view, opened, before, self._kept)
         return True
 
-    async def _instance(self, view: InstanceView, turns: asyncio.Semaphore) -> InstanceView:
-        """One lane, once it is its turn; what it leaves is slim, so that memory stays flat."""
-        async with turns:
-            return growth.slim(await self._driven(self._bench.whole(self._lane, view)))
+    async def _lanes(self, waiting: Iterator[str], opened: OpenRound) -> None:
+        """One lane after the other; little is kept of each, so that memory stays flat."""
+        for name in waiting:
+            if self._bench.stopping:
+                return
+            view = await self._driven(self._begun(name, opened))
+            self._kept[name] = growth.kept(view, self._kept.get(name, growth.NOTHING))
+
+    def _begun(self, name: str, opened: OpenRound) -> InstanceView:
+        """The view of a lane at the start of a round: all that it has seen, and what is pinned."""
+        shared, own_scope = self._view, instance_scope(self._view.scope, name)
+        view = InstanceView(
+            instance=self._instances[name],
+            scope=shared.scope,
+            instance_scope=own_scope,
+            round=opened,
+            number=len(shared.rounds) + 1,
+            lessons=shared.lessons,
+            revision=shared.revision,
+        )
+        before = self._kept.get(name, growth.NOTHING)
+        if before.episodes:
+            return self._bench.whole(self._lane, growth.woken(view, before, self._lane))
+        own = self._bench.inherited(self._lane, own_scope)
+        return replace(view, reflections=own.lessons, own_revision=own.revision)
 
     async def _driven(self, view: InstanceView) -> InstanceView:
         """Plan, do the batch, grow, until done."""
         order = self._order[view.instance.id]
+        asked = growth.asked_before(view, self._lane)
         while not self._bench.stopping:
             step = self._method.plan(view)
             if isinstance(step, Done):
                 break
             growth.check_batch(step, view)
             place = Place(self._lane, order, view)
-            results = await self._results(step, place)
+            results = await self._results(step, place, asked)
             if results is None:
                 self._cut = True
                 break
             view = growth.grow(view, step, results)
         return view
 
-    async def _results(self, batch: Batch, place: Place) -> Sequence[growth.Result] | None:
-        """What `batch` led to; None when not all of it was begun, because the bench is stopping."""
-        self._asked |= growth.check_new(batch, self._lane, self._asked)
+    async def _results(
+        self, batch: Batch, place: Place, asked: set[str]
+    ) -> Sequence[growth.Result] | None:
+        """What `batch` led to; None when not all of it was begun, because the bench is stopping.
+
+        Its keys are added to `asked`. Keys name the instance, so no two lanes can share one.
+        """
+        asked |= growth.check_new(batch, self._lane, asked)
         # Rows are handed back at once: without this a long resume could not be interrupted.
         await asyncio.sleep(0)
         results = await together(self._bench.do(work, place) for work in batch.work)

@@ -135,7 +135,7 @@ def test_handbook_passes_over_train_in_rounds_then_freezes_and_evaluates() -> No
     while not isinstance(step := plan(view), Done):
         if isinstance(step, OpenRound):
             opened.append((step.instances, step.trial, step.evaluate))
-            lanes = {i: view_of() for i in step.instances}
+            lanes = dict.fromkeys(step.instances, growth.NOTHING)
             view = growth.close_round(view, step, lanes, lanes)
         else:
             assert asked(step) == ["freeze_memory"]
@@ -166,9 +166,9 @@ def inherited(*critiques: str) -> Lesson:
 def test_handbook_shows_what_inherited_lessons_rest_on_before_its_own_evidence() -> None:
     failed = episode(1, False)
     written = critique(failed)
-    lanes = {"i0": view_of(failed, critiques=(written,))}
+    lanes = {"i0": growth.kept(view_of(failed, critiques=(written,)))}
     view = SharedView(scope="task-v1", train=("i0",), lessons=(inherited("cr_a", "cr_b"),))
-    view = growth.close_round(view, ROUND, {"i0": view_of()}, lanes)
+    view = growth.close_round(view, ROUND, {"i0": growth.NOTHING}, lanes)
     batch = handbook().plan_shared(view)
     assert isinstance(batch, Batch)
     work = batch.work[0]

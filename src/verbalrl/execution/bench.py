@@ -69,7 +69,6 @@ class Bench:
         self._learning = LearningAlarm()
         self._slots = Slots(kit.limits.concurrency)
         self._open_episodes = Slots(2 * kit.limits.concurrency)
-        self._revisions: dict[tuple[str, str], int] = {}
         self._clock = Clock()
         seeds = len(plan.seeds)
         self.tallies = {
@@ -89,8 +88,6 @@ class Bench:
 
     def whole(self, lane: LaneKey, view: InstanceView, /) -> InstanceView:
         """`view` with all that it has seen, from the rows of its work."""
-        if not view.episodes:
-            return view
         store, scope = self.kit.store, view.instance_scope
         return replace(
             view,
@@ -150,13 +147,13 @@ class Bench:
 
     def inherited(self, lane: LaneKey, scope: str, /) -> Inherited:
         """With what `scope` starts."""
-        revision = self._revisions.setdefault((lane.branch, scope), self._pinned(lane, scope))
+        revision = self._pinned(lane, scope)
         return Inherited(revision, self._lessons(lane, scope, revision))
 
     def progress(self) -> Progress:
         """How far the run is."""
         arms = {
-            name: ArmProgress(len(t.outcomes), t.expected, len(t.solved), t.instances)
+            name: ArmProgress(len(t.outcomes), t.expected, t.solved, t.instances)
             for name, t in self.tallies.items()
         }
         remaining = sum(arm.expected - arm.done for arm in arms.values())
@@ -270,7 +267,7 @@ class Bench:
 
     async def _curate(self, work: CurateLessons, place: Place) -> growth.Curated:
         key, branch = work.id(place.lane), place.lane.branch
-        base = self._revisions[branch, work.scope]
+        base = _held(place)
         commit = self.kit.store.commit(key)
         if commit is None:
             seed = seed_from("curate", place.lane.seed, work.scope, base)
@@ -293,10 +290,8 @@ class Bench:
 
     def _curated(self, commit: Commit, place: Place) -> growth.Curated:
         """What `commit`, the next one of its scope, led to."""
-        branch, scope = place.lane.branch, commit.scope
-        revision = self._revisions[branch, scope] + bool(commit.updates)
-        self._revisions[branch, scope] = revision
-        return growth.Curated(commit, revision, self._lessons(place.lane, scope, revision))
+        revision = _held(place) + bool(commit.updates)
+        return growth.Curated(commit, revision, self._lessons(place.lane, commit.scope, revision))
 
     async def _decide(
         self, work: SelectCandidate | FreezeMemory, place: Place, made: Decision
@@ -374,6 +369,12 @@ class Bench:
 
     def _method(self, place: Place) -> Method:
         return self.plan.arm(place.lane.arm)
+
+
+def _held(place: Place) -> int:
+    """The revision of the scope that the plan there commits to."""
+    view = place.view
+    return view.own_revision if isinstance(view, InstanceView) else view.revision
 
 
 def streams_of(bench: Bench) -> list[Stream]:

@@ -2,15 +2,57 @@
 
 from __future__ import annotations
 
+import math
 import time
+from array import array
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 from pydantic import JsonValue
 
 from ..errors import first_line
 from ..records import Commit, Critique, Episode, Split, Usage
 from ..result import Outcome
+
+
+class Outcomes:
+    """Outcomes in the order in which they came, in some thirty bytes each.
+
+    A run has thousands, and of all but instance, reward and tokens only a few kinds.
+    """
+
+    def __init__(self) -> None:
+        self._instances: list[str] = []
+        self._rewards = array("d")
+        """Nan for none."""
+        self._tokens = array("Q")
+        self._kinds = array("L")
+        self._known: dict[Outcome, int] = {}
+
+    def append(self, outcome: Outcome) -> None:
+        """Add one."""
+        reward = outcome.reward
+        kind = replace(outcome, instance="", reward=None, injected_tokens=0)
+        self._instances.append(outcome.instance)
+        self._rewards.append(math.nan if reward is None else reward)
+        self._tokens.append(outcome.injected_tokens)
+        self._kinds.append(self._known.setdefault(kind, len(self._known)))
+
+    def __len__(self) -> int:
+        return len(self._instances)
+
+    def __iter__(self) -> Iterator[Outcome]:
+        kinds = list(self._known)
+        for instance, reward, tokens, kind in zip(
+            self._instances, self._rewards, self._tokens, self._kinds, strict=True
+        ):
+            yield replace(
+                kinds[kind],
+                instance=instance,
+                reward=None if math.isnan(reward) else reward,
+                injected_tokens=tokens,
+            )
 
 
 @dataclass
@@ -20,14 +62,14 @@ class ArmTally:
     expected: int
     instances: int
     reported: Split
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: Outcomes = field(default_factory=Outcomes)
     usage: dict[str, Usage] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
     accepted: int = 0
     failed_critiques: int = 0
     failed_curations: int = 0
     rejected_operations: int = 0
-    solved: set[tuple[str, int]] = field(default_factory=set)
+    _solved: dict[int, set[str]] = field(default_factory=dict)
 
     def episode(self, episode: Episode) -> None:
         """Count an episode."""
@@ -36,7 +78,12 @@ class ArmTally:
             self._use(role, usage)
         counts = episode.spec.purpose == "attempt" and episode.spec.split == self.reported
         if counts and episode.success is True:
-            self.solved.add((episode.instance, episode.seed))
+            self._solved.setdefault(episode.seed, set()).add(episode.instance)
+
+    @property
+    def solved(self) -> int:
+        """Instances times seeds."""
+        return sum(map(len, self._solved.values()))
 
     def critique(self, critique: Critique) -> None:
         """Count a critique."""

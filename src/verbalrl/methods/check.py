@@ -106,7 +106,8 @@ class _World:
         before = {}
         for instance in opened.instances:
             view = self.views[instance]
-            before[instance] = self.views[instance] = InstanceView(
+            before[instance] = growth.kept(view)
+            self.views[instance] = InstanceView(
                 instance=view.instance.replace(split=opened.split),
                 scope=view.scope,
                 instance_scope=view.instance_scope,
@@ -127,7 +128,7 @@ class _World:
             pick = int(coin(self.world, self.order, self.steps) * len(open_lanes))
             if not self._advance(open_lanes[pick]):
                 open_lanes.pop(pick)
-        after = {i: self.views[i] for i in opened.instances}
+        after = {i: growth.kept(self.views[i], before[i]) for i in opened.instances}
         self.shared = growth.close_round(self.shared, opened, before, after)
 
     def _advance(self, instance: str) -> bool:

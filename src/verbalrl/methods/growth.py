@@ -6,10 +6,9 @@ from its row after a restart makes no difference here; that is all there is to r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, TypeVar
 
 from ..errors import MethodError
 from ..records import (
@@ -23,19 +22,18 @@ from ..records import (
     InstanceView,
     LaneKey,
     Lesson,
+    LessonKind,
     OpenRound,
-    Record,
+    PastCritique,
+    PastEpisode,
     Reward,
     RewardSupplier,
     RunEpisode,
     SelectCandidate,
     SharedView,
-    Trajectory,
     Work,
     WriteCritique,
 )
-
-R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,93 +85,137 @@ def grow_shared(view: SharedView, batch: Batch, results: Sequence[Result]) -> Sh
     return view
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of a lane that is not under way; the rest is in the rows of its work."""
+
+    episodes: tuple[PastEpisode, ...] = ()
+    """Of all rounds, in the order of the batches."""
+    critiques: tuple[PastCritique, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    curated: tuple[str, ...] = ()
+    own_revision: int = 0
+
+
+NOTHING = Kept()
+"""Of a lane that has done nothing yet."""
+
+
+def kept(view: InstanceView, before: Kept = NOTHING) -> Kept:
+    """What is kept of the lane with `view`, which set out from `before`."""
+    if not view.episodes:
+        return NOTHING
+    return Kept(
+        (*before.episodes, *map(_past_episode, view.episodes[len(before.episodes) :])),
+        (*before.critiques, *map(_past_critique, view.critiques[len(before.critiques) :])),
+        view.decisions,
+        view.curated,
+        view.own_revision,
+    )
+
+
+def woken(view: InstanceView, before: Kept, lane: LaneKey) -> InstanceView:
+    """`view` with what `before` holds of its past, as bare records of the arm and seed `lane`."""
+    return replace(
+        view,
+        episodes=tuple(_bare_episode(past, lane) for past in before.episodes),
+        critiques=tuple(map(_bare_critique, before.critiques)),
+        decisions=before.decisions,
+        curated=before.curated,
+        own_revision=before.own_revision,
+    )
+
+
 def close_round(
     view: SharedView,
     opened: OpenRound,
-    before: dict[str, InstanceView],
-    after: dict[str, InstanceView],
+    before: Mapping[str, Kept],
+    after: Mapping[str, Kept],
 ) -> SharedView:
     """`view` with the round `opened` closed; `before` and `after` are its lanes by instance."""
-    episodes: list[Episode] = []
-    critiques: list[Critique] = []
+    episodes: list[PastEpisode] = []
+    critiques: list[PastCritique] = []
     for instance in opened.instances:
         old, new = before[instance], after[instance]
         fresh = new.episodes[len(old.episodes) :]
-        episodes += sorted(fresh, key=lambda e: (e.trial, e.spec.candidate, e.spec.purpose))
+        episodes += sorted(fresh, key=lambda e: (e.trial, e.candidate, e.purpose))
         critiques += new.critiques[len(old.critiques) :]
     closed = ClosedRound(
         number=len(view.rounds) + 1,
         opened=opened,
         revision=view.revision,
-        episodes=tuple(map(without_steps, episodes)),
-        critiques=tuple(map(without_words, critiques)),
+        episodes=tuple(episodes),
+        critiques=tuple(critiques),
     )
     return replace(view, rounds=(*view.rounds, closed))
 
 
-def without_steps(episode: Episode) -> Episode:
-    """`episode` as closed rounds keep it: without its steps, so that memory stays flat."""
-    if episode.trajectory is _NO_STEPS:
-        return episode
-    usage = {role: _lean(used) for role, used in episode.usage.items()}
-    spec = _lean(episode.spec, guidance=_NOTHING)
-    return _lean(
-        episode,
-        trajectory=_NO_STEPS,
-        guidance=_NOTHING,
-        spec=spec,
-        usage=usage,
-        reward=_shared(episode.reward),
+def _past_episode(episode: Episode) -> PastEpisode:
+    spec, reward = episode.spec, episode.reward
+    return PastEpisode(
+        id=episode.id,
+        instance=spec.instance,
+        split=spec.split,
+        round=spec.round,
+        trial=spec.trial,
+        candidate=spec.candidate,
+        purpose=spec.purpose,
+        status=episode.status,
+        success=episode.success,
+        # Most are 0 or 1 without components: those that are equal share one record.
+        reward=reward if reward.components else _plain_reward(reward.value, reward.supplier),
+        stop_reason=episode.stop_reason,
     )
 
 
-def without_words(critique: Critique) -> Critique:
-    """`critique` as closed rounds keep it: who was judged and how, not what was said."""
-    if critique.__pydantic_fields_set__ is _NO_NAMES:
-        return critique
-    said = {"causes": (), "proposals": (), "keeps": (), "shown": (), "refinement": "", "raw": ""}
-    return _lean(critique, usage=_lean(critique.usage), **said)
-
-
-def _shared(reward: Reward) -> Reward:
-    """`reward`, one object for all that are equal; most are 0 or 1 without components."""
-    if reward.components:
-        return _lean(reward)
-    return _bare_reward(reward.value, reward.supplier)
+def _past_critique(critique: Critique) -> PastCritique:
+    return PastCritique(
+        id=critique.id,
+        episodes=critique.episodes,
+        instance=critique.instance,
+        trial=critique.trial,
+        template=critique.template,
+        sample=critique.sample,
+        status=critique.status,
+        refusal=critique.refusal,
+        verdict=critique.verdict,
+    )
 
 
 @lru_cache(maxsize=1024)
-def _bare_reward(value: float | None, supplier: RewardSupplier) -> Reward:
+def _plain_reward(value: float | None, supplier: RewardSupplier) -> Reward:
     return Reward(value=value, supplier=supplier)
 
 
-_NO_STEPS = Trajectory()
-_NOTHING: dict[str, Any] = {}
-_NO_NAMES: set[str] = set()
-
-
-def _lean(record: R, **changes: Any) -> R:
-    """A copy of `record` with `changes` in a third of the memory."""
-    made = object.__new__(type(record))
-    # Pydantic keeps with every record the names that were given; they take more than the values.
-    object.__setattr__(made, "__pydantic_fields_set__", _NO_NAMES)
-    object.__setattr__(made, "__pydantic_extra__", None)
-    object.__setattr__(made, "__pydantic_private__", None)
-    # One by one in one order, so that the records of a class share their table of names.
-    for name, value in {**vars(record), **changes}.items():
-        object.__setattr__(made, name, value)
-    return made
-
-
-def slim(view: InstanceView) -> InstanceView:
-    """`view` between two rounds: of what it has seen, no more than closed rounds keep."""
-    return replace(
-        view,
-        episodes=tuple(map(without_steps, view.episodes)),
-        critiques=tuple(map(without_words, view.critiques)),
-        reflections=(),
-        lessons=(),
+def _bare_episode(past: PastEpisode, lane: LaneKey) -> Episode:
+    return Episode(
+        id=past.id,
+        run=lane.run,
+        arm=lane.arm,
+        seed=lane.seed,
+        spec=past.spec,
+        status=past.status,
+        success=past.success,
+        reward=past.reward,
+        stop_reason=past.stop_reason,
     )
+
+
+def _bare_critique(past: PastCritique) -> Critique:
+    return Critique(**{name: getattr(past, name) for name in PastCritique.__slots__})
+
+
+def asked_before(view: InstanceView, lane: LaneKey) -> set[str]:
+    """The keys of the work that led to `view`; a lane commits the reflections of one critique."""
+    commits = (
+        CurateLessons(critiques=(name,), scope=view.instance_scope, kind=LessonKind.REFLECTION)
+        for name in view.curated
+    )
+    keys = {commit.id(lane) for commit in commits}
+    keys.update(e.id for e in view.episodes)
+    keys.update(c.id for c in view.critiques)
+    keys.update(d.id for d in view.decisions)
+    return keys
 
 
 def check_new(batch: Batch, lane: LaneKey, asked: Collection[str]) -> frozenset[str]:

@@ -61,6 +61,8 @@ from .trajectory import StopReason as StopReason
 from .trajectory import Trajectory as Trajectory
 from .views import ClosedRound as ClosedRound
 from .views import InstanceView as InstanceView
+from .views import PastCritique as PastCritique
+from .views import PastEpisode as PastEpisode
 from .views import SharedView as SharedView
 from .work import Batch as Batch
 from .work import CurateLessons as CurateLessons

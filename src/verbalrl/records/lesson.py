@@ -181,7 +181,9 @@ class LessonBody(Record):
     @property
     def content(self) -> str:
         """The hash by which two bodies count as the same; the name does not count."""
-        return _content(self)
+        # Those of an instance are of no use to others: kept long, thousands would outlive it.
+        is_reflection = self.kind is LessonKind.REFLECTION
+        return _content_of_reflection(self) if is_reflection else _content(self)
 
     @property
     def tokens(self) -> int:
@@ -191,9 +193,18 @@ class LessonBody(Record):
         )
 
 
+# Asked for wherever texts are compared: it costs more than all the rest that is done with one.
 @lru_cache(maxsize=1 << 16)
 def _content(body: LessonBody) -> str:
-    # Asked for wherever texts are compared: it costs more than all the rest that is done with one.
+    return _hashed(body)
+
+
+@lru_cache(maxsize=1 << 10)
+def _content_of_reflection(body: LessonBody) -> str:
+    return _hashed(body)
+
+
+def _hashed(body: LessonBody) -> str:
     return content_hash(
         {
             "kind": body.kind,

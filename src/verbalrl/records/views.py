@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from .episode import Episode
-from .lesson import Critique, Lesson
-from .trajectory import Instance, Reward
-from .work import Decision, OpenRound
+from .lesson import Critique, Lesson, Refusal, Verdict
+from .trajectory import Instance, Reward, Split, StopReason
+from .work import Decision, EpisodeSpec, OpenRound, Purpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,54 @@ class InstanceView:
         return found.reward if found else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastEpisode:
+    """How an episode of a closed round went.
+
+    Of a run's thousands of episodes a plan keeps this much and no more. What was said, answered and
+    used stays in the store; the lane of the instance sees it again when a round opens it.
+    """
+
+    id: str
+    instance: str
+    split: Split
+    round: int
+    trial: int
+    candidate: int
+    purpose: Purpose
+    status: Literal["finished", "failed", "abandoned"]
+    success: bool | None
+    reward: Reward
+    stop_reason: StopReason
+
+    @property
+    def spec(self) -> EpisodeSpec:
+        """What it was asked for, without guidance, limits and what it went on from; made anew."""
+        return EpisodeSpec(
+            instance=self.instance,
+            split=self.split,
+            round=self.round,
+            trial=self.trial,
+            candidate=self.candidate,
+            purpose=self.purpose,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastCritique:
+    """Whom a critique of a closed round judged, and what became of it; not what it says."""
+
+    id: str
+    episodes: tuple[str, ...]
+    instance: str
+    trial: int
+    template: str
+    sample: int
+    status: Literal["accepted", "refused", "failed"]
+    refusal: Refusal | None
+    verdict: Verdict
+
+
 @dataclass(frozen=True, slots=True)
 class ClosedRound:
     """A round that all its lanes have left."""
@@ -62,9 +111,9 @@ class ClosedRound:
     opened: OpenRound
     revision: int
     """Of the shared scope, pinned at its start."""
-    episodes: tuple[Episode, ...] = ()
+    episodes: tuple[PastEpisode, ...] = ()
     """In the order (instance, trial, candidate)."""
-    critiques: tuple[Critique, ...] = ()
+    critiques: tuple[PastCritique, ...] = ()
     """In the same order."""
 
 
@@ -89,5 +138,5 @@ class SharedView:
             e.instance
             for r in self.rounds
             for e in r.episodes
-            if e.success is True and e.spec.purpose == "attempt" and not r.opened.evaluate
+            if e.success is True and e.purpose == "attempt" and not r.opened.evaluate
         )
