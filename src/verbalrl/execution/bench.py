@@ -6,6 +6,7 @@ stage reads rows of finished earlier stages only. Nothing here decides what is d
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -206,10 +207,9 @@ class Bench:
     def _arm_facts(self, arm: str) -> ArmFacts:
         store, tally = self.kit.store, self.tallies[arm]
         lanes = [LaneKey(run=self.record.id, arm=arm, seed=seed) for seed in self.plan.seeds]
-        statuses: dict[str, int] = {}
+        statuses: Counter[str] = Counter()
         for lane in lanes:
-            for lesson in store.current_lessons(lane.branch):
-                statuses[lesson.status.value] = statuses.get(lesson.status.value, 0) + 1
+            statuses.update(store.lesson_counts(lane.branch))
         return ArmFacts(
             usage=tally.usage,
             memory_digest={str(lane.seed): store.memory_digest(lane.branch) for lane in lanes},

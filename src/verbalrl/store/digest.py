@@ -20,13 +20,18 @@ Place = tuple[str, int, int, str]
 
 def memory_digest(lessons: Iterable[Lesson]) -> str:
     """`d1:` and the hex sha256 of all lessons of a branch, whatever their status."""
-    everything = list(lessons)
-    contents = {lesson.id: lesson.body.content for lesson in everything}
-    lines = sorted(
-        (lesson.scope, lesson.kind.value, lesson.body.content, _lesson_line(lesson, contents))
-        for lesson in everything
-    )
-    return _digest(line for *_, line in lines)
+    contents: dict[str, str] = {}
+    lines: list[tuple[str, str, str, str]] = []
+    late: list[Lesson] = []
+    """Those that name another one; of the rest no more is held than the line."""
+    for lesson in lessons:
+        contents[lesson.id] = lesson.body.content
+        if lesson.successor:
+            late.append(lesson)
+        else:
+            lines.append(_keyed_line(lesson, contents))
+    lines += [_keyed_line(lesson, contents) for lesson in late]
+    return _digest(line for *_, line in sorted(lines))
 
 
 def episodes_digest(
@@ -67,6 +72,11 @@ def _digest(lines: Iterable[str]) -> str:
     for line in lines:
         total.update(line.encode("utf-8") + b"\n")
     return f"{VERSION}:{total.hexdigest()}"
+
+
+def _keyed_line(lesson: Lesson, contents: Mapping[str, str]) -> tuple[str, str, str, str]:
+    content = lesson.body.content
+    return lesson.scope, lesson.kind.value, content, _lesson_line(lesson, contents)
 
 
 def _lesson_line(lesson: Lesson, contents: Mapping[str, str]) -> str:

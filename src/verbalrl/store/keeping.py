@@ -6,6 +6,7 @@ The part of a store that `memory` needs for revoking, rolling back, purging and 
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -76,6 +77,12 @@ class Keeping(Protocol):
 
 class Keepers:
     """The part of a store that looks after lessons."""
+
+    def lesson_counts(self: Keeping, branch: str) -> dict[str, int]:
+        """By status, how many lessons a branch has now."""
+        return self._read(
+            lambda c: Counter(x.status.value for x in lessons.each(c, self._cache, branch))
+        )
 
     def lines(
         self: Keeping, *, lesson: str | None = None, branch: str | None = None

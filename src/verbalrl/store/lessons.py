@@ -13,7 +13,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from ..errors import StorageError
@@ -157,16 +157,26 @@ def current(
 ) -> Lessons:
     """Lessons at the newest revision, by scope, then in order (born, position)."""
     wanted = None if statuses is None else frozenset(statuses)
+    found = each(connection, cache, branch, scope, kind)
+    return tuple(lesson for lesson in found if wanted is None or lesson.status in wanted)
+
+
+def each(
+    connection: sqlite3.Connection,
+    cache: Cache,
+    branch: str,
+    scope: str | None = None,
+    kind: LessonKind | None = None,
+) -> Iterator[Lesson]:
+    """The same in any status, a scope at a time: a branch may have thousands."""
     visible = scopes(connection, branch) if scope is None else (scope,)
-    found: list[Lesson] = []
     for name in visible:
         if owns(connection, branch, name):
             here = projected(connection, branch, name, kind)
         else:
             read = lessons(connection, cache, branch, name)
             here = tuple(lesson for lesson in read if kind is None or lesson.kind is kind)
-        found += [lesson for lesson in here if wanted is None or lesson.status in wanted]
-    return tuple(found)
+        yield from here
 
 
 def projected(

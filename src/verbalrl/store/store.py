@@ -345,8 +345,7 @@ class Store(Readers, Keepers, Servings, Lists):
 
     def memory_digest(self, branch: str) -> str:
         """The digest of what the branch has learned."""
-        everything = self._read(lambda c: lessons.current(c, self._cache, branch, None, None, None))
-        return digest.memory_digest(everything)
+        return self._read(lambda c: digest.memory_digest(lessons.each(c, self._cache, branch)))
 
     def episodes_digest(self, run: str, arm: str, seed: int) -> str:
         """The digest of what agents and critics did on one arm and seed."""
