@@ -68,6 +68,14 @@ def test_command_line_may_print(path: str) -> None:
     assert rules("print('x')", path) == []
 
 
+def test_only_the_program_of_the_sandbox_runs_text() -> None:
+    text = "try:\n    exec(code)\nexcept Exception:\n    pass\n"
+    assert rules(text, "src/verbalrl/sandbox/worker.py") == []
+    assert rules("eval(code)", "src/verbalrl/sandbox/worker.py") == ["unsafe"]
+    for place in ("sandbox/child.py", "tasks/worker.py"):
+        assert sorted(rules(text, f"src/verbalrl/{place}")) == ["blind-except", "unsafe"]
+
+
 @pytest.mark.parametrize("name", ["rollout.py", "errors.py"])
 def test_one_boundary_is_allowed(name: str) -> None:
     assert rules(BOUNDARY, f"src/verbalrl/{name}") == []

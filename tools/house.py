@@ -19,6 +19,8 @@ MAX_DEFERRED_IMPORTS = 4
 BOUNDARY_FILES = frozenset({"rollout.py", "errors.py"})
 UNSAFE_MODULES = frozenset({"pickle", "marshal", "shelve", "dill", "cloudpickle"})
 UNSAFE_CALLS = frozenset({"eval", "exec", "yaml.load", "yaml.unsafe_load", "yaml.full_load"})
+# The program of a child that may be lost: it runs text, and whatever that raises is a reply.
+CHILD_PROGRAM = ("sandbox", "worker.py")
 MOCK_MODULES = frozenset({"unittest.mock", "mock", "pytest_mock"})
 # What a prompt looks like: a Jinja tag, or words that speak to a model.
 PROMPT = re.compile(
@@ -87,6 +89,8 @@ def function_shape(source: Source) -> Iterator[Offence]:
 
 def blind_except(source: Source) -> Iterator[Offence]:
     """Blind excepts outside the one error boundary, which is a function named `boundary`."""
+    if source.inside == CHILD_PROGRAM:
+        return
     for node, function in _blind(source.tree):
         if source.path.name not in BOUNDARY_FILES or function != "boundary":
             message = f"in {function or 'the module'}; only `boundary` may catch everything"
@@ -100,6 +104,8 @@ def unsafe(source: Source) -> Iterator[Offence]:
             if module.split(".")[0] in UNSAFE_MODULES:
                 yield source.offence(node, "unsafe", f"import of {module}")
         if isinstance(node, ast.Call) and (name := _dotted(node.func)) in UNSAFE_CALLS:
+            if name == "exec" and source.inside == CHILD_PROGRAM:
+                continue
             yield source.offence(node, "unsafe", f"call of {name}")
 
 

@@ -39,6 +39,7 @@ def test_built_in_tasks_are_tasks() -> None:
         "arithmetic-v1",
         "car-dealer-v1",
         "clarify-v1",
+        "codefix-v1",
         "gridnav-v1",
         "household-v1",
         "scoped-style-v1",
@@ -51,7 +52,8 @@ def test_built_in_tasks_are_tasks() -> None:
         task: Task = load_task(name)
         assert isinstance(task, Task)
         assert isinstance(task, FolderTask)
-        assert (task.id, task.ref, task.inline) == (name, name, name != "text2sql-v1")
+        assert (task.id, task.ref) == (name, name)
+        assert task.inline is (name not in ("codefix-v1", "text2sql-v1"))
         assert task.observations is Origin.TASK
         assert task.success_means
 

@@ -28,6 +28,7 @@ from . import draws
 from .arithmetic import Arithmetic
 from .base import Card, Environment, Learns, Policy, Problem, World, WorldTask
 from .clarify import Clarify
+from .codefix import CodeFix
 from .dealer import Dealer
 from .gridnav import GridNav
 from .household import Household
@@ -45,6 +46,7 @@ ENVIRONMENTS: Mapping[str, Opener] = {
     "arithmetic": Arithmetic.open,
     "car-dealer": Dealer.open,
     "clarify": Clarify.open,
+    "codefix": CodeFix.open,
     "gridnav": GridNav.open,
     "household": Household.open,
     "questions": Questions.open,

@@ -1,0 +1,239 @@
+"""`codefix`: small functions with a planted bug, judged by hidden tests in the sandbox.
+
+Functions, bugs and tests stand in `functions.toml` of the task folder.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar, NamedTuple, cast
+
+from pydantic import Field, JsonValue, ValidationError
+
+from ..errors import ConfigurationError, DataError
+from ..records import Action, Instance, Observation, Record, Situation, Split, StepResult
+from ..sandbox import CHOICES, Returned, Tier, choose, programs, run_calls, shown, worker
+from .base import Environment, Policy, Problem
+from .draws import below, shuffled
+
+VERSION = "codefix-v1"
+GOAL = "The function has one bug. Give the whole function, mended; hidden tests are run on it."
+MAX_TEXT = 1 << 16
+_FENCE = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
+_OVER = Observation(text="The tests were run.", actions=())
+
+
+class Bug(Record):
+    """One text in place of another."""
+
+    old: str = Field(min_length=1)
+    new: str
+
+
+class Case(Record):
+    """The tests of one behaviour."""
+
+    when: str = Field(min_length=1)
+    calls: tuple[tuple[JsonValue, ...], ...] = Field(min_length=1)
+
+
+class Function(Record):
+    """A function, what may be wrong with it, and its tests."""
+
+    name: str = Field(min_length=1)
+    right: str = Field(min_length=1)
+    bugs: tuple[Bug, ...] = Field(min_length=1)
+    cases: tuple[Case, ...] = Field(min_length=1)
+
+
+class Planted(NamedTuple):
+    """A function with one bug."""
+
+    function: Function
+    bug: Bug
+
+    @property
+    def text(self) -> str:
+        """What the agent sees."""
+        return self.function.right.replace(self.bug.old, self.bug.new, 1)
+
+
+class CodeFix(Record):
+    """All functions of one `functions.toml`."""
+
+    functions: tuple[Function, ...] = Field(min_length=1)
+    sandbox: str = "auto"
+    task_seed: int = 0
+
+    @classmethod
+    def open(cls, folder: Path, args: dict[str, JsonValue], task_seed: int) -> CodeFix:
+        """The world of a task folder, with the functions of its `functions.toml`."""
+        path = folder / "functions.toml"
+        try:
+            table = tomllib.loads(path.read_text("utf-8"))
+            found = cls.model_validate({**table, **args, "task_seed": task_seed})
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror or error}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise DataError(f"{path}: {where or 'contents'}: {first['msg']}") from error
+        except ValueError as error:
+            raise DataError(f"{path}: {error}") from error
+        if found.sandbox not in CHOICES:
+            wanted = f"take one of {', '.join(CHOICES)}"
+            raise ConfigurationError(f"sandbox is {found.sandbox!r}; {wanted}")
+        return found
+
+    judged_by: ClassVar[tuple[ModuleType, ...]] = (programs, worker)
+
+    @property
+    def max_steps(self) -> int:
+        """One answer per function."""
+        return 1
+
+    @property
+    def inline(self) -> bool:
+        """A step waits for a process."""
+        return False
+
+    @cached_property
+    def splits(self) -> Mapping[Split, tuple[Planted, ...]]:
+        """The functions with their bugs by split: of each function one is for the test."""
+        train: list[Planted] = []
+        test: list[Planted] = []
+        for function in self.functions:
+            drawn = below(len(function.bugs), VERSION, self.task_seed, function.name)
+            for place, bug in enumerate(function.bugs):
+                (test if place == drawn else train).append(Planted(function, bug))
+        return {
+            "train": shuffled(train, VERSION, self.task_seed, "train"),
+            "test": shuffled(test, VERSION, self.task_seed, "test"),
+        }
+
+    def size(self, split: Split, /) -> int | None:
+        """The functions of `split`."""
+        return len(self.splits[split])
+
+    def problem(self, split: Split, index: int, /) -> Problem:
+        """Function number `index` of `split`."""
+        planted = self.splits[split][index]
+        function = planted.function
+        data: dict[str, JsonValue] = {
+            "text": planted.text.strip("\n"),
+            "name": function.name,
+            "cases": [case.model_dump(mode="json") for case in function.cases],
+        }
+        return Problem(GOAL, data, (function.right.strip("\n"),))
+
+    def environment(self, instance: Instance, /) -> Environment:
+        """One function, to be mended.
+
+        Raises:
+            ConfigurationError: This machine has no sandbox of the kind that is asked for.
+        """
+        return CodeFixEnvironment(instance, choose(self.sandbox))
+
+    def oracle(self, instance: Instance, /) -> Policy:
+        """Knows the right function."""
+        action = Action(text=instance.answers[0])
+
+        def act(_: Situation) -> Action:
+            return action
+
+        return act
+
+
+class CodeFixEnvironment:
+    """One function, to be answered once; nothing here depends on chance."""
+
+    def __init__(self, instance: Instance, tier: Tier) -> None:
+        self._text = str(instance.data["text"])
+        self._name = str(instance.data["name"])
+        self._right = instance.answers[0]
+        cases = cast("list[dict[str, Any]]", instance.data["cases"])
+        self._cases = [(str(c["when"]), [tuple(args) for args in c["calls"]]) for c in cases]
+        self._tier = tier
+
+    def reset(self, seed: int, /) -> Observation:
+        """Show the function."""
+        return Observation(text=self._text)
+
+    def step(self, action: Action, /) -> StepResult:
+        """Run the hidden tests on the answer."""
+        program = program_of(action.text)
+        if not defines(program, self._name):
+            return self._result(f"Wrong: the answer defines no function {self._name}.", 0.0)
+        calls = [args for _, group in self._cases for args in group]
+        found = run_calls(program, self._name, calls, self._tier)
+        wanted = _expected(self._right, self._name, json.dumps(calls), self._tier)
+        found += [found[-1]] * (len(calls) - len(found))
+        failing: list[tuple[str, Returned]] = []
+        at = 0
+        for when, group in self._cases:
+            pairs = list(zip(found[at:], wanted[at : at + len(group)], strict=False))
+            at += len(group)
+            failing += [(when, got) for got, right in pairs if not _same(got, right)][:1]
+        share = (len(self._cases) - len(failing)) / len(self._cases)
+        return self._result(_told(failing), share)
+
+    def execute(self, action: Action, /) -> str:
+        """What the answer returns for one call, without a judgement."""
+        program = program_of(action.text)
+        if not defines(program, self._name):
+            return f"The answer defines no function {self._name}."
+        args = self._cases[0][1][0]
+        found = run_calls(program, self._name, [args], self._tier)[-1]
+        given = ", ".join(map(repr, args))
+        return f"{self._name}({given}): {found.error or f'it returns {shown(found.value)}'}."
+
+    def _result(self, feedback: str, share: float) -> StepResult:
+        return StepResult(
+            observation=_OVER,
+            feedback=feedback,
+            reward=share,
+            components={"behaviours": share, f"sandbox.{self._tier.name}": 1.0},
+            terminated=True,
+            success=share == 1.0,
+        )
+
+
+def program_of(text: str) -> str:
+    """The program of an answer, out of its longest code fence."""
+    fenced = _FENCE.findall(text)
+    return max(fenced, key=len) if fenced else text
+
+
+def defines(program: str, name: str) -> bool:
+    """Whether the text may define `name`; it is never parsed here, which some texts abuse."""
+    found = re.search(rf"^(async )?(def|class) +{re.escape(name)}\b", program, re.MULTILINE)
+    assigned = re.search(rf"^{re.escape(name)} *=", program, re.MULTILINE)
+    return len(program) <= MAX_TEXT and bool(found or assigned)
+
+
+def _same(got: Returned, right: Returned) -> bool:
+    # Only plain values come here, so that `==` is Python's own.
+    return not got.error and bool(got.value == right.value)
+
+
+def _told(failing: Sequence[tuple[str, Returned]]) -> str:
+    if not failing:
+        return "Correct."
+    when, got = failing[0]
+    how = got.error or "it returns something else than it should"
+    return f"Wrong when {when}: {how}."
+
+
+@lru_cache(maxsize=512)
+def _expected(right: str, name: str, calls: str, tier: Tier) -> list[Returned]:
+    """What the right function returns: values of ours, made where the answers run."""
+    found = run_calls(right, name, [tuple(args) for args in json.loads(calls)], tier)
+    if any(item.error for item in found):
+        raise DataError(f"{VERSION}: the right {name} fails: {found[-1].error}")
+    return found
