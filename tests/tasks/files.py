@@ -56,6 +56,30 @@ def multipl(count: int = 20) -> list[dict[str, Any]]:
     ]
 
 
+def real() -> list[dict[str, Any]]:
+    """HumanEval-like rows with what the published file has: helpers, several tests, recursion."""
+    helper = "def double(s: str) -> str:\n    return s + s\n\n\n"
+    return [
+        {
+            "task_id": "HumanEval/helper",
+            "prompt": f'{helper}def halve(s: str) -> str:\n    """Undo double."""\n',
+            "entry_point": "halve",
+            "canonical_solution": "    return s[: len(s) // 2]\n",
+            "test": "METADATA = {}\n\n\ndef check(candidate):\n    for n in range(20):\n"
+            "        text = 'ab' * n\n        assert candidate(double(text)) == text\n",
+        },
+        {
+            "task_id": "HumanEval/itself",
+            "prompt": "from typing import List\n\n\ndef sums(x: List[int]) -> List[float]:\n"
+            '    """Sums."""\n',
+            "entry_point": "sums",
+            "canonical_solution": "    return [sum(x[: n + 1]) / 1 for n in range(len(x))]\n",
+            "test": "def check(candidate):\n    assert candidate([]) == []\n"
+            "    assert abs(candidate([1, 2])[1] - 3.0) < 1e-6\n    assert sums([5]) == [5.0]\n",
+        },
+    ]
+
+
 def gsm8k(count: int = 1000) -> list[dict[str, Any]]:
     numbers = (f"{n:,}" if n % 3 else str(-n) for n in range(1000, 1000 + count))
     return [

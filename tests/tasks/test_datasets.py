@@ -92,15 +92,12 @@ def test_they_keep_the_contract(kind: str, tmp_path: Path) -> None:
         ("mbpp", files.multipl(), "MultiPL-E"),
     ],
 )
-def test_programs_are_checked_and_refused_to_be_run(
+def test_files_of_programs_are_known_by_their_rows(
     name: str, rows: list[Any], layout: str, tmp_path: Path
 ) -> None:
-    path = files.lines(tmp_path / "code.jsonl", rows)
-    found = check_data(path)
+    found = check_data(files.lines(tmp_path / "code.jsonl", rows))
     assert (found.kind, len(found.rows), found.rejected) == (name, len(rows), ())
     assert found.layout.startswith(layout)
-    with pytest.raises(ConfigurationError, match="no sandbox"):
-        load_task(f"{name}:{path}")
 
 
 @pytest.mark.parametrize(
@@ -322,16 +319,6 @@ def test_data_check_says_what_a_file_is_and_what_of_it_is_no_use(
     error = capsys.readouterr().err
     assert "no usable row of hotpotqa" in error
     assert error.count("\n") == 1
-
-
-def test_data_check_of_programs_says_that_they_cannot_be_run(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = files.lines(tmp_path / "code.jsonl", files.humaneval(3))
-    assert main(["data", "check", str(path)]) == 0
-    assert "no sandbox" in " ".join(capsys.readouterr().out.split())
-    assert main(["data", "check", str(path), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["task"] is None
 
 
 def test_data_check_reads_files_of_ones_own(

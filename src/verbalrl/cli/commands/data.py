@@ -9,7 +9,6 @@ import click
 
 from ...errors import DataError
 from ...tasks.datasets import KINDS, Dataset, check_data, read_dataset
-from ...tasks.datasets.code import NEEDS_SANDBOX
 from ...tasks.datasets.math import PLAIN
 from ...tasks.questions import Questions
 from ..options import json_option, verbose_option
@@ -40,7 +39,6 @@ def check(file: Path, kind: str | None, as_json: bool) -> None:
     FILE is a .json list or JSON lines, packed with gzip or not; Spider and BIRD are folders.
     """
     found = _read(file, kind)
-    judged = found.kind == OWN or KINDS[found.kind].world is not None
     # Options of a reference follow a question mark, so a path of your own .jsonl is its reference.
     ref = str(file) if found.kind == OWN else f"{found.kind}:{file}"
     if as_json:
@@ -54,13 +52,13 @@ def check(file: Path, kind: str | None, as_json: bool) -> None:
                 "rejected": len(found.rejected),
                 "reasons": dict(sorted(reasons.items())),
                 "notes": list(found.notes),
-                "task": ref if judged else None,
+                "task": ref,
             }
         )
         return
     for line in found.lines(file.name):
         say(line)
-    say(f"run it as: verbalrl run {ref}" if judged else NEEDS_SANDBOX)
+    say(f"run it as: verbalrl run {ref}")
 
 
 def _read(file: Path, kind: str | None) -> Dataset[object]:

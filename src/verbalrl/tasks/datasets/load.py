@@ -1,4 +1,4 @@
-"""From a kind and a path to a checked data set, and to a task where answers can be judged."""
+"""From a kind and a path to a checked data set, and to a task."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pydantic import JsonValue
 from ...errors import ConfigurationError, DataError, UnknownNameError
 from ...ids import sha256_json
 from ...records import Origin, RewardSupplier, Split
+from ...sandbox import choose
 from ..base import Card, World, WorldTask
 from ..questions import Question, Questions
-from .code import NEEDS_SANDBOX, read_humaneval, read_mbpp
+from .code import CodeWorld, read_humaneval, read_mbpp
 from .hotpot import HotpotWorld, read_hotpotqa
 from .math import read_gsm8k, read_math
 from .rows import Dataset, read_rows
@@ -21,6 +22,8 @@ from .sql import SqlWorld, questions_file, read_bird, read_spider
 
 _SPLITS: tuple[Split, Split] = ("train", "test")
 _OPTIONS: Mapping[str, frozenset[str]] = {
+    "humaneval": frozenset({"sandbox"}),
+    "mbpp": frozenset({"sandbox"}),
     "math": frozenset({"question", "answer"}),
     "spider": frozenset({"reward"}),
     "bird": frozenset({"reward"}),
@@ -28,10 +31,10 @@ _OPTIONS: Mapping[str, frozenset[str]] = {
 
 
 class Kind(NamedTuple):
-    """A kind of data set: how it is read, and the world that judges answers, if one can."""
+    """A kind of data set: how it is read, and the world that judges answers."""
 
     read: Callable[[Path], Dataset[Any]]
-    world: Callable[[Dataset[Any], Path, Mapping[str, Any]], World] | None
+    world: Callable[[Dataset[Any], Path, Mapping[str, Any]], World]
     inline: bool
     """Whether a step may run on the event loop."""
     seen: Callable[[dict[str, Any]], bool]
@@ -55,6 +58,11 @@ def _sql(data: Dataset[Any], path: Path, options: Mapping[str, Any]) -> World:
     return SqlWorld(data.rows, reward)
 
 
+def _code(data: Dataset[Any], path: Path, options: Mapping[str, Any]) -> World:
+    del path
+    return CodeWorld(data.rows, choose(str(options.get("sandbox", "auto"))))
+
+
 def _has(*keys: str) -> Callable[[dict[str, Any]], bool]:
     return lambda fields: set(keys) <= fields.keys()
 
@@ -67,11 +75,11 @@ def _math_row(fields: dict[str, Any]) -> bool:
 
 KINDS: Mapping[str, Kind] = {
     "humaneval": Kind(
-        read_humaneval, None, False, _has("prompt", "entry_point", "canonical_solution", "test")
+        read_humaneval, _code, False, _has("prompt", "entry_point", "canonical_solution", "test")
     ),
     "mbpp": Kind(
         read_mbpp,
-        None,
+        _code,
         False,
         lambda f: (
             "test_list" in f
@@ -130,7 +138,7 @@ def load_dataset(ref: str, options: Mapping[str, Any], *, untrusted: bool = Fals
     """The task behind `kind:PATH`.
 
     Raises:
-        ConfigurationError: Answers of that kind cannot be judged, or an option is unknown.
+        ConfigurationError: This machine has no sandbox for programs, or an option is unknown.
         DataError: The file cannot be used.
     """
     kind, _, place = ref.partition(":")
@@ -143,10 +151,7 @@ def load_dataset(ref: str, options: Mapping[str, Any], *, untrusted: bool = Fals
         data: Dataset[Any] = read_math(path, {k: str(v) for k, v in options.items()})
     else:
         data = read_dataset(kind, path)
-    make = KINDS[kind].world
-    if make is None:
-        raise ConfigurationError(f"{ref}: {NEEDS_SANDBOX}")
-    world = make(data, path, options)
+    world = KINDS[kind].world(data, path, options)
     sizes = {split: world.size(split) or 0 for split in _SPLITS}
     problems = [world.problem(s, i) for s in _SPLITS for i in range(sizes[s])]
     query = "&".join(f"{k}={v}" for k, v in sorted(options.items()))
