@@ -148,7 +148,7 @@ def fresh_user() -> int:
     """
     if os.geteuid() != 0:
         return 0
-    used = {p.stat().st_uid for p in _running()}
+    used = set(_users())
     for _ in _USERS:
         user = _USERS[(os.getpid() * 31 + next(_turn)) % len(_USERS)]
         if user not in used:
@@ -156,10 +156,14 @@ def fresh_user() -> int:
     return _USERS[0]
 
 
-def _running() -> Iterator[Path]:
-    for path in Path("/proc").iterdir():
-        if path.name.isdecimal() and path.exists():
-            yield path
+def _users() -> Iterator[int]:
+    """The owners of all processes."""
+    for name in os.listdir("/proc"):  # noqa: PTH208 - names alone; a process may be gone by now
+        if name.isdecimal():
+            try:
+                yield os.stat(f"/proc/{name}").st_uid  # noqa: PTH116
+            except OSError:
+                continue
 
 
 def probe(run: Callable[[Tier, str], tuple[bool, str]]) -> Sandbox:
