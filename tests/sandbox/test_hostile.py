@@ -1,8 +1,11 @@
 """Hostile programs on each tier that this machine offers."""
 
+import ctypes
 import socket
+import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,6 +115,16 @@ def test_a_right_program_passes_and_is_called_by_name(tier: Tier) -> None:
     assert run_test(program, TEST, ["f"], tier).passed
     named = "assert f(1, by=2) == 3\nassert g((1, {'a': {2}})) == (1, {'a': {2}})\n"
     assert run_test(program, named, ["f", "g"], tier) == (True, 2, "")
+
+
+def test_folders_that_all_may_write_to_stay_as_they_are(tier: Tier) -> None:
+    path = Path(tempfile.gettempdir()) / f"verbalrl-outside-{uuid.uuid4().hex}"
+    program = f"def f(x):\n    return open({str(path)!r}, 'w').write('x')\n"
+    run_calls(program, "f", [(1,)], tier)
+    is_there = path.exists()
+    path.unlink(missing_ok=True)
+    # The weakest tier needs a kernel with Landlock for it, which older ones lack.
+    assert not is_there or not (tier.closed or ctypes.CDLL(None).syscall(444, None, 0, 1) >= 1)
 
 
 @pytest.mark.slow

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -64,6 +66,8 @@ class Child:
         self._limits = limits
         self._until = 0.0
         self._rest = b""
+        self._folder = ""
+        self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Child:
         """Start it.
@@ -71,39 +75,39 @@ class Child:
         Raises:
             SandboxError: It does not start.
         """
-        self._folder = tempfile.TemporaryDirectory(prefix="verbalrl-run-")
-        user = fresh_user()
-        folder = Path(self._folder.name)
+        with ExitStack() as undo:
+            undo.callback(self.close)
+            try:
+                self._start(fresh_user())
+            except OSError as error:
+                raise SandboxError(f"{self._tier.name}: {error.strerror or error}") from error
+            except Ended as error:
+                why = self._complaint() or str(error)
+                raise SandboxError(f"{self._tier.name} starts no program: {why}") from error
+            undo.pop_all()
+        self.begin()
+        return self
+
+    def _start(self, user: int) -> None:
+        self._folder = tempfile.mkdtemp(prefix="verbalrl-run-")
         if user:
-            os.chown(folder, user, user)
-        source = Path(worker.__file__).read_text("utf-8")
-        try:
-            self._process = subprocess.Popen(
-                command(self._tier.name, source, user),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd=folder,
-                # Nothing of ours: no key, no path to a home.
-                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
-                start_new_session=True,
-            )
-        except OSError as error:
-            self._folder.cleanup()
-            raise SandboxError(f"{self._tier.name}: {error.strerror or error}") from error
+            os.chown(self._folder, user, user)
+        self._process = subprocess.Popen(
+            command(self._tier.name, Path(worker.__file__).read_text("utf-8"), user),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self._folder,
+            # Nothing of ours: no key, no path to a home.
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
+            start_new_session=True,
+        )
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
                 os.set_blocking(pipe.fileno(), False)
-        try:
-            self._until = time.monotonic() + _START
-            if self.receive() != {"ready": True}:
-                raise Ended("it says something else than that it is ready")
-        except Ended as error:
-            why = self._complaint() or str(error)
-            self.close()
-            raise SandboxError(f"{self._tier.name} does not start a program: {why}") from error
-        self.begin()
-        return self
+        self._until = time.monotonic() + _START
+        if self.receive() != {"ready": True}:
+            raise Ended("it says something else than that it is ready")
 
     def begin(self, more: float = 0.0) -> None:
         """Count the limit, and `more` seconds, from now on."""
@@ -124,7 +128,7 @@ class Child:
         Raises:
             Ended: It is gone or does not read in time.
         """
-        pipe = self._process.stdin
+        pipe = self._process.stdin if self._process else None
         data = json.dumps(message).encode("ascii") + b"\n"
         while data and pipe is not None:
             self._wait([], [pipe.fileno()])
@@ -141,6 +145,7 @@ class Child:
         Raises:
             Ended: None came in time, or something that is no message.
         """
+        assert self._process is not None
         assert self._process.stdout is not None
         pipe = self._process.stdout.fileno()
         while b"\n" not in self._rest:
@@ -171,6 +176,7 @@ class Child:
             raise Ended(f"the program was stopped after {self._limits.seconds:g} s")
 
     def _complaint(self) -> str:
+        assert self._process is not None
         assert self._process.stderr is not None
         try:
             said = os.read(self._process.stderr.fileno(), _CHUNK).decode("utf-8", "replace")
@@ -180,18 +186,21 @@ class Child:
 
     def close(self) -> None:
         """End the child and all that it started, and wait until they are gone."""
-        # The first process of the namespace takes the others with it; its own parent reaps it.
-        for child in _children(self._process.pid):
-            _kill(child)
-        try:
-            self._process.wait(_GONE)
-        except subprocess.TimeoutExpired:
-            _kill(self._process.pid)
-            self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                pipe.close()
-        self._folder.cleanup()
+        if self._process is not None:
+            # The first process of the namespace takes the others along; its parent reaps it.
+            for child in _children(self._process.pid):
+                _kill(child)
+            try:
+                self._process.wait(_GONE)
+            except subprocess.TimeoutExpired:
+                _kill(self._process.pid)
+                self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+                if pipe is not None:
+                    pipe.close()
+        if self._folder:
+            # Not TemporaryDirectory: it may change rights of what a link in the folder leads to.
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _children(pid: int) -> list[int]:

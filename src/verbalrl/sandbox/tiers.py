@@ -4,7 +4,7 @@
 |---|---|
 | bubblewrap | own processes, network and files; another user; limits |
 | unshare | the same, made with util-linux |
-| rlimits | limits, and another user where we are root: network and files stay open |
+| rlimits | limits, another user where we are root, Landlock where the kernel has it |
 """
 
 from __future__ import annotations
