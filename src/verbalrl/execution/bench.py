@@ -209,7 +209,7 @@ class Bench:
         lanes = [LaneKey(run=self.record.id, arm=arm, seed=seed) for seed in self.plan.seeds]
         statuses: Counter[str] = Counter()
         for lane in lanes:
-            statuses.update(store.lesson_counts(lane.branch))
+            statuses.update(store.statuses(lane.branch))
         return ArmFacts(
             usage=tally.usage,
             memory_digest={str(lane.seed): store.memory_digest(lane.branch) for lane in lanes},

@@ -78,7 +78,7 @@ class Keeping(Protocol):
 class Keepers:
     """The part of a store that looks after lessons."""
 
-    def lesson_counts(self: Keeping, branch: str) -> dict[str, int]:
+    def statuses(self: Keeping, branch: str) -> dict[str, int]:
         """By status, how many lessons a branch has now."""
         return self._read(
             lambda c: Counter(x.status.value for x in lessons.each(c, self._cache, branch))
