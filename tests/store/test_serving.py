@@ -90,6 +90,16 @@ def test_an_agents_word_on_itself_is_known_as_such() -> None:
     assert alone.reward.supplier is RewardSupplier.AGENT
 
 
+def test_what_the_agent_says_of_itself_stands_under_all_else() -> None:
+    words = (
+        Feedback(episode="e", seq=1, success=False, reward=0.0, source="ann"),
+        Feedback(episode="e", seq=2, success=True, reward=1.0, source="agent"),
+    )
+    outcome = judged(words)
+    assert (outcome.success, outcome.reward.value) == (False, 0.0)
+    assert outcome.reward.supplier is RewardSupplier.USER
+
+
 def test_only_the_dead_are_abandoned(store: Store) -> None:
     made = begun(store)
     assert store.abandon_dead() == 0

@@ -40,13 +40,14 @@ class Judged(NamedTuple):
 def judged(feedback: Sequence[Feedback]) -> Judged:
     """The outcome that `feedback`, in the order of its numbers, leads to.
 
-    What the operator says stands over what others say; among equals the last one stands. Where
-    the agent itself said a part of it, the agent is who judged: that confirms nothing.
+    What the operator says stands over what others say, and that over what the agent says of
+    itself; among equals the last one stands. Where a part of it is the agent's, the agent is who
+    judged: that confirms nothing.
     """
-    success: tuple[int, bool, RewardSupplier] | None = None
-    value: tuple[int, float, RewardSupplier] | None = None
+    success: tuple[tuple[int, bool], bool, RewardSupplier] | None = None
+    value: tuple[tuple[int, bool], float, RewardSupplier] | None = None
     for said in feedback:
-        rank = said.origin.rank
+        rank = said.origin.rank, supplier(said) is not RewardSupplier.AGENT
         if said.success is not None and (success is None or rank >= success[0]):
             success = rank, said.success, supplier(said)
         if said.reward is not None and (value is None or rank >= value[0]):
