@@ -1,56 +1,47 @@
 """Time that a wrapped client adds to a call of 200 ms, beside the bare client in the same run.
 
-Calls of both take turns against one server on loopback. Each has a conversation of 20 messages and
-guidance of about 1,500 tokens; the episode keeps what it is told and stores nothing.
+Calls of both take turns against one server on loopback. Each has a conversation of 20 messages; the
+wrapped ones carry about 1,500 tokens of lessons, recalled from a store, and are recorded there.
+Every fifth of them is the first of an episode, so that it waits for recall too.
 """
 
 from __future__ import annotations
 
+import asyncio
 import statistics
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from benchmarks._server import running, url
-from verbalrl.wrap import Blocks, Exchange, wrap
+from verbalrl import serve
+from verbalrl.memory import Exported, import_lessons, review
+from verbalrl.serving import Coach
+from verbalrl.store import open_store
 
 LATENCY_S, CALLS, GOAL = 0.2, 100, 0.05
+SCOPE, LESSONS, EACH = "support", 100, 5
 SAID = [{"role": ("user", "assistant")[n % 2], "content": "In transit. " * 40} for n in range(21)]
 
 
-class Episode:
-    """An episode whose memory costs nothing."""
-
-    def __init__(self) -> None:
-        self.kept: list[Exchange] = []
-        line = "- When a customer asks: look up the order first.\n"
-        block = f"<guidance>\n{line * 50}</guidance>"
-        self._blocks = Blocks(block, block.replace("customer", "dealer"))
-
-    def see(self, request: tuple[Mapping[str, Any], ...]) -> None:
-        """Nothing is looked up."""
-
-    def blocks(self) -> Blocks:
-        """Always the same."""
-        return self._blocks
-
-    def record(self, exchange: Exchange) -> None:
-        """Kept in a list."""
-        self.kept.append(exchange)
+async def teach(folder: str) -> None:
+    """Make a store with more active lessons than one prompt takes, about 1,500 tokens."""
+    lines = [
+        Exported(
+            scope=SCOPE, kind="behavior", instruction=f"Look matter {n} of the order up first."
+        )
+        for n in range(LESSONS)
+    ]
+    with open_store(folder, create=True) as store:
+        await import_lessons(store, lines, "main")
+        names = [lesson.id for lesson in store.current_lessons("main", scope=SCOPE)]
+        await review(store, names, "approve", branch="main")
 
 
-class Coach:
-    """A coach with one episode."""
-
-    strict = True
-
-    def __init__(self, episode: Episode) -> None:
-        self._episode = episode
-
-    def current(self) -> Episode:
-        """That episode."""
-        return self._episode
+def unasked(episodes: object) -> None:
+    """A critic: without one nobody could learn. None is asked here."""
 
 
 def ask_openai(client: Any) -> None:
@@ -69,19 +60,32 @@ def seconds(ask: Callable[[Any], None], client: Any) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
+def alternating(coach: Coach, ask: Callable[[Any], None], bare: Any, calls: int) -> list[Any]:
+    """The times of a bare and a wrapped call, pair by pair; which is first changes each time."""
+    wrapped, pairs = coach.wrap(bare), []
+    for first in range(0, calls, EACH):
+        with coach.episode(goal="Where is my order?") as episode:
+            for n in range(first, first + EACH):
+                turn = (bare, wrapped)[:: 1 - 2 * (n % 2)]
+                pairs.append([seconds(ask, client) for client in turn][:: 1 - 2 * (n % 2)])
+        assert "Look matter" in episode.guidance
+        kept = coach.store.episode(episode.id)
+        assert kept is not None
+        assert len(kept.trajectory.steps) == EACH
+    return pairs
+
+
 def compare(name: str, bare: Any, ask: Callable[[Any], None], calls: int) -> None:
     """Print one line."""
-    episode = Episode()
-    clients = (bare, wrap(bare, Coach(episode)))
-    for client in clients:
-        ask(client)
-    # Which of them is first alternates, so that what drifts hits both.
-    rounds = [[seconds(ask, c) for c in clients[:: 1 - 2 * (n % 2)]] for n in range(calls)]
-    turned = [pair[:: 1 - 2 * (n % 2)] for n, pair in enumerate(rounds)]
-    without, with_us = ([r[k] for r in turned] for k in (0, 1))
-    assert len(episode.kept) == calls + 1
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(teach(folder))
+        with serve(folder, SCOPE, critic=unasked, strict=True) as coach:
+            ask(bare)
+            alternating(coach, ask, bare, EACH)
+            pairs = alternating(coach, ask, bare, calls)
+    without, with_us = ([pair[k] for pair in pairs] for k in (0, 1))
     added = p95([w for w, _ in with_us]) - p95([w for w, _ in without])
-    median = statistics.median(a[0] - b[0] for a, b in zip(with_us, without, strict=True))
+    median = statistics.median(a[0] - b[0] for b, a in pairs)
     cpu = statistics.mean(c for _, c in with_us) - statistics.mean(c for _, c in without)
     told = "holds" if added <= GOAL * LATENCY_S else "MISSED"
     rest = f"median {median * 1e3:+.2f} ms, CPU {cpu * 1e3:+.2f} ms"
