@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from ..ids import canonical_json, sha256_text
@@ -59,11 +60,11 @@ def episodes_digest(
         for critique in critiques
     )
     return _digest(
-        [
-            *(canonical_json(["episode", *line]) for line in lines),
-            *(canonical_json(["selected", *line]) for line in selected),
-            *(canonical_json(["critique", sha256_text(line)]) for line in judged),
-        ]
+        chain(
+            (canonical_json(["episode", *line]) for line in lines),
+            (canonical_json(["selected", *line]) for line in selected),
+            (canonical_json(["critique", sha256_text(line)]) for line in judged),
+        )
     )
 
 
