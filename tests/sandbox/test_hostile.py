@@ -70,9 +70,11 @@ def sandboxed() -> set[int]:
 
 def left_over(before: set[int]) -> set[int]:
     """What is there now and was not before; what others started may take a while to go."""
+    found = sandboxed() - before
     for _ in range(100):
-        if not (found := sandboxed() - before):
-            return set()
+        found &= sandboxed()
+        if not found:
+            break
         time.sleep(0.1)
     return found
 
