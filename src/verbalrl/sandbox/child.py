@@ -16,7 +16,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from ..errors import VerbalRLError
 from . import worker
 from .tiers import Tier, command, fresh_user
 
@@ -26,7 +25,7 @@ _GONE = 5.0
 _CHUNK = 1 << 16
 
 
-class SandboxError(VerbalRLError):
+class SandboxError(RuntimeError):
     """The sandbox itself failed; nothing follows from it about the program."""
 
 
