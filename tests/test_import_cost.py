@@ -36,6 +36,12 @@ def test_nothing_heavy_is_loaded(code: str) -> None:
     assert _loaded(code) & HEAVY == set()
 
 
+def test_a_learner_loads_no_environment_and_no_sandbox() -> None:
+    loaded = _loaded(LEARNER)
+    assert not {m for m in loaded if m.startswith(("verbalrl.sandbox", "verbalrl.tasks.datasets."))}
+    assert "verbalrl.tasks.gridnav" not in loaded
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("code", "share"), SHARES.items())
 def test_the_cost_stays_within_its_share_of_one_import(code: str, share: float) -> None:

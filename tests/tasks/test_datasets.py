@@ -14,7 +14,8 @@ from verbalrl.models import Request, ScriptedModel
 from verbalrl.records import Action
 from verbalrl.sandbox import run_queries
 from verbalrl.tasks import Task, check_task, load_task, play
-from verbalrl.tasks.datasets import check_data, read_dataset
+from verbalrl.tasks.datasets import NAMES
+from verbalrl.tasks.datasets.load import KINDS, check_data, read_dataset
 from verbalrl.tasks.datasets.math import boxed
 
 
@@ -332,3 +333,7 @@ def test_data_check_reads_files_of_ones_own(
         assert (found["kind"], found["task"]) == ("questions", str(path))
     assert main(["data", "check", str(tmp_path / "none.jsonl")]) == 2
     assert "no such file" in capsys.readouterr().err
+
+
+def test_the_names_of_kinds_are_the_kinds() -> None:
+    assert tuple(KINDS) == NAMES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import importlib.util
 import inspect
 import re
@@ -25,38 +26,29 @@ from ..errors import (
 from ..ids import canonical_json, sha256_json, sha256_text
 from ..records import Instance, Origin, Record, RewardSupplier, Split
 from . import draws
-from .arithmetic import Arithmetic
 from .base import Card, Environment, Learns, Policy, Problem, World, WorldTask
-from .clarify import Clarify
-from .codefix import CodeFix
-from .dealer import Dealer
-from .gridnav import GridNav
-from .household import Household
 from .jsonl import Row, read_lines, summary
-from .questions import Questions
-from .style import ScopedStyle
-from .text2sql import TextToSql
-from .triage import Triage
-from .twenty import Twenty
-from .wordle import Wordle
 
 Opener = Callable[[Path, dict[str, JsonValue], int], World]
 
-ENVIRONMENTS: Mapping[str, Opener] = {
-    "arithmetic": Arithmetic.open,
-    "car-dealer": Dealer.open,
-    "clarify": Clarify.open,
-    "codefix": CodeFix.open,
-    "gridnav": GridNav.open,
-    "household": Household.open,
-    "questions": Questions.open,
-    "scoped-style": ScopedStyle.open,
-    "text2sql": TextToSql.open,
-    "triage": Triage.open,
-    "twenty-questions": Twenty.open,
-    "wordle": Wordle.open,
+ENVIRONMENTS: Mapping[str, tuple[str, str]] = {
+    "arithmetic": ("arithmetic", "Arithmetic"),
+    "car-dealer": ("dealer", "Dealer"),
+    "clarify": ("clarify", "Clarify"),
+    "codefix": ("codefix", "CodeFix"),
+    "gridnav": ("gridnav", "GridNav"),
+    "household": ("household", "Household"),
+    "questions": ("questions", "Questions"),
+    "scoped-style": ("style", "ScopedStyle"),
+    "text2sql": ("text2sql", "TextToSql"),
+    "triage": ("triage", "Triage"),
+    "twenty-questions": ("twenty", "Twenty"),
+    "wordle": ("wordle", "Wordle"),
 }
-"""The built-in environments, by the name that task.toml uses."""
+"""The module and class of the built-in environments, by the name that task.toml uses.
+
+A run needs one of them, so they are imported on use.
+"""
 
 HEADINGS = (
     "What the agent sees",
@@ -239,7 +231,7 @@ def _world(
     file: TaskFile, folder: Path, args: dict[str, JsonValue], task_seed: int, trust_code: bool
 ) -> World:
     if file.environment in ENVIRONMENTS:
-        return ENVIRONMENTS[file.environment](folder, args, task_seed)
+        return _built_in(file.environment)(folder, args, task_seed)
     path = folder / "task.toml"
     if not _OWN.fullmatch(file.environment):
         hint = f"in {path}; Python of the folder is named module:Class"
@@ -250,6 +242,12 @@ def _world(
             "rights; read it, then pass --trust-code (trust_code=True)"
         )
     return OwnWorld(folder, _own_class(folder, file.environment), args)
+
+
+def _built_in(environment: str) -> Opener:
+    module, name = ENVIRONMENTS[environment]
+    opener: Opener = getattr(importlib.import_module(f".{module}", __package__), name).open
+    return opener
 
 
 def _own_class(folder: Path, environment: str) -> Callable[..., Environment]:

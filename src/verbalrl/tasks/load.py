@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
+from typing import Any
 
 from .. import _resources
 from ..errors import ConfigurationError, DataError, UnknownNameError
 from .base import WorldTask
-from .datasets import KINDS, load_dataset
+from .datasets import NAMES as DATA_SETS
 from .folder import FolderTask, options_of
 from .questions import load_questions
 
@@ -48,8 +50,8 @@ def load_task(
 def _load(ref: str, task_seed: int, trust_code: bool) -> WorldTask:
     name, mark, query = ref.partition("?")
     kind, colon, _ = name.partition(":")
-    if colon and kind in KINDS:
-        return load_dataset(name, options_of(query, ref) if query else {})
+    if colon and kind in DATA_SETS:
+        return _data_set(name, options_of(query, ref) if query else {})
     if ref.endswith(".jsonl"):
         return load_questions(Path(ref))
     if mark:
@@ -70,6 +72,14 @@ def _load(ref: str, task_seed: int, trust_code: bool) -> WorldTask:
     if "/" in name or "\\" in name:
         raise DataError(f"{folder}: no such file or folder")
     raise UnknownNameError.of("task", ref, known_tasks(), _FORMS)
+
+
+def _data_set(name: str, options: dict[str, Any]) -> WorldTask:
+    # Readers, scorers and the sandbox cost a tenth of a second that few runs need.
+    made: WorldTask = importlib.import_module(".datasets.load", __package__).load_dataset(
+        name, options
+    )
+    return made
 
 
 def _check_options(ref: str, name: str) -> None:

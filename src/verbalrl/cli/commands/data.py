@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from ...errors import DataError
-from ...tasks.datasets import KINDS, Dataset, check_data, read_dataset
+from ...tasks.datasets.load import KINDS, check_data, read_dataset
 from ...tasks.datasets.math import PLAIN
+from ...tasks.datasets.rows import Dataset
 from ...tasks.questions import Questions
 from ..options import json_option, verbose_option
 from ..output import emit_json, say
