@@ -19,7 +19,9 @@ from typing import Any
 from benchmarks.learning import seeds
 from verbalrl.curators import CurationCase, adapt_curator, curate_shared
 from verbalrl.ids import coin
-from verbalrl.memory import export_lines, import_lessons, read_lines, recall, revoke
+from verbalrl.memory import recall
+from verbalrl.memory.revoke import revoke
+from verbalrl.memory.transfer import export_lines, import_lessons, read_lines
 from verbalrl.models import CallContext, MemoryJournal, Slots
 from verbalrl.prompts import PromptLibrary
 from verbalrl.records import (

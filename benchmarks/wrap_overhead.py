@@ -17,7 +17,8 @@ from typing import Any
 
 from benchmarks._server import running, url
 from verbalrl import serve
-from verbalrl.memory import Exported, import_lessons, review
+from verbalrl.memory.review import review
+from verbalrl.memory.transfer import Exported, import_lessons
 from verbalrl.serving import Coach
 from verbalrl.store import open_store
 

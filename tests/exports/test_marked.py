@@ -12,7 +12,7 @@ from verbalrl.errors import DataError
 from verbalrl.exports import has_section, lines_of, section, skills, with_section
 from verbalrl.exports.skills import name_of
 from verbalrl.ids import normalised
-from verbalrl.memory import read_lines
+from verbalrl.memory.transfer import read_lines
 from verbalrl.records import Lesson, LessonBody, LessonKind, Origin, Status
 
 SCOPE = "support"

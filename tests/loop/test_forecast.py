@@ -13,7 +13,7 @@ from benchmarks.budget import PRICES, Spender
 from tests.loop.world import pressing, safes
 from verbalrl import Budget, ChatAgent, Learner, Limits, ScriptedModel, load_task
 from verbalrl.errors import ConfigurationError, StorageError, UnknownNameError
-from verbalrl.memory import give_feedback
+from verbalrl.memory.feedback import give_feedback
 from verbalrl.methods import Method, handbook, reflexion
 from verbalrl.models import Model, OfflineModel, Request
 from verbalrl.records import ScopedFeedback

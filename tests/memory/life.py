@@ -19,18 +19,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.store.builders import a_critique, a_run, an_episode, body, lane, new_store, wait
 from verbalrl.curators import confirmed
 from verbalrl.errors import VerbalRLError
-from verbalrl.memory import (
-    edit,
-    export_lines,
-    import_lessons,
-    purge,
-    read_lines,
-    recall,
-    review,
-    revoke,
-    rollback,
-    verify,
-)
+from verbalrl.memory import recall
+from verbalrl.memory.editing import edit
+from verbalrl.memory.health import verify
+from verbalrl.memory.purge import purge
+from verbalrl.memory.review import review
+from verbalrl.memory.revoke import revoke
+from verbalrl.memory.rollback import rollback
+from verbalrl.memory.transfer import export_lines, import_lessons, read_lines
 from verbalrl.prompts import PromptLibrary
 from verbalrl.records import (
     BranchRecord,

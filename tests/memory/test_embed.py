@@ -9,8 +9,9 @@ import pytest
 
 from verbalrl.errors import ConfigurationError, ModelError, UnknownNameError
 from verbalrl.execution import load_embedder
-from verbalrl.memory import HashEmbedder, MiniLmEmbedder, fingerprint
+from verbalrl.memory import HashEmbedder, fingerprint
 from verbalrl.memory.embed import Embedder, text_of
+from verbalrl.memory.minilm import MiniLmEmbedder
 from verbalrl.records import LessonBody, LessonKind, Usage
 
 

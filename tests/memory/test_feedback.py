@@ -6,19 +6,17 @@ from pathlib import Path
 import pytest
 
 from verbalrl.errors import ConfigurationError
-from verbalrl.memory import (
+from verbalrl.memory import recall
+from verbalrl.memory.feedback import (
     Given,
     conditional_lesson,
-    export_lines,
     give_feedback,
-    import_lessons,
     not_here,
     read_feedback,
-    read_lines,
-    recall,
-    revoke,
     shown,
 )
+from verbalrl.memory.revoke import revoke
+from verbalrl.memory.transfer import export_lines, import_lessons, read_lines
 from verbalrl.prompts import PromptLibrary
 from verbalrl.records import GuidanceSpec, Lesson, Origin, ScopedFeedback, Status
 from verbalrl.store import Store, open_store

@@ -22,7 +22,11 @@ from tests.store.builders import (
 )
 from verbalrl.curators import confirmed
 from verbalrl.errors import ConfigurationError, LeaseError, StorageError
-from verbalrl.memory import Revocation, edit, purge, revoke, rollback, verify
+from verbalrl.memory.editing import edit
+from verbalrl.memory.health import verify
+from verbalrl.memory.purge import purge
+from verbalrl.memory.revoke import Revocation, revoke
+from verbalrl.memory.rollback import rollback
 from verbalrl.records import Evidence, Lesson, MemoryUpdate, Operation, Origin, Status
 from verbalrl.store import Store
 

@@ -8,8 +8,7 @@ import pytest
 
 from tests.cli.filled import BRANCH, RUN, SCOPE, fill
 from verbalrl.errors import ConfigurationError, LeaseError, UnknownNameError
-from verbalrl.memory import Verdict, review
-from verbalrl.memory.review import decide
+from verbalrl.memory.review import Verdict, decide, review
 from verbalrl.records import LessonKind, Origin, Status
 from verbalrl.store import LIVE, Store, open_store
 

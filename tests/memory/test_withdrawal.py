@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.store.builders import body
-from verbalrl.memory import withdrawal
+from verbalrl.memory.withdrawal import withdrawal
 from verbalrl.records import Evidence, Lesson, MemoryUpdate, Operation, Origin, Status
 from verbalrl.store import reduce
 

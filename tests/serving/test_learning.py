@@ -248,7 +248,7 @@ def test_feedback_during_learning_is_learned_from_next(tmp_path: Path) -> None:
 
 
 def test_what_a_person_revoked_is_consumed_and_teaches_nothing(tmp_path: Path) -> None:
-    from verbalrl.memory import revoke
+    from verbalrl.memory.revoke import revoke
 
     with coach_of(tmp_path) as coach:
         name = case(coach, source="eve")

@@ -16,7 +16,7 @@ import pytest
 from tests.loop.test_resume import ROOT
 from tests.serving.traffic import TEXTS, memory, replay
 from tests.serving.worlds import case, coach_of
-from verbalrl.memory import verify
+from verbalrl.memory.health import verify
 from verbalrl.store import open_store
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.store.builders import a_run, an_episode, lane, wait
 from verbalrl.errors import StorageError, UnknownNameError
-from verbalrl.memory import purge
+from verbalrl.memory.purge import purge
 from verbalrl.records import (
     Action,
     Feedback,

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks._rows import Sizes, fill
 from verbalrl.errors import ConfigurationError
-from verbalrl.memory import differences
+from verbalrl.memory.rollback import differences
 from verbalrl.result import RunResult
 from verbalrl.store import open_store
 

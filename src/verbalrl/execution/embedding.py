@@ -8,14 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError, UnknownNameError, check_kind, named
-from ..memory import (
-    Embedder,
-    HashEmbedder,
-    MiniLmEmbedder,
-    Recaller,
-    fingerprint,
-    place_of,
-)
+from ..memory import Embedder, HashEmbedder, Recaller, fingerprint, place_of
+from ..memory.minilm import MiniLmEmbedder
 from ..models import CallContext, OpenAIEmbedder, Place, RetryPolicy
 from ..records import Usage
 from ..store import Store

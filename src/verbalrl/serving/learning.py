@@ -21,7 +21,7 @@ from ..errors import CriticError, CuratorError, LeaseError, MethodError, ReplayM
 from ..execution import bills
 from ..execution.alarms import CallAlarm
 from ..ids import key_id, seed_from
-from ..memory import withdrawal
+from ..memory.withdrawal import withdrawal
 from ..models import Account, CallContext, Model, Slots
 from ..records import (
     Commit,

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 import click
 
 from ...errors import ConfigurationError
-from ...memory import Given, give_feedback, read_feedback
+from ...memory.feedback import Given, give_feedback, read_feedback
 from ...records import ScopedFeedback, Status
 from ..options import json_option, store_option, verbose_option
 from ..output import emit_json, say

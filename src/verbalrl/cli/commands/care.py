@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from ...errors import ConfigurationError
-from ...memory import Difference, differences
-from ...memory import edit as reword
-from ...memory import rollback as go_back
+from ...memory.editing import edit as reword
+from ...memory.rollback import Difference, differences
+from ...memory.rollback import rollback as go_back
 from ...store import LIVE, Store
 from ..options import json_option, reader, store_option, verbose_option
 from ..output import emit_json, heading, note, plural, say

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from ...memory import audit as audit_all
-from ...memory import verify as verify_all
+from ...memory.health import audit as audit_all
+from ...memory.health import verify as verify_all
 from ..app import FAILED
 from ..options import json_option, reader, store_option, verbose_option
 from ..output import emit_json, heading, note, plural, say

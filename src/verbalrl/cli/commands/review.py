@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ...memory import Reviewed, Verdict, review
+from ...memory.review import Reviewed, Verdict, review
 from ...store import MAIN
 from ..options import json_option, store_option, verbose_option
 from ..output import emit_json, note

@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from ...errors import ConfigurationError
-from ...memory import Purged, Revocation
-from ...memory import purge as purge_all
-from ...memory import revoke as revoke_all
+from ...memory.purge import Purged
+from ...memory.purge import purge as purge_all
+from ...memory.revoke import Revocation
+from ...memory.revoke import revoke as revoke_all
 from ...store import Store
 from ..options import json_option, store_option, verbose_option
 from ..output import emit_json, heading, note, plural, say

@@ -14,7 +14,8 @@ import click
 
 from ...errors import ConfigurationError, StorageError
 from ...exports import Belief, has_section, is_log, lines_of, name_of, skills, with_sections
-from ...memory import Exported, export_lines, import_lessons, read_lines, review
+from ...memory.review import review
+from ...memory.transfer import Exported, export_lines, import_lessons, read_lines
 from ...records import Lesson, Status
 from ...store import Store
 from ..options import command, json_option, reader, store_option, verbose_option

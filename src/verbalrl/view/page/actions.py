@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from ...errors import ConfigurationError
-from ...memory import edit as reword
-from ...memory import review, revoke
 from ...memory.editing import FIELDS
+from ...memory.editing import edit as reword
+from ...memory.review import review
+from ...memory.revoke import revoke
 from .asking import fields, here, keys_of, store_of
 from .guard import check_form
 

@@ -6,7 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...errors import ConfigurationError, UnknownNameError
-from ...memory import Difference, differences, foreseen
+from ...memory.revoke import foreseen
+from ...memory.rollback import Difference, differences
 from ...records import Critique, Lesson, LessonKind, Operation, Status
 from ...store import LESSON_SORTS, LIVE, TRANSITIONS, Store, source_of
 from ..lineage import lesson_view
