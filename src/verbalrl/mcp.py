@@ -250,7 +250,7 @@ class Tools:
                 begun.step(*case)
             episode = begun.id
         number = coach.feedback(episode, source=AGENT, **said)
-        return Recorded(episode=episode, feedback=number or 0, note=_WAITS)
+        return Recorded(episode=episode, feedback=number, note=_WAITS)
 
     def _coach(self, scope: str) -> Coach:
         with self._lock:

@@ -17,7 +17,7 @@ import pytest
 
 from tests.loop.test_resume import ROOT
 from tests.serving.worlds import SCOPE, call, case, coach_of, exchange, lessons, user
-from verbalrl.errors import ConfigurationError, UnknownNameError
+from verbalrl.errors import ConfigurationError, StorageError, UnknownNameError
 from verbalrl.models import run_sync
 from verbalrl.records import Origin, Status, StopReason
 from verbalrl.serving import Coach, open_end
@@ -311,8 +311,54 @@ def test_a_broken_memory_leaves_the_agent_alone(
         coach.store.close()
         with caplog.at_level(logging.WARNING), coach.episode("x") as episode:
             assert call(episode, "x") == ""
-        assert coach.feedback(name, reward=1.0) is None
+        with pytest.raises(StorageError, match="closed"):
+            coach.feedback(name, reward=1.0)
         assert any("serving.failed" in r.getMessage() for r in caplog.records)
+
+
+def _held(folder: Path) -> sqlite3.Connection:
+    """The store as another process holds it."""
+    other = sqlite3.connect(folder / "verbalrl.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    return other
+
+
+def test_a_store_that_others_hold_stops_no_agent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with coach_of(tmp_path, strict=False) as coach:
+        with closing(_held(tmp_path)), caplog.at_level(logging.WARNING):
+            with coach.episode("x") as episode:
+                assert call(episode, "x") == ""
+            with pytest.raises(UnknownNameError, match="no served episode"):
+                coach.store.served(episode.id)
+            (line,) = [r for r in caplog.records if "serving.failed" in r.getMessage()]
+            assert "busy" in line.getMessage()
+
+            async def one() -> str:
+                async with coach.episode("y") as other:
+                    call(other, "y")
+                return other.id
+
+            late = asyncio.run(one())
+        for name in (episode.id, late):
+            assert coach.feedback(name, success=True) == 1
+            kept = coach.store.episode(name)
+            assert kept is not None
+            assert len(kept.trajectory.steps) == 1
+
+
+def test_what_is_said_is_kept_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("verbalrl.serving.coach.FEEDBACK_S", 0.2)
+    with coach_of(tmp_path, strict=False) as coach:
+        name = case(coach)
+        with closing(_held(tmp_path)), pytest.raises(StorageError, match="try again"):
+            coach.feedback(name, text="do wait when it is late", origin="operator")
+        assert coach.feedback(name, text="do wait when it is late", origin="operator") == 1
+        (said,) = coach.store.feedback(name)
+        assert said.text == "do wait when it is late", "what was refused is not written later"
+    with pytest.raises(StorageError, match="the coach is closed"):
+        coach.feedback(name, success=True)
 
 
 def test_strict_raises_what_breaks(tmp_path: Path) -> None:
@@ -445,17 +491,14 @@ def test_learning_without_a_critic_says_what_is_missing(tmp_path: Path) -> None:
         coach.learn_sync()
 
 
-def test_feedback_on_what_could_not_be_recorded_is_logged(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_feedback_on_what_could_not_be_recorded_is_refused(tmp_path: Path) -> None:
     with coach_of(tmp_path, strict=False) as coach:
         full = "CREATE TRIGGER full BEFORE INSERT ON served BEGIN SELECT RAISE(ABORT, 'full'); END"
         with closing(sqlite3.connect(tmp_path / "verbalrl.db")) as connection, connection:
             connection.execute(full)
         name = case(coach)
-        with caplog.at_level(logging.WARNING):
-            assert coach.feedback(name, reward=0.0) is None
-        assert "could not be recorded" in caplog.text
+        with pytest.raises(StorageError, match="could not be recorded"):
+            coach.feedback(name, reward=0.0)
         with pytest.raises(UnknownNameError):
             coach.feedback("ep_of_nobody", reward=0.0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import cached_property
@@ -31,7 +32,7 @@ from ..wrap import EpisodeDoor, wrap
 from .episode import ServedEpisode, innermost, random_id
 from .functions import Adapted, last_of, taught
 from .learning import Learned, LearnPass, Parts
-from .open_end import Recorder, forgiving, log
+from .open_end import FEEDBACK_S, Recorder, awaited, forgiving, log
 from .recalling import Recall
 from .saying import correction_of, said_of
 from .settings import ServeRules
@@ -150,7 +151,7 @@ class Coach:
         origin: Origin | str = Origin.UNTRUSTED,
         source: str | None = None,
         idempotency_key: str | None = None,
-    ) -> int | None:
+    ) -> int:
         """Say what became of an episode: at once, later, repeatedly, from any process.
 
         Args:
@@ -163,40 +164,36 @@ class Coach:
             source: Names whoever says it; `agent` where the agent judges itself.
             idempotency_key: What was said under this key is not said twice.
 
-        Returns its number among what was said of the episode; None where it could not be kept.
+        Returns its number among what was said of the episode.
 
         Raises:
             UnknownNameError: There is no such episode.
             ConfigurationError: It says nothing, or means no origin.
+            StorageError: It is not kept, with or without `strict`: the coach is closed, its store
+                cannot be written, or others have held it for ten seconds.
         """
         said = said_of(
             episode, reward=reward, success=success, text=text, origin=origin, source=source
         )
         return self._say(said, idempotency_key)
 
-    def correct(self, episode: str, text: str, *, step: int | None = None) -> int | None:
+    def correct(self, episode: str, text: str, *, step: int | None = None) -> int:
         """A person's word on what should be done otherwise; see `feedback`."""
         return self._say(correction_of(episode, text, step), None)
 
-    def _say(self, said: Feedback, key: str | None) -> int | None:
+    def _say(self, said: Feedback, key: str | None) -> int:
         self._here()
-        unknown: UnknownNameError | None = None
-        number: int | None = None
-        with forgiving("feedback", strict=self.strict):
-            # An episode of ours may not be written yet: what it had to record goes first.
-            current = self.recorder.submit(lambda: None)
-            current.result()
-            try:
-                number = self.store.put_feedback(said, key)
-            except UnknownNameError as error:
-                if said.episode in self.lost:
-                    raise StorageError(
-                        f"episode {said.episode} could not be recorded; nothing is kept on it"
-                    ) from error
-                unknown = error
-        if unknown is not None:
-            raise unknown
-        return number
+        end = time.monotonic() + FEEDBACK_S
+        # An episode of ours may not be written yet: what it had to record goes first.
+        awaited(self.recorder.submit(lambda: None), FEEDBACK_S)
+        try:
+            return self.store.put_feedback(said, key, max(end - time.monotonic(), 0.0))
+        except UnknownNameError as error:
+            if said.episode not in self.lost:
+                raise
+            raise StorageError(
+                f"episode {said.episode} could not be recorded; nothing is kept on it"
+            ) from error
 
     # Learning
 

@@ -9,13 +9,13 @@ import os
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import nullcontext
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
-from ..errors import AgentError, ConfigurationError, first_line
+from ..errors import AgentError, ConfigurationError, StorageError, first_line
 from ..models import clean, is_async
 from ..records import (
     SERVED,
@@ -29,7 +29,7 @@ from ..records import (
 )
 from ..wrap.base import Blocks, Exchange
 from .messages import Transcript, first_text, shortened
-from .open_end import forgiving, log
+from .open_end import FEEDBACK_S, PATIENCE_S, awaited, forgiving, log
 from .saying import named
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ class ServedEpisode:
         self._tokens: list[Token[tuple[ServedEpisode, ...]]] = []
         self._broken: BaseException | None = None
         self._state: Literal["new", "open", "ended"] = "new"
+        self._session = ""
+        """The run that it belongs to, once it is begun in the store."""
         self._pid = os.getpid()
 
     # As a context manager
@@ -106,7 +108,11 @@ class ServedEpisode:
             return
         ended = self._end(error)
         with forgiving("ending an episode", strict=self.coach.strict):
-            await asyncio.shield(asyncio.wrap_future(ended))
+            waiting = asyncio.wrap_future(ended)
+            # Whoever looks at it is us, below: the loop is not to say that nobody did.
+            waiting.add_done_callback(lambda f: f.cancelled() or f.exception())
+            await asyncio.wait({waiting}, timeout=None if self.coach.strict else PATIENCE_S)
+            self._ended(ended)
         self._settle()
 
     def begin(self) -> Self:
@@ -123,7 +129,8 @@ class ServedEpisode:
             return
         ended = self._end(error)
         with forgiving("ending an episode", strict=self.coach.strict):
-            ended.result()
+            wait([ended], None if self.coach.strict else PATIENCE_S)
+            self._ended(ended)
         self._settle()
 
     def bind(self, function: F) -> F:
@@ -152,17 +159,17 @@ class ServedEpisode:
 
     # What people and agents say
 
-    def correct(self, text: str) -> int | None:
+    def correct(self, text: str) -> int:
         """A person's word on what should be done otherwise; feedback of the operator's.
 
         It does not change the prompts of this episode, only what is learned from it.
         """
-        step: int | None = None
-        with forgiving("correcting", strict=self.coach.strict):
+        step = self._transcript.count
+        if self._is_ours:
             # Calls that ended before are counted by the recorder, in their order.
             count = self.coach.recorder.submit(lambda: self._transcript.count)
-            step = (count.result() if self._is_ours else self._transcript.count) or None
-        return self.coach.correct(self.id, text, step=step)
+            step = awaited(count, FEEDBACK_S)
+        return self.coach.correct(self.id, text, step=step or None)
 
     def step(self, observation: str, action: str) -> None:
         """Record a step of an agent that has no wrapped client."""
@@ -221,9 +228,10 @@ class ServedEpisode:
 
     def _store_begin(self) -> None:
         coach = self.coach
+        self._session = coach.session()
         made = Served(
             episode=self.id,
-            run=coach.session(),
+            run=self._session,
             scope=coach.scope,
             instance=self.instance,
             source=self.source,
@@ -278,6 +286,11 @@ class ServedEpisode:
 
     def _episode(self, *, ended: bool = False, error: BaseException | None = None) -> Episode:
         """The episode as it stands, without its steps."""
+        if not self._session:
+            why = first_line(str(self._broken))
+            raise StorageError(
+                f"episode {self.id} could not be begun, nothing is kept on it: {why}"
+            )
         found, coach = self._recalled, self.coach
         broke = error is not None and isinstance(error, Exception)
         status: Literal["finished", "failed", "abandoned"] = "finished"
@@ -288,7 +301,7 @@ class ServedEpisode:
         reasons = {"finished": StopReason.TERMINATED, "failed": StopReason.AGENT_ERROR}
         return Episode(
             id=self.id,
-            run=coach.session(),
+            run=self._session,
             arm=SERVED,
             seed=0,
             spec=EpisodeSpec(
@@ -321,11 +334,19 @@ class ServedEpisode:
 
     def _heard(self, future: Future[Any]) -> None:
         error = None if future.cancelled() else future.exception()
-        if error is not None:
-            if self._broken is None:
-                self._broken = error
-                self.coach.lost.append(self.id)
+        if error is not None and self._broken is None:
+            self._broken = error
+            self.coach.lost.append(self.id)
             log.warning("serving.failed", what="recording", why=first_line(str(error)))
+
+    def _ended(self, ended: Future[Any]) -> None:
+        """Hear how it ended; where the store is busy, it may end in the background."""
+        if ended.done():
+            ended.result()
+            return
+        ended.add_done_callback(self._heard)
+        why = f"the store is busy: it is not recorded after {PATIENCE_S:g} s, and may be later"
+        log.warning("serving.failed", what="ending an episode", why=why)
 
     def _settle(self) -> None:
         if self._broken is not None and self.coach.strict:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from .._logging import get_logger
 from ..errors import EpisodeError, StorageError, VerbalRLError, boundary, first_line
@@ -17,6 +17,23 @@ log = get_logger(__name__)
 
 MAX_WAITING = 1_000
 """Calls that wait to be written; more are dropped, for an agent must not run out of memory."""
+
+
+PATIENCE_S = 1.0
+"""How long an agent waits at most for its episode to be recorded."""
+FEEDBACK_S = 10.0
+"""How long whoever says something waits at most until it is kept."""
+T = TypeVar("T")
+
+
+def awaited(future: Future[T], seconds: float) -> T:
+    """The result of `future`; raises `StorageError` when it is not there after `seconds`."""
+    wait([future], seconds)
+    if not future.done():
+        raise StorageError(
+            f"the store has been busy for {seconds:g} s; end what holds it, or try again"
+        )
+    return future.result()
 
 
 class ServingError(EpisodeError):

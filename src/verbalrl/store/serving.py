@@ -16,6 +16,7 @@ from .rows import load
 
 T = TypeVar("T")
 MAIN = "main"
+_LONGEST_S = 30.0
 
 
 class Serving(Protocol):
@@ -33,6 +34,8 @@ class Serving(Protocol):
     async def _put(self, work: Callable[[sqlite3.Connection], T]) -> T: ...
 
     def _do(self, work: Callable[[sqlite3.Connection], T]) -> T: ...
+
+    def _within(self, work: Callable[[sqlite3.Connection], T], seconds: float) -> T: ...
 
     def _post(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]: ...
 
@@ -67,12 +70,15 @@ class Servings:
         token = self.token()
         return self._post(lambda c: served.take(c, made, token, whole, said))
 
-    def put_feedback(self: Serving, said: Feedback, key: str | None = None) -> int:
+    def put_feedback(
+        self: Serving, said: Feedback, key: str | None = None, seconds: float = _LONGEST_S
+    ) -> int:
         """Append feedback; its number among that of its episode, the old one for a known `key`.
 
-        Raises `UnknownNameError` when no such episode was ever begun.
+        Raises `UnknownNameError` when no such episode was ever begun, `StorageError` when it is
+        not kept after `seconds`.
         """
-        return self._do(lambda c: served.say(c, said, key))
+        return self._within(lambda c: served.say(c, said, key), seconds)
 
     def feedback(self: Serving, episode: str) -> tuple[Feedback, ...]:
         """What was said of an episode, as it arrived."""
@@ -134,6 +140,19 @@ class Servings:
         def read(c: sqlite3.Connection) -> frozenset[str]:
             sql = "SELECT 1 FROM commit_critiques WHERE critique = ?"
             return frozenset(i for i in critiques if c.execute(sql, (i,)).fetchone())
+
+        return self._read(read)
+
+    def curation_failure(self: Serving, critique: str) -> str:
+        """What the curation of a critique failed with; empty where none did."""
+
+        def read(c: sqlite3.Connection) -> str:
+            row = c.execute(
+                "SELECT m.failure FROM commit_critiques x JOIN commits m ON m.id = x.commit_id"
+                " WHERE x.critique = ? AND m.failure != '' LIMIT 1",
+                (critique,),
+            ).fetchone()
+            return "" if row is None else str(row[0])
 
         return self._read(read)
 

@@ -373,6 +373,10 @@ class Store(Readers, Keepers, Servings, Lists):
         self._check_writable()
         return self._writer.do(work)
 
+    def _within(self, work: Work[T], seconds: float) -> T:
+        self._check_writable()
+        return self._writer.within(work, seconds)
+
     def _post(self, work: Work[T]) -> Future[T]:
         self._check_writable()
         return self._writer.post(work)

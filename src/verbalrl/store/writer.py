@@ -12,7 +12,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -78,6 +78,24 @@ class Writer:
     def do(self, work: Work[T]) -> T:
         """The same for callers outside an event loop, or that can wait for a few milliseconds."""
         return self.post(work).result()
+
+    def within(self, work: Work[T], seconds: float) -> T:
+        """The same for callers that wait no longer than that; what was given up is never done."""
+        claim: Future[None] = Future()
+
+        def claimed(connection: sqlite3.Connection) -> T:
+            if claim.cancelled() or not (claim.running() or claim.set_running_or_notify_cancel()):
+                raise StorageError(f"{self._path}: whoever asked waits no longer")
+            return work(connection)
+
+        future = self.post(claimed)
+        wait([future], seconds)
+        if not future.done() and claim.cancel():
+            raise StorageError(
+                f"{self._path} was held by another process for {seconds:.0f} s; nothing was "
+                "written; end it, or try again"
+            )
+        return future.result()
 
     def post(self, work: Work[T]) -> Future[T]:
         """What will be the result of `work`, for callers that need not wait; in order."""
@@ -151,14 +169,16 @@ class Writer:
             return []
         # Each statement gives the interpreter away, and waits for it behind a busy event loop: one
         # that is left out is worth milliseconds. So savepoints are for batches in which one failed.
+        connection.execute("BEGIN IMMEDIATE")
         try:
             return self._committed(connection, [item.work for item in batch])
         except _OF_THE_ITEM:
+            connection.execute("BEGIN IMMEDIATE")
             works = [partial(self._attempt, work=item.work) for item in batch]
             return self._committed(connection, works)
 
     def _committed(self, connection: sqlite3.Connection, works: Iterable[Work[Any]]) -> list[Any]:
-        connection.execute("BEGIN IMMEDIATE")
+        """What `works` make, in the transaction that is open."""
         try:
             outcomes = [work(connection) for work in works]
             connection.execute("COMMIT")
