@@ -70,12 +70,31 @@ def test_learn_uses_the_model_that_serving_named(tmp_path: Path, say: Say) -> No
         with coach.episode("choose a knot", key="k1", source="ann") as episode:
             episode.step("A thin wet line has to be joined to a thick one.", "clove hitch")
         coach.feedback(episode.id, success=False, text="It slipped.", source="ann")
-    assert "learned from 1 episodes" in say("learn")
+    assert "learned from 1 episode;" in say("learn")
     found = json.loads(say("learn", "--json"))
     assert found["scopes"] == {}
     say("feedback", episode.id, "--failure", "--text", "It slipped again.")
     found = json.loads(say("learn", "--json", "--model", "offline:apprentice"))
     assert found["scopes"]["support"]["episodes"] == 1
+
+
+def test_learn_names_a_critic_that_failed_and_tries_again_when_told_to(
+    tmp_path: Path, say: Say
+) -> None:
+    def breaks(episodes: object) -> None:
+        raise KeyError("no room")
+
+    with coach_of(tmp_path, critic=breaks) as coach:
+        name = case(coach)
+        coach.feedback(name, success=False, text="It slipped.")
+        coach.learn_sync()
+    said = say("learn", "--model", "offline:apprentice")
+    assert "learned from 0 episodes" in said
+    assert "1 kept, critic failed" in said
+    assert "no room" in said
+    again = say("learn", "--model", "offline:apprentice", "--retry-failed", "--json")
+    found = json.loads(again)["scopes"]["support"]
+    assert (found["episodes"], found["failed"]) == (1, {})
 
 
 def test_a_scope_without_a_model_keeps_no_other_waiting(tmp_path: Path, say: Say) -> None:

@@ -153,15 +153,59 @@ def test_a_budget_is_of_a_day_over_all_learners(tmp_path: Path) -> None:
             assert "calls" in report.stopped
 
 
-def test_a_critic_that_broke_ends_what_it_broke_on(tmp_path: Path) -> None:
+def test_what_a_critic_failed_on_is_kept_and_can_be_tried_again(tmp_path: Path) -> None:
+    bad = ScriptedModel(lambda _: "x")
+    with coach_of(tmp_path, critic=bad, curator=bad) as coach:
+        name = case(coach, source="ann")
+        coach.feedback(name, text="do wait when it is late", origin="operator")
+        report = coach.learn_sync()
+        assert (report.episodes, report.pending, report.failed) == (0, 1, {"critic": 1})
+        assert report.why_failed in str(report)
+        assert "--retry-failed" in str(report)
+        asked = len(bad.requests)
+        assert coach.learn_sync().failed == {"critic": 1}
+        assert len(bad.requests) == asked, "a failure is final until somebody tries again"
+        assert coach.learn_sync(retry_failed=True).failed == {"critic": 1}
+        assert len(bad.requests) > asked
+    with coach_of(tmp_path) as coach:
+        assert coach.learn_sync().episodes == 0
+        assert coach.learn_sync(retry_failed=True).episodes == 1
+        assert lessons(coach)["do wait"].status is Status.ACTIVE
+        assert coach.store.served(name).state == "consumed"
+        assert coach.learn_sync(retry_failed=True).episodes == 0
+
+
+def test_what_a_curator_failed_on_is_named_and_can_be_tried_again(tmp_path: Path) -> None:
+    def breaks(inputs: object) -> None:
+        raise KeyError("no room")
+
+    with coach_of(tmp_path, curator=breaks) as coach:
+        for text in ("do wait when it is late", "do greet when a guest comes"):
+            coach.feedback(case(coach, source="ann"), text=text, origin="operator")
+        report = coach.learn_sync()
+        assert (report.episodes, report.failed) == (0, {"curator": 2})
+        assert "no room" in str(report)
+        assert coach.learn_sync().failed == {"curator": 2}
+    with coach_of(tmp_path) as coach:
+        coach.feedback(case(coach), text="do sing when it rains", origin="operator")
+        report = coach.learn_sync()
+        assert (report.episodes, report.failed) == (1, {"curator": 2})
+        assert coach.learn_sync(retry_failed=True).episodes == 2
+        assert set(lessons(coach)) == {"do wait", "do greet", "do sing"}
+
+
+def test_feedback_after_a_failure_is_learned_from_with_what_failed(tmp_path: Path) -> None:
     def breaks(episodes: object) -> None:
         raise KeyError("no")
 
     with coach_of(tmp_path, critic=breaks) as coach:
         name = case(coach)
         coach.feedback(name, success=False)
+        assert coach.learn_sync().failed == {"critic": 1}
+    with coach_of(tmp_path) as coach:
+        coach.feedback(name, success=False, text="do wait when it is late")
         report = coach.learn_sync()
-        assert (report.episodes, report.critiques) == (1, {"failed": 1})
+        assert (report.episodes, report.failed) == (1, {})
         assert coach.store.served(name).state == "consumed"
 
 

@@ -13,7 +13,7 @@ from ..store import Store
 from .coach import Coach as Coach
 from .coach import Models
 from .episode import ServedEpisode as ServedEpisode
-from .learning import Learned as Learned
+from .learned import Learned as Learned
 from .saying import correction_of as correction_of
 from .saying import said_of as said_of
 from .settings import ServeRules as ServeRules

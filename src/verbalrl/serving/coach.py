@@ -31,7 +31,8 @@ from ..store import Store, open_store
 from ..wrap import EpisodeDoor, wrap
 from .episode import ServedEpisode, innermost, random_id
 from .functions import Adapted, last_of, taught
-from .learning import Learned, LearnPass, Parts
+from .learned import Learned
+from .learning import LearnPass, Parts
 from .open_end import FEEDBACK_S, Recorder, awaited, forgiving, log
 from .recalling import Recall
 from .saying import correction_of, said_of
@@ -197,19 +198,23 @@ class Coach:
 
     # Learning
 
-    async def learn(self) -> Learned:
+    async def learn(self, *, retry_failed: bool = False) -> Learned:
         """Learn from all feedback that waits: critiques, curation, one commit for each batch.
+
+        Args:
+            retry_failed: Try again what a critic or curator has failed on; else it stays so, and
+                its feedback is kept.
 
         Raises:
             ConfigurationError: There is no critic or curator, or its budget cannot be kept.
         """
         self._here()
         parts = Parts(self.store, self.scope, self._critic, self._curator, self.gate, self.rules)
-        return await LearnPass(parts).learn()
+        return await LearnPass(parts, retry=retry_failed).learn()
 
-    def learn_sync(self) -> Learned:
+    def learn_sync(self, *, retry_failed: bool = False) -> Learned:
         """`learn` for code that does not await."""
-        return run_sync(self.learn())
+        return run_sync(self.learn(retry_failed=retry_failed))
 
     def start_learning(self, every_s: float = 60.0) -> None:
         """Learn in a thread from now on, `every_s` seconds after the last time, until `close`."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -39,8 +38,9 @@ from ..records import (
     Usage,
 )
 from ..store import LIVE, MAIN, Store, reduce
-from .decisions import Wanted, is_passing, may_pass, wanted
+from .decisions import Wanted, failed_critique, is_passing, may_pass, wanted
 from .evidence import Behind, barred
+from .learned import Learned
 from .settings import ServeRules
 
 log = get_logger(__name__)
@@ -48,34 +48,6 @@ T = TypeVar("T")
 
 _LANE = LaneKey(run="serve", arm="served", seed=0)
 _MAX_DISCARDS = 3
-
-
-@dataclass(slots=True)
-class Learned:
-    """What one call of `learn` did."""
-
-    episodes: int = 0
-    """Those that were learned from."""
-    critiques: dict[str, int] = field(default_factory=dict)
-    """accepted, refused, failed."""
-    updates: dict[str, int] = field(default_factory=dict)
-    """By operation, what became of lessons."""
-    abandoned: int = 0
-    """Open episodes whose process was found gone."""
-    pending: int = 0
-    """Episodes that still wait."""
-    stopped: str = ""
-    """Why it ended with some still waiting; empty when it did not."""
-    usage: Usage = field(default_factory=Usage)
-
-    def __str__(self) -> str:
-        made = ", ".join(f"{count} {name}" for name, count in sorted(self.updates.items()))
-        read = ", ".join(f"{count} {name}" for name, count in sorted(self.critiques.items()))
-        waiting = f"; {self.pending} wait: {self.stopped}" if self.stopped else ""
-        return (
-            f"learned from {self.episodes} episodes; critiques: {read or 'none'}; "
-            f"lessons: {made or 'unchanged'}{waiting}"
-        )
 
 
 class Parts(NamedTuple):
@@ -89,6 +61,14 @@ class Parts(NamedTuple):
     rules: ServeRules
 
 
+class _Failure(NamedTuple):
+    """What an episode was not learned from for."""
+
+    role: str
+    """critic or curator."""
+    why: str
+
+
 class _Case(NamedTuple):
     """One pending episode, as far as its feedback is looked at."""
 
@@ -96,16 +76,19 @@ class _Case(NamedTuple):
     wanted: tuple[Wanted, ...]
     superseded: tuple[str, ...]
     """Critiques of it that stand no more."""
+    failure: _Failure | None
+    """Of an earlier call of `learn`, where that is final."""
 
 
 class LearnPass:
     """Learns from what waits in one scope; made for one call of `learn`."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, *, retry: bool = False) -> None:
         self.parts, self.store = parts, parts.store
         self.report = Learned()
         self._left: set[str] = set()
         """Episodes that stay as they are until the next call."""
+        self._retry = retry
         rules = parts.rules
         models = [p.model for p in (parts.critic, parts.curator) if p.model is not None]
         unique: list[Model] = list(dict.fromkeys(models))
@@ -128,7 +111,7 @@ class LearnPass:
             self.report.stopped = str(stop)
         left = self.store.all_served(("pending",), scope=self.parts.scope)
         self.report.pending = len(left)
-        if left and not self.report.stopped and self._left:
+        if len(self._left) > sum(self.report.failed.values()) and not self.report.stopped and left:
             self.report.stopped = "their critic or curator could not be reached; learn again later"
         report = self.report
         log.info("learning.done", scope=self.parts.scope, episodes=report.episodes)
@@ -143,7 +126,10 @@ class LearnPass:
             cases = [self._case(s) for s in found if s.episode not in self._left]
             if not cases:
                 return False
-            await self._learn(cases, lease.fence)
+            for case in cases:
+                if case.failure is not None:
+                    self._failed(case, case.failure)
+            await self._learn([case for case in cases if case.failure is None], lease.fence)
         return True
 
     def _case(self, served: Served) -> _Case:
@@ -152,9 +138,40 @@ class LearnPass:
         asked: tuple[Wanted, ...] = ()
         if episode is not None and episode.trajectory.steps:
             asked = wanted(episode, said, self.parts.rules.successes, served.source)
+        asked = tuple(self._attempt(w) for w in asked)
+        broken = (failure for w in asked if (failure := self._failure(w.id)) is not None)
         stands = {w.id for w in asked}
         before = self.store.critiques_of(served.episode)
-        return _Case(served, asked, tuple(c.id for c in before if c.id not in stands))
+        gone = tuple(c.id for c in before if c.id not in stands)
+        return _Case(served, asked, gone, next(broken, None))
+
+    def _attempt(self, first: Wanted) -> Wanted:
+        """The last attempt at a critique; one more, where that has failed and is to be retried."""
+        found = first
+        while self._failure(found.id) is not None:
+            work = found.work.replace(sample=found.work.sample + 1)
+            then = found._replace(work=work)
+            if not self._retry and self.store.critique(then.id) is None:
+                break
+            found = then
+        return found
+
+    def _failure(self, critique: str) -> _Failure | None:
+        """How a critique, or the curation that read it, has failed."""
+        stored = self.store.critique(critique)
+        if stored is None:
+            return None
+        if stored.status == "failed":
+            return _Failure("critic", stored.detail)
+        why = self.store.curation_failure(critique)
+        return _Failure("curator", why) if why else None
+
+    def _failed(self, case: _Case, failure: _Failure) -> None:
+        """Leave an episode and its feedback until somebody tries again."""
+        self._left.add(case.served.episode)
+        failed = self.report.failed
+        failed[failure.role] = failed.get(failure.role, 0) + 1
+        self.report.why_failed = self.report.why_failed or failure.why
 
     async def _learn(self, cases: Sequence[_Case], fence: int) -> None:
         asked = [w for case in cases for w in case.wanted]
@@ -163,15 +180,28 @@ class LearnPass:
         late = {c.id for c in written if is_passing(c)}
         ready = [case for case in cases if not any(w.id in late for w in case.wanted)]
         self._left |= {case.served.episode for case in cases if case not in ready}
+        self._count_critiques(ready, by_id)
+        # One of its critiques that failed takes the other along: both are read when all are there.
+        for case in ready:
+            broken = (by_id[w.id] for w in case.wanted if by_id[w.id].status == "failed")
+            if (critique := next(broken, None)) is not None:
+                self._failed(case, _Failure("critic", critique.detail))
+        ready = [case for case in ready if case.served.episode not in self._left]
         if not ready:
             return
         commits = await self._commits(ready, by_id)
         if commits is None:
             self._left |= {case.served.episode for case in ready}
             return
-        pairs = [(case.served.episode, case.served.feedback) for case in ready]
+        vain = {name: c.failure for c in commits if c.failure for name in c.critiques}
+        done = [case for case in ready if not any(w.id in vain for w in case.wanted)]
+        pairs = [(case.served.episode, case.served.feedback) for case in done]
         await self.store.put_learned(commits, pairs, fence)
-        self._count(ready, by_id, commits)
+        for case in ready:
+            if case not in done:
+                why = next(vain[w.id] for w in case.wanted if w.id in vain)
+                self._failed(case, _Failure("curator", why))
+        self._count(len(done), commits)
 
     async def _critique(self, asked: Wanted) -> Critique:
         """The critique of one episode: its row, or a new one; unstored where it may still come."""
@@ -199,7 +229,7 @@ class LearnPass:
                 if not clock.expired():
                     raise
                 why = f"{CriticError.kind}: it took longer than {self.parts.rules.timeout_s:g} s"
-                return _failed(case, why)
+                return failed_critique(case, why)
 
         async with self._turns:
             made = await self._asked(asked.id, "critic", seed, write)
@@ -226,8 +256,10 @@ class LearnPass:
                 )
                 base, lessons = base + 1, reduce(lessons, updates, base + 1, scope)
         known = self.store.curated(written)
+        vain: set[str] = set()
         for level in (Origin.OPERATOR, Origin.UNTRUSTED):
-            new = [w for case in cases for w in case.wanted if w.trust is level]
+            whole = (case for case in cases if not any(w.id in vain for w in case.wanted))
+            new = [w for case in whole for w in case.wanted if w.trust is level]
             fresh = [w for w in new if written[w.id].status == "accepted" and w.id not in known]
             if not fresh:
                 continue
@@ -235,6 +267,8 @@ class LearnPass:
             if may_pass(commit.failure):
                 return None
             commits.append(commit)
+            if commit.failure:
+                vain.update(commit.critiques)
             if commit.updates:
                 base, lessons = base + 1, reduce(lessons, commit.updates, base + 1, scope)
         return commits
@@ -334,15 +368,16 @@ class LearnPass:
     def _about(self) -> str:
         return self.parts.rules.about or self.parts.scope
 
-    def _count(
-        self, ready: Sequence[_Case], written: dict[str, Critique], commits: Iterable[Commit]
-    ) -> None:
-        report = self.report
-        report.episodes += len(ready)
-        for case in ready:
+    def _count_critiques(self, read: Iterable[_Case], written: dict[str, Critique]) -> None:
+        counts = self.report.critiques
+        for case in read:
             for asked in case.wanted:
                 status = written[asked.id].status
-                report.critiques[status] = report.critiques.get(status, 0) + 1
+                counts[status] = counts.get(status, 0) + 1
+
+    def _count(self, episodes: int, commits: Iterable[Commit]) -> None:
+        report = self.report
+        report.episodes += episodes
         for commit in commits:
             for update in commit.updates:
                 name = Operation(update.op).value
@@ -358,16 +393,3 @@ async def _all(asked: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         if isinstance(result, BaseException):
             raise result
     return [r for r in results if not isinstance(r, BaseException)]
-
-
-def _failed(case: CritiqueCase, why: str) -> Critique:
-    return Critique(
-        id=case.id,
-        episodes=tuple(e.id for e in case.episodes),
-        instance=case.instance.id,
-        trial=case.episodes[-1].trial,
-        template=case.work.template,
-        status="failed",
-        detail=why,
-        trust=case.observations,
-    )

@@ -35,6 +35,11 @@ _GATES = ("none", "measured", "review")
     metavar="SHARE",
     help="Of good outcomes, critique this share; of others all. [as served]",
 )
+@click.option(
+    "--retry-failed",
+    is_flag=True,
+    help="Try again what a critic or curator has failed on; else it waits.",
+)
 @server_options
 @budget_options
 @store_option
@@ -60,7 +65,7 @@ def learn(store: Path, as_json: bool, **asked: Any) -> None:
                 # The others are not to wait for a scope that nobody here can learn for.
                 unmade.append(error)
             else:
-                reports[scope] = run_sync(_learned(coach))
+                reports[scope] = run_sync(_learned(coach, retry_failed=asked["retry_failed"]))
     if reports or not unmade:
         _tell(store, reports, as_json)
     if unmade:
@@ -83,9 +88,9 @@ def _session(sessions: Sequence[RunRecord], scope: str) -> RunRecord | None:
     return next((r for r in of_scope if r.config.get("critic")), next(iter(of_scope), None))
 
 
-async def _learned(coach: Coach) -> Learned:
+async def _learned(coach: Coach, *, retry_failed: bool) -> Learned:
     try:
-        return await coach.learn()
+        return await coach.learn(retry_failed=retry_failed)
     finally:
         await coach.aclose()
 
