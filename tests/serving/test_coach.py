@@ -18,9 +18,9 @@ import pytest
 from tests.loop.test_resume import ROOT
 from tests.serving.worlds import SCOPE, call, case, coach_of, exchange, lessons, user
 from verbalrl.errors import ConfigurationError, StorageError, UnknownNameError
-from verbalrl.models import run_sync
+from verbalrl.models import ScriptedModel, run_sync
 from verbalrl.records import Origin, Status, StopReason
-from verbalrl.serving import Coach, open_end
+from verbalrl.serving import Coach, open_end, serve
 
 
 def test_an_episode_is_recorded_step_by_step(tmp_path: Path) -> None:
@@ -97,6 +97,86 @@ def test_feedback_that_cannot_be_meant_is_one_line(tmp_path: Path) -> None:
             coach.feedback(name, reward=float("nan"))
         with pytest.raises(UnknownNameError, match="did you mean: operator"):
             coach.feedback(name, reward=1.0, origin="operater")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"reward": "1"},
+        {"reward": [1]},
+        {"reward": 10**400},
+        {"success": "no"},
+        {"text": 5},
+        {"text": b"x"},
+        {"text": "x", "source": 5},
+        {"text": "x", "origin": 5},
+        {"text": "x", "idempotency_key": 5},
+    ],
+)
+def test_feedback_of_a_wrong_type_is_one_line(tmp_path: Path, said: dict[str, Any]) -> None:
+    with coach_of(tmp_path) as coach:
+        name = case(coach)
+        with pytest.raises(ConfigurationError) as refused:
+            coach.feedback(name, **said)
+        assert "\n" not in str(refused.value)
+        assert len(str(refused.value)) < 200
+        assert coach.store.feedback(name) == ()
+
+
+def test_an_episode_stands_for_its_id(tmp_path: Path) -> None:
+    with coach_of(tmp_path) as coach:
+        with coach.episode("x") as episode:
+            call(episode, "x")
+        assert coach.feedback(episode, success=True) == 1
+        assert coach.correct(episode, "do wait") == 2
+        nothing: Any = None
+        with pytest.raises(ConfigurationError, match="an episode or its id"):
+            coach.feedback(nothing, success=True)
+        with pytest.raises(ConfigurationError, match="text=None"):
+            coach.correct(episode.id, nothing)
+
+
+@pytest.mark.parametrize(
+    "given", [{"scope": 5}, {"rules": {"about": "x"}}, {"store": ""}, {"store": 5}]
+)
+def test_what_serve_cannot_mean_is_one_line(tmp_path: Path, given: dict[str, Any]) -> None:
+    asked: dict[str, Any] = {"store": tmp_path, **given}
+    with pytest.raises(ConfigurationError, match=next(iter(given))):
+        serve(**asked)
+
+
+@pytest.mark.parametrize("every_s", [0, -1, float("nan"), float("inf"), None, "x", 1e12])
+def test_learning_in_a_thread_needs_a_time_to_wait(tmp_path: Path, every_s: Any) -> None:
+    with coach_of(tmp_path) as coach, pytest.raises(ConfigurationError, match="every_s"):
+        coach.start_learning(every_s)
+
+
+def test_learning_in_a_thread_needs_a_critic(tmp_path: Path) -> None:
+    with (
+        coach_of(tmp_path, critic=None, curator=None) as coach,
+        pytest.raises(ConfigurationError, match="learning needs a critic"),
+    ):
+        coach.start_learning()
+
+
+def test_closing_in_a_coroutine_ends_the_thread_that_learns_first(tmp_path: Path) -> None:
+    done = threading.Event()
+
+    class Model(ScriptedModel):
+        async def aclose(self) -> None:
+            alive = [t for t in threading.enumerate() if t.name == "verbalrl-learner"]
+            assert alive == []
+            done.set()
+
+    async def run() -> None:
+        model = Model(lambda _: "x")
+        coach = coach_of(tmp_path, critic=model, curator=model)
+        coach.start_learning(0.01)
+        await asyncio.sleep(0.05)
+        await coach.aclose()
+
+    asyncio.run(run())
+    assert done.is_set()
 
 
 def test_operator_feedback_is_active_at_once_and_in_the_next_prompt(tmp_path: Path) -> None:

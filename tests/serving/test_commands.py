@@ -52,6 +52,7 @@ def test_feedback_and_correct_append(tmp_path: Path, say: Say) -> None:
         (("feedback", "ep_none", "--reward", "1"), "no served episode"),
         (("feedback", "ep_"), "says nothing"),
         (("feedback", "ep_", "--reward", "nan"), "finite"),
+        (("feedback", "ep_", "--success", "--failure"), "not both"),
         (("correct", "ep_", " "), "without words"),
         (("learn", "--scope", "other"), "give --model"),
     ],
@@ -76,6 +77,21 @@ def test_learn_uses_the_model_that_serving_named(tmp_path: Path, say: Say) -> No
     say("feedback", episode.id, "--failure", "--text", "It slipped again.")
     found = json.loads(say("learn", "--json", "--model", "offline:apprentice"))
     assert found["scopes"]["support"]["episodes"] == 1
+
+
+def test_what_is_said_again_under_a_key_is_not_kept_and_says_so(
+    tmp_path: Path, say: Say, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = served(tmp_path)
+    say("feedback", name, "--text", "first", "--key", "k1")
+    for text, differs in (("first", False), ("second", True)):
+        asked = ["feedback", name, "--text", text, "--key", "k1", "--store", str(tmp_path)]
+        assert main(asked) == 0
+        shown = capsys.readouterr()
+        assert "said already under the key 'k1'" in shown.err
+        assert ("not kept" in shown.err) is differs
+    with coach_of(tmp_path) as coach:
+        assert [f.text for f in coach.store.feedback(name)] == ["first"]
 
 
 def test_learn_names_a_critic_that_failed_and_tries_again_when_told_to(

@@ -14,6 +14,7 @@ from .coach import Coach as Coach
 from .coach import Models
 from .episode import ServedEpisode as ServedEpisode
 from .learned import Learned as Learned
+from .saying import check_type
 from .saying import correction_of as correction_of
 from .saying import said_of as said_of
 from .settings import ServeRules as ServeRules
@@ -49,6 +50,11 @@ def serve(
         ConfigurationError: A setting that cannot work.
         StorageError: The store cannot be opened.
     """
+    check_type("store", store, Store | Path | str, "a folder, or an open store")
+    check_type("scope", scope, str, "a name such as 'support'")
+    check_type("rules", rules, ServeRules | None, "vrl.ServeRules(…)")
+    if isinstance(store, str) and not store.strip():
+        raise ConfigurationError("store= names a folder; it is empty")
     if not scope.strip():
         raise ConfigurationError("scope= names what the lessons are for; it is empty")
     if gate not in _GATES:

@@ -35,7 +35,7 @@ from .learned import Learned
 from .learning import LearnPass, Parts
 from .open_end import FEEDBACK_S, Recorder, awaited, forgiving, log
 from .recalling import Recall
-from .saying import correction_of, said_of
+from .saying import check_type, correction_of, said_of, seconds
 from .settings import ServeRules
 
 _LOST = 4_096
@@ -144,7 +144,7 @@ class Coach:
 
     def feedback(
         self,
-        episode: str,
+        episode: str | ServedEpisode,
         *,
         reward: float | None = None,
         success: bool | None = None,
@@ -156,7 +156,7 @@ class Coach:
         """Say what became of an episode: at once, later, repeatedly, from any process.
 
         Args:
-            episode: Its id.
+            episode: Its id, or the episode itself.
             reward: A number, larger for better.
             success: Whether it reached what was asked for.
             text: In words.
@@ -173,14 +173,16 @@ class Coach:
             StorageError: It is not kept, with or without `strict`: the coach is closed, its store
                 cannot be written, or others have held it for ten seconds.
         """
+        check_type("idempotency_key", idempotency_key, str | None, "a text")
+        name = _id_of(episode)
         said = said_of(
-            episode, reward=reward, success=success, text=text, origin=origin, source=source
+            name, reward=reward, success=success, text=text, origin=origin, source=source
         )
         return self._say(said, idempotency_key)
 
-    def correct(self, episode: str, text: str, *, step: int | None = None) -> int:
+    def correct(self, episode: str | ServedEpisode, text: str, *, step: int | None = None) -> int:
         """A person's word on what should be done otherwise; see `feedback`."""
-        return self._say(correction_of(episode, text, step), None)
+        return self._say(correction_of(_id_of(episode), text, step), None)
 
     def _say(self, said: Feedback, key: str | None) -> int:
         self._here()
@@ -209,19 +211,27 @@ class Coach:
             ConfigurationError: There is no critic or curator, or its budget cannot be kept.
         """
         self._here()
-        parts = Parts(self.store, self.scope, self._critic, self._curator, self.gate, self.rules)
-        return await LearnPass(parts, retry=retry_failed).learn()
+        return await LearnPass(self._parts(), retry=retry_failed).learn()
 
     def learn_sync(self, *, retry_failed: bool = False) -> Learned:
         """`learn` for code that does not await."""
         return run_sync(self.learn(retry_failed=retry_failed))
 
     def start_learning(self, every_s: float = 60.0) -> None:
-        """Learn in a thread from now on, `every_s` seconds after the last time, until `close`."""
+        """Learn in a thread from now on, `every_s` seconds after the last time, until `close`.
+
+        Raises:
+            ConfigurationError: There is no critic or curator, or `every_s` is no time to wait.
+        """
         self._here()
+        every_s = seconds("every_s", every_s)
+        LearnPass(self._parts())
         with self._gate:
             if self._worker is None:
                 self._worker = _Worker(self, every_s)
+
+    def _parts(self) -> Parts:
+        return Parts(self.store, self.scope, self._critic, self._curator, self.gate, self.rules)
 
     @cached_property
     def _critic(self) -> Critic:
@@ -270,6 +280,9 @@ class Coach:
 
     async def aclose(self) -> None:
         """`close` in a coroutine, with the connections of its models on the running loop."""
+        if self._worker is not None:
+            # It may be asking one of them.
+            await asyncio.to_thread(self._worker.stop)
         await self._close_models()
         self._close()
 
@@ -342,6 +355,13 @@ class _Worker:
                 if report.stopped:
                     log.info("learning.stopped", why=report.stopped)
             self._ended.wait(self._every)
+
+
+def _id_of(episode: str | ServedEpisode) -> str:
+    if isinstance(episode, ServedEpisode):
+        return episode.id
+    check_type("episode", episode, str, "an episode or its id")
+    return episode
 
 
 def _named(part: object) -> str | None:

@@ -10,14 +10,15 @@ import click
 from ...records import Feedback, Origin
 from ...serving import correction_of, said_of
 from ..options import json_option, store_option, verbose_option
-from ..output import emit_json
+from ..output import emit_json, note
 from ..reading import opened
 
 
 @click.command()
 @click.argument("episode")
 @click.option("--reward", type=float, metavar="R", help="A number, larger for better.")
-@click.option("--success/--failure", default=None, help="Whether it did what was asked for.")
+@click.option("--success", is_flag=True, help="It did what was asked for.")
+@click.option("--failure", is_flag=True, help="It did not.")
 @click.option("--text", default="", metavar="TEXT", help="In words.")
 @click.option(
     "--origin",
@@ -39,10 +40,18 @@ def feedback(episode: str, store: Path, as_json: bool, **given: Any) -> None:
     those of anybody else wait for a person, or for a second source.
     """
     key = given.pop("key")
+    success, failure = given.pop("success"), given.pop("failure")
+    if success and failure:
+        raise click.UsageError("give --success or --failure, not both")
     with opened(store) as kept:
         name = kept.served(episode).episode
-        said = said_of(name, **given)
-        _tell(said.replace(seq=kept.put_feedback(said, key)), as_json)
+        said = said_of(name, success=success if success or failure else None, **given)
+        before = len(kept.feedback(name))
+        number = kept.put_feedback(said, key)
+        if number > before:
+            _tell(said.replace(seq=number), as_json)
+        else:
+            _tell_again(kept.feedback(name)[number - 1], said, key, as_json)
 
 
 @click.command()
@@ -60,6 +69,17 @@ def correct(episode: str, text: str, store: Path, as_json: bool) -> None:
     with opened(store) as kept:
         said = correction_of(kept.served(episode).episode, text)
         _tell(said.replace(seq=kept.put_feedback(said)), as_json)
+
+
+def _tell_again(kept: Feedback, said: Feedback, key: str, as_json: bool) -> None:
+    """What was said first under a key: it stands, whatever came later."""
+    if as_json:
+        emit_json(kept.model_dump(mode="json", exclude={"at"}))
+    else:
+        click.echo(f"{kept.episode}  feedback {kept.seq} stands")
+    same = kept.replace(seq=said.seq, at=said.at) == said
+    rest = "" if same else "; what is given now differs and is not kept: give another --key"
+    note(f"it was said already under the key {key!r}{rest}")
 
 
 def _tell(said: Feedback, as_json: bool) -> None:
