@@ -79,6 +79,25 @@ def test_learn_uses_the_model_that_serving_named(tmp_path: Path, say: Say) -> No
     assert found["scopes"]["support"]["episodes"] == 1
 
 
+def test_readers_show_what_was_asked_for(tmp_path: Path, say: Say) -> None:
+    with coach_of(tmp_path) as coach:
+        plain = case(coach, "a lamp that came broken " * 9, source="ann")
+    said = say("episodes")
+    assert said.count(plain) == 1
+    assert "scope support" in said
+    assert "a lamp that came broken" in said
+    assert all(len(line) < 200 for line in said.splitlines())
+    assert "there is no run yet" not in say("behaviors")
+    say("feedback", plain, "--reward", "-5", "--source", "ann")
+    shown = say("show", plain)
+    assert "source ann; goal: a lamp that came broken" in shown
+    assert "reward -5 from user" in shown
+    assert "by user ann (untrusted)" in shown
+    with coach_of(tmp_path) as coach:
+        case(coach, "a vase", key="ticket-17")
+    assert "ticket-17" in say("episodes")
+
+
 def test_what_is_said_again_under_a_key_is_not_kept_and_says_so(
     tmp_path: Path, say: Say, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,7 +157,7 @@ def test_readers_show_what_was_served(tmp_path: Path, say: Say) -> None:
     listed = json.loads(say("episodes", "--branch", "main", "--json"))["episodes"]
     assert {e["id"]: e["state"] for e in listed} == {name: "consumed", other.id: "pending"}
     shown = say("show", name)
-    assert "feedback 1 by untrusted, failed: do offer a refund when it broke" in shown
+    assert "feedback 1 by user (untrusted), failed: do offer a refund when it broke" in shown
     assert "accepted" in shown
     assert json.loads(say("show", name, "--json"))["served"]["state"] == "consumed"
     assert lesson.id in say("behaviors", "--status", "quarantined")

@@ -16,11 +16,13 @@ from ..records import (
     LessonBody,
     LessonProposal,
     MemoryUpdate,
+    Origin,
     RunRecord,
     Served,
     Step,
     Usage,
 )
+from ..store import supplier
 from ..view import wording
 from ..view.trajectory import citations
 from .output import heading, one_line, say, success_word
@@ -149,12 +151,14 @@ def tell_episode(episode: Episode, critiques: Sequence[Critique] = ()) -> None:
 
 def tell_served(served: Served, feedback: Sequence[Feedback]) -> None:
     """Where a served episode is in its life, and what was said of it."""
-    whose = f", with {one_line(served.source)}" if served.source else ""
-    say(f"{served.state}{whose}; learned from feedback up to {served.consumed}", indent=2)
+    whose = f"source {one_line(served.source)}" if served.source else "no source named"
+    say(f"scope {served.scope}, {whose}; goal: {one_line(served.goal, 400)}", indent=2)
+    say(f"{served.state}; learned from feedback up to {served.consumed}", indent=2)
     for said in feedback:
         outcome = [] if said.success is None else [success_word(said.success)]
         outcome += [] if said.reward is None else [f"reward {said.reward:g}"]
-        by = f"{said.origin}{' ' + one_line(said.source) if said.source else ''}"
+        by = f"{supplier(said)}{' ' + one_line(said.source) if said.source else ''}"
+        by += "" if said.origin is Origin.OPERATOR else f" ({said.origin})"
         text = f": {one_line(said.text, 400)}" if said.text else ""
         say(f"feedback {said.seq} by {by}, {', '.join(outcome) or 'no outcome'}{text}", indent=2)
 

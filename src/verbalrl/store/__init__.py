@@ -31,6 +31,7 @@ from .reduce import reduce as reduce
 from .served import AGENT as AGENT
 from .served import Judged as Judged
 from .served import judged as judged
+from .served import supplier as supplier
 from .store import Store as Store
 from .store import open_store as open_store
 from .tombstones import Barred as Barred

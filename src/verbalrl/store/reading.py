@@ -131,7 +131,8 @@ def source_of(
     # What was recorded while serving is learned from on main.
     runs = tuple(r for r in runs if r.method != SERVE)
     if not runs:
-        return Source(MAIN, "there is no run yet" if run is None else "it was served from there")
+        served = run is not None or bool(store.runs())
+        return Source(MAIN, "it was served from there" if served else "there is no run yet")
     found = learned_branch(store, runs[-1])
     which = "latest run" if run is None else "as asked"
     return Source(found.id, f"{which}, arm {found.arm}, seed {found.seed}")

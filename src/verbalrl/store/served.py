@@ -198,6 +198,13 @@ def find(connection: sqlite3.Connection, prefix: str) -> Served:
     raise UnknownNameError(f"no served episode has the id {prefix!r}; see `verbalrl episodes`")
 
 
+def known(connection: sqlite3.Connection, identity: str) -> Served | None:
+    """The served episode of exactly that id."""
+    sql = f"SELECT {_SERVED} FROM served WHERE episode = ?"
+    row = connection.execute(sql, (identity,)).fetchone()
+    return None if row is None else _served(row)
+
+
 def listed(
     connection: sqlite3.Connection,
     states: Sequence[str] = (),

@@ -98,6 +98,14 @@ class Servings:
         """Served episodes in these states (none: all), as they began."""
         return self._read(lambda c: served.listed(c, states, scope, limit))
 
+    def served_among(self: Serving, episodes: Collection[str]) -> dict[str, Served]:
+        """Those of `episodes` that were served, by id."""
+
+        def read(c: sqlite3.Connection) -> dict[str, Served]:
+            return {name: found for name in episodes if (found := served.known(c, name))}
+
+        return self._read(read)
+
     def states(self: Serving, episodes: Collection[str]) -> dict[str, str]:
         """How far each of `episodes` has come that was served."""
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from ...records import SERVE, SERVED, Episode, Usage
+from ...records import SERVE, SERVED, Episode, Served, Usage
 from ...store import EPISODE_SORTS, OUTCOMES, Page, Store
 from ..options import branch_options, limit_of, more_rows, paging, reader
-from ..output import emit_json, heading, note, plural, table
+from ..output import emit_json, heading, note, one_line, plural, table
 from ..reading import MAIN, check_instance, check_known, find_run, opened
 from ..telling import episode_state
 
@@ -49,22 +49,60 @@ def episodes(store: Path, as_json: bool, **asked: Any) -> None:
         if not found.total:
             _check_known(kept, where)
             check_instance(kept, where.get("run"), asked["instance"])
-        states = kept.states([e.id for e in found.rows if e.arm == SERVED])
+        served = kept.served_among([e.id for e in found.rows if e.arm == SERVED])
     if as_json:
-        listed = [_summary(e, states) for e in found.rows]
+        listed = [_summary(e, served.get(e.id)) for e in found.rows]
         emit_json({"store": str(store), **where, "total": found.total, "episodes": listed})
         return
-    _tell(f"run {where['run']}" if "run" in where else "served", found, states)
+    _tell(f"run {where['run']}" if "run" in where else "served", found, served)
 
 
-def _tell(title: str, page: Page[Episode], states: Mapping[str, str]) -> None:
+def _tell(title: str, page: Page[Episode], served: Mapping[str, Served]) -> None:
     """The table; what all rows share stands once in the heading, so that names stay whole."""
     title, found = f"{title}: {plural(page.total, 'episode')}", page.rows
     if not found:
         heading(title)
         return
+    if all(episode.id in served for episode in found):
+        _tell_served(title, [(episode, served[episode.id]) for episode in found])
+    else:
+        _tell_run(title, found)
+    if more := more_rows(len(found), page.total, page.offset):
+        note(more)
+
+
+def _tell_served(title: str, found: Sequence[tuple[Episode, Served]]) -> None:
+    """What was served: a case has a column where its key tells more than the episode's id."""
+    heads = ("episode", "scope", "case", "outcome", "reward", "state", "tokens", "goal")
+    rows = [
+        (
+            episode.id,
+            served.scope,
+            None if served.instance == episode.id else one_line(served.instance, 40),
+            "error" if episode.failure is not None else episode_state(episode),
+            _reward(episode),
+            served.state,
+            _tokens(episode),
+            one_line(served.goal, 60),
+        )
+        for episode, served in found
+    ]
+    scopes = {served.scope for _, served in found}
+    hidden = ({"scope"} if len(scopes) == 1 else set()) | (
+        {"case"} if all(row[2] is None for row in rows) else set()
+    )
+    heading(", ".join([title, *(f"scope {name}" for name in scopes if len(scopes) == 1)]))
+    shown = [n for n, head in enumerate(heads) if head not in hidden]
+    table(
+        [heads[n] for n in shown],
+        [[row[n] for n in shown] for row in rows],
+        flexible=len(shown) - 1,
+    )
+
+
+def _tell_run(title: str, found: Sequence[Episode]) -> None:
     place = shared_place([episode.instance for episode in found])
-    rows = [_row(episode, len(place), states) for episode in found]
+    rows = [_row(episode, len(place)) for episode in found]
     same = [n for n in (_ARM, _SEED) if len({row[n] for row in rows}) == 1]
     said = [f"{_HEADS[n]} {rows[0][n]}" for n in same] + ([f"instances {place}…"] if place else [])
     heading(", ".join([title, *said]))
@@ -74,8 +112,6 @@ def _tell(title: str, page: Page[Episode], states: Mapping[str, str]) -> None:
         [[row[n] for n in shown] for row in rows],
         flexible=shown.index(_INSTANCE),
     )
-    if more := more_rows(len(found), page.total, page.offset):
-        note(more)
 
 
 def shared_place(names: Sequence[str]) -> str:
@@ -122,8 +158,7 @@ def _check_known(store: Store, where: dict[str, Any]) -> None:
             check_known(name, str(where[name]), known)
 
 
-def _row(episode: Episode, cut: int, states: Mapping[str, str]) -> tuple[object, ...]:
-    reward = episode.reward.value
+def _row(episode: Episode, cut: int) -> tuple[object, ...]:
     return (
         episode.id,
         episode.arm,
@@ -132,14 +167,22 @@ def _row(episode: Episode, cut: int, states: Mapping[str, str]) -> tuple[object,
         episode.trial,
         # What broke stands under `ended`.
         "error" if episode.failure is not None else episode_state(episode),
-        None if reward is None else f"{reward:g}",
-        states.get(episode.id, episode.stop_reason.value),
-        sum(episode.usage.values(), Usage()).total,
+        _reward(episode),
+        episode.stop_reason.value,
+        _tokens(episode),
     )
 
 
-def _summary(episode: Episode, states: Mapping[str, str]) -> dict[str, Any]:
+def _reward(episode: Episode) -> str | None:
+    return None if episode.reward.value is None else f"{episode.reward.value:g}"
+
+
+def _tokens(episode: Episode) -> int:
+    return sum(episode.usage.values(), Usage()).total
+
+
+def _summary(episode: Episode, served: Served | None) -> dict[str, Any]:
     kept = episode.model_dump(mode="json", exclude={"trajectory", "guidance"})
-    if episode.id in states:
-        kept["state"] = states[episode.id]
+    if served is not None:
+        kept |= {"state": served.state, "scope": served.scope, "goal": served.goal}
     return {**kept, "branch": episode.branch, "instance": episode.instance, "trial": episode.trial}
