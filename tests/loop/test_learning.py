@@ -73,6 +73,6 @@ def test_seeds_that_nothing_was_tuned_on_clear_the_bars(task: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("task", tuple(learning.CASES))
+@pytest.mark.parametrize("task", ["gridnav-v1", "triage-v1"])
 def test_what_is_learned_is_learned_through_the_prompt(task: str) -> None:
     assert honesty.main(["--task", task, "--seeds", "10-12", "--instances", "60"]) == 0
