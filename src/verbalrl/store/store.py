@@ -256,10 +256,8 @@ class Store(Readers, Keepers, Servings, Lists):
         when the scope has moved on from `base`, the branch does not learn, or an update is not
         allowed.
         """
-        stored = await self._put(lambda c: commits.put(c, self._cache, self.path, commit, fence))
-        if commits.purges(stored):
-            self._cache.clear()
-        return stored
+        done = await self._put(lambda c: commits.put(c, self._cache, self.path, commit, fence))
+        return commits.settle(self._cache, done)
 
     def commit(self, identity: str) -> Commit | None:
         """The commit of that id."""
