@@ -18,7 +18,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -149,10 +149,8 @@ class Session:
         for child in self._children:
             if child.stdin:
                 child.stdin.close()
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGTERM)
-            except ProcessLookupError:
-                pass
             child.wait(60)
             _stdout(child).close()
 
@@ -206,7 +204,7 @@ def play(
     """Run the blocks of a file that have one of `marks`; how many. Raises `BrokenDoc`."""
     found = blocks(path.read_text(encoding="utf-8"))
     count, out = 0, None
-    with _session(found) as session:
+    with _session() as session:
         for block in found:
             if block.note == "file":
                 (session.folder / block.said).write_text(block.text, encoding="utf-8")
@@ -226,24 +224,23 @@ def play(
 
 
 def _run(session: Session, block: Block, tell: Callable[[str], None]) -> str:
+    """What the block printed, after what its comment has to be done before."""
+    before = block.said if block.note == "before" else ""
     if block.mark == "python":
-        jobs = [(session.python, x) for x in (block.said, block.text) if x.strip()]
-        if block.note != "before":
-            jobs = jobs[-1:]
+        jobs = [(session.python, text) for text in (before, block.text) if text.strip()]
     else:
         way = session.serves if block.note == "serves" else session.shell
-        jobs = [(way, line) for line in commands(block.text)]
+        jobs = [(way, line) for line in commands(f"{before}\n{block.text}")]
     out = []
     for way, text in jobs:
         began = time.perf_counter()
         out.append(way(text))
-        first = text.strip().splitlines()[0]
-        tell(f"{time.perf_counter() - began:6.1f} s  {first}")
+        tell(f"{time.perf_counter() - began:6.1f} s  {text.strip().splitlines()[0]}")
     return "".join(out)
 
 
 @contextmanager
-def _session(found: list[Block]) -> Iterator[Session]:
+def _session() -> Iterator[Session]:
     """A session in a folder of its own, with models of no provider on loopback."""
     with tempfile.TemporaryDirectory() as place, running(0.0) as port:
         folder = Path(place)
