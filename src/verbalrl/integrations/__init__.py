@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from ..errors import check_kind
 from ..tasks import load as _load
 from ..tasks.base import WorldTask
-from ._gym_words import PREFIX as _GYM
+from ._gym_types import PREFIX as _GYM
 from .gymnasium import load_gym as load_gym
 
 
