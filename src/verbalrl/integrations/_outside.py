@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 import random
+import re
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +18,14 @@ from ..records import Origin, RewardSupplier
 from ..tasks.base import Card
 from ..tasks.folder import options_of
 
+_RULE = re.compile(r"(reward|return)(>=|<=|==|>|<)(-?\d+(?:\.\d+)?)")
+_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    "==": operator.eq,
+    ">": operator.gt,
+    "<": operator.lt,
+}
 _ONE_AT_A_TIME = threading.RLock()
 
 
@@ -97,6 +107,22 @@ def behaviour_of(versions: Mapping[str, str], *files: str) -> str:
     return sha256_json([dict(versions), own])
 
 
+def rule_of(text: str) -> Callable[[float, float], bool]:
+    """The rule of success that `text` declares, of the last reward and of the sum of all.
+
+    Raises:
+        ConfigurationError: It is none; the message shows one.
+    """
+    found = _RULE.fullmatch(text.replace(" ", ""))
+    if found is None:
+        raise ConfigurationError(
+            f"success={text!r} is not a rule; write reward>=1, or return>=10 for the sum"
+        )
+    what, sign, bound = found.groups()
+    compare, limit = _COMPARE[sign], float(bound)
+    return lambda reward, total: compare(reward if what == "reward" else total, limit)
+
+
 class Chance:
     """The global chance of `random` and NumPy as one environment leaves it, seeded by `seed`.
 
@@ -106,6 +132,10 @@ class Chance:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._state: tuple[Any, Any] | None = None
+
+    def reseed(self, seed: int) -> None:
+        """What is drawn from here on follows `seed`."""
+        self._seed, self._state = seed, None
 
     @contextmanager
     def own(self) -> Iterator[None]:

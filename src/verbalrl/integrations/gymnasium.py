@@ -6,8 +6,6 @@ a rule declared per id, or by the user (`gym:ID?success=reward>=1`), or unknown.
 
 from __future__ import annotations
 
-import operator
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,17 +18,9 @@ from . import _gym_toys, _gym_types, _gym_words
 from ._gym_solved import shortest
 from ._gym_types import PREFIX, Known, Moved, Words, import_gymnasium
 from ._gym_words import KNOWN, plain
-from ._outside import About, Named, behaviour_of, card_of
+from ._outside import About, Named, behaviour_of, card_of, rule_of
 
 _OWN_LIMIT = 100
-_RULE = re.compile(r"(reward|return)(>=|<=|==|>|<)(-?\d+(?:\.\d+)?)")
-_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
-    ">=": operator.ge,
-    "<=": operator.le,
-    "==": operator.eq,
-    ">": operator.gt,
-    "<": operator.lt,
-}
 
 
 def load_gym(ref: str, *, task_seed: int = 0, untrusted: bool = False) -> WorldTask:
@@ -125,7 +115,7 @@ class GymWorld:
         """How `environment` is put into words, with the user's rule of success, if any."""
         words = self.known.words(environment.unwrapped)
         rule = self.options.get("success")
-        return words if rule is None else words._replace(success=_rule(str(rule)))
+        return words if rule is None else words._replace(success=_declared(str(rule)))
 
     def make(self, seed: int) -> Any:
         """A Gymnasium environment for the instance whose seed is `seed`."""
@@ -232,12 +222,6 @@ def _generator(seed: int) -> Any:
     return seeding.np_random(seed)[0]
 
 
-def _rule(text: str) -> Callable[[Moved], bool]:
-    found = _RULE.fullmatch(text.replace(" ", ""))
-    if found is None:
-        raise ConfigurationError(
-            f"success={text!r} is not a rule; write reward>=1, or return>=10 for the sum"
-        )
-    what, sign, bound = found.groups()
-    compare, limit = _COMPARE[sign], float(bound)
-    return lambda moved: compare(moved.reward if what == "reward" else moved.total, limit)
+def _declared(text: str) -> Callable[[Moved], bool]:
+    holds = rule_of(text)
+    return lambda moved: holds(moved.reward, moved.total)
