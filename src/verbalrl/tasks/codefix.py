@@ -17,9 +17,9 @@ from typing import Any, ClassVar, NamedTuple, cast
 from pydantic import Field, JsonValue, ValidationError
 
 from ..errors import ConfigurationError, DataError
-from ..records import Action, Instance, Observation, Record, Situation, Split, StepResult
+from ..records import Action, Instance, Observation, Record, Split, StepResult
 from ..sandbox import CHOICES, Returned, Tier, choose, programs, run_calls, shown, worker
-from .base import Environment, Policy, Problem
+from .base import Environment, Policy, Problem, follow
 from .draws import below, shuffled
 
 VERSION = "codefix-v1"
@@ -142,12 +142,7 @@ class CodeFix(Record):
 
     def oracle(self, instance: Instance, /) -> Policy:
         """Knows the right function."""
-        action = Action(text=instance.answers[0])
-
-        def act(_: Situation) -> Action:
-            return action
-
-        return act
+        return follow(instance.answers[0])
 
 
 class CodeFixEnvironment:

@@ -25,7 +25,7 @@ from ..errors import (
 )
 from ..ids import canonical_json, sha256_json, sha256_text
 from ..records import Instance, Origin, Record, RewardSupplier, Split
-from . import draws
+from . import draws, tables
 from .base import Card, Environment, Learns, Policy, Problem, World, WorldTask
 from .jsonl import Row, read_lines, summary
 
@@ -311,7 +311,7 @@ def _behaviour(folder: Path, args: dict[str, JsonValue], world: World) -> str:
         if file.suffix in _DATA and file.is_file() and "__pycache__" not in file.parts
     )
     own = [(file.relative_to(folder).as_posix(), _sha(file)) for file in files]
-    parts = (type(world), draws, *getattr(world, "judged_by", ()))
+    parts = (type(world), draws, tables, *getattr(world, "judged_by", ()))
     code = [_sha(Path(inspect.getfile(part))) for part in parts]
     return sha256_json([own, args, code])
 

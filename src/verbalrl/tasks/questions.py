@@ -22,11 +22,10 @@ from ..records import (
     Observation,
     Origin,
     RewardSupplier,
-    Situation,
     Split,
     StepResult,
 )
-from .base import Card, Environment, Policy, Problem, WorldTask
+from .base import Card, Environment, Policy, Problem, WorldTask, follow
 from .jsonl import Rejected, Row, read_lines, summary
 from .scorers import SCORERS, load_scorer, scorer_for
 
@@ -115,12 +114,7 @@ class Questions:
         """Gives the expected answer; none for patterns, which are no answers themselves."""
         if instance.data["scorer"] == "regex":
             return None
-        action = Action(text=instance.answers[0])
-
-        def act(_: Situation) -> Action:
-            return action
-
-        return act
+        return follow(instance.answers[0])
 
     def _notes(self, path: Path, questions: list[Question], divided: bool) -> tuple[str, ...]:
         scorers = Counter(question.scorer for question in questions)

@@ -16,10 +16,10 @@ from typing import ClassVar, Literal, NamedTuple
 from pydantic import Field, JsonValue, ValidationError
 
 from ..errors import DataError
-from ..records import Action, Instance, Observation, Record, Situation, Split, StepResult
+from ..records import Action, Instance, Observation, Record, Split, StepResult
 from ..sandbox import Answer, queries, run_queries
 from . import measures
-from .base import Environment, Policy, Problem
+from .base import Environment, Policy, Problem, follow
 from .draws import shuffled
 from .measures import table_match, too_short
 
@@ -142,12 +142,7 @@ class TextToSql(Record):
 
     def oracle(self, instance: Instance, /) -> Policy:
         """Knows the rules."""
-        action = Action(text=instance.answers[0])
-
-        def act(_: Situation) -> Action:
-            return action
-
-        return act
+        return follow(instance.answers[0])
 
 
 class TextToSqlEnvironment:

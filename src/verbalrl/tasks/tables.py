@@ -1,0 +1,49 @@
+"""What the worlds whose contents stand in a TOML file of their task folder share."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from ..errors import DataError
+from ..records import Record
+
+R = TypeVar("R", bound=Record)
+
+
+def read_table(path: Path, model: type[R]) -> R:
+    """The TOML file at `path` as a `model`.
+
+    Raises:
+        DataError: It cannot be read or is no such table; one line that names the file.
+    """
+    try:
+        return model.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; a task of this kind needs it") from error
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise DataError(f"{path}: {where or 'contents'}: {first['msg']}") from error
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def filled(text: str, fill: Mapping[str, str]) -> str:
+    """`text` with each name in braces replaced by its words."""
+    # Not str.format: the texts are data of a folder that may come from elsewhere.
+    for name, words in fill.items():
+        text = text.replace("{" + name + "}", words)
+    return text
+
+
+def sentence(text: str, fill: Mapping[str, str]) -> str:
+    """`text`, filled, with a capital at its start."""
+    text = filled(text, fill)
+    return text[:1].upper() + text[1:]
