@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from ..errors import DataError
-from ..records import Record
+from ..records import Record, Split
+from .draws import shuffled
 
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 
 
 def read_table(path: Path, model: type[R]) -> R:
@@ -47,3 +49,17 @@ def sentence(text: str, fill: Mapping[str, str]) -> str:
     """`text`, filled, with a capital at its start."""
     text = filled(text, fill)
     return text[:1].upper() + text[1:]
+
+
+def divided(
+    kinds: Iterable[tuple[str, Sequence[T]]], parts: int, *key: Any
+) -> dict[Split, tuple[T, ...]]:
+    """The items by split, in drawn order: one in `parts` of each kind is for the test."""
+    train: list[T] = []
+    test: list[T] = []
+    for name, items in kinds:
+        drawn = shuffled(items, *key, name)
+        share = max(1, len(drawn) // parts)
+        test += drawn[:share]
+        train += drawn[share:]
+    return {"train": shuffled(train, *key, "train"), "test": shuffled(test, *key, "test")}
