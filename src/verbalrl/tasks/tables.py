@@ -30,11 +30,17 @@ def read_table(path: Path, model: type[R]) -> R:
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise DataError(f"{path}: {where or 'contents'}: {first['msg']}") from error
+        raise DataError(f"{path}: {first_problem(error)}") from error
     except ValueError as error:
         raise DataError(f"{path}: {error}") from error
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first problem of `error` in one line: where, and what is wanted."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = str(first["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
 
 
 def filled(text: str, fill: Mapping[str, str]) -> str:
