@@ -153,3 +153,63 @@ def test_right_lessons_raise_success_and_wrong_ones_lower_it() -> None:
     assert rate(lines) == 1.0
     wrong = [f"When {w}: put '> 900' for '{o}'" for w, (o, _) in RIGHT.items() if o in knows]
     assert rate("\n".join(wrong)) == 0.0
+
+
+STAFF = """
+[fill]
+all = [""]
+[[schemas]]
+name = "staff"
+script = '''
+create table e(name text, dept text, sal real, yrs integer);
+insert into e values ('ann', 'hr', 10, 1), ('bob', 'it', 20, 2), ('cyd', 'ops', 30, 3),
+  ('dan', 'hr', 40, 4), ('eve', 'it', 50, 5);
+'''
+[[schemas.rules]]
+source = "e"
+right = "yrs > 0"
+hint = "it is not that"
+asks = [{ text = "Who is where{all}", select = "name, dept" }]
+scopes = [{ text = "?", sql = "yrs < 9" }]
+"""
+MISPAIRED = (
+    "select 'ann' n, 'it' d union all select 'bob', 'hr' union all select 'cyd', 'ops' "
+    "union all select 'dan', 'it' union all select 'eve', 'hr'"
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "strict", "paverl"),
+    [
+        ("select name, dept from e", 1.0, 1.0),
+        ("select dept, name from e", 1.0, 1.0),
+        ("select name, dept from e order by sal desc", 1.0, 1.0),
+        ("select name as who, dept as team from e", 1.0, 1.0),
+        ("select name from e", 0.5, 0.5),
+        ("select name, dept, yrs from e", 0.8, 1.0),
+        ("select name, dept from e where yrs < 5", 8 / 9, 0.8),
+        ("select name, dept from e where yrs < 4", 0.75, 0.6),
+        ("select name, sal from e", 0.5, 0.5),
+        (MISPAIRED, 0.2, 1.0),
+        ("select name, dept from e union all select 'ann', 'hr'", 10 / 11, 1.0),
+        ("select * from e", 2 / 3, 0.0),
+        ("select 99 as one, 98 as two", 0.05, 0.05),
+        ("selec name, dept from e", 0.0, 0.0),
+    ],
+)
+def test_the_reference_table_of_partial_match(
+    query: str, strict: float, paverl: float, tmp_path: Path
+) -> None:
+    (tmp_path / "schemas.toml").write_text(STAFF)
+    earned = {}
+    for reward in ("strict", "paverl"):
+        world = TextToSql.open(tmp_path, {"reward": reward}, 0)
+        problem = world.problem("test", 0)
+        instance = Instance(
+            id="i", goal="g", split="test", data=problem.data, answers=problem.answers
+        )
+        result = world.environment(instance).step(Action(text=query))
+        earned[reward] = result.reward
+        assert result.success is (strict == 1.0)
+        assert ("syntax error" in result.feedback) is query.startswith("selec ")
+    assert earned == pytest.approx({"strict": strict, "paverl": paverl})

@@ -179,7 +179,7 @@ class TextToSqlEnvironment:
         gold = _run(self._script, self._gold)
         if gold.error:
             raise DataError(f"text2sql: a gold query fails: {gold.error}")
-        right = Counter(answer.rows) == Counter(gold.rows)
+        right = table_match(gold.rows, answer.rows) == 1.0
         scored = 0.0
         if self._reward == "strict" or not too_short(query):
             scored = table_match(gold.rows, answer.rows, self._reward)
