@@ -7,21 +7,20 @@ and never evaluated as code.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 from typing import ClassVar, NamedTuple, Self
 
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from ..errors import DataError
-from ..records import Action, Instance, Observation, Record, Situation, Split, StepResult
+from ..records import Action, Instance, Observation, Record, Split, StepResult
 from . import scorers
-from .base import Environment, Policy, Problem
+from .base import Environment, Policy, Problem, follow
 from .draws import below, pick
 from .scorers import load_scorer
+from .tables import read_table, sentence
 
 VERSION = "arithmetic-v1"
 GOAL = "Answer the question with a number. Steps may be written down as equations before it."
@@ -92,28 +91,23 @@ class Template(Record):
         return shown, told, int(result)
 
 
-class Arithmetic(Record):
-    """All problems of one `problems.toml`."""
+class Problems(Record):
+    """The contents of `problems.toml`."""
 
     problems: tuple[Template, ...] = Field(min_length=1)
     fill: dict[str, tuple[str, ...]] = {}
+
+
+class Arithmetic(Problems):
+    """All problems of one `problems.toml`."""
+
     task_seed: int = 0
 
     @classmethod
     def open(cls, folder: Path, args: dict[str, JsonValue], task_seed: int) -> Arithmetic:
         """The world of a task folder, with the templates of its `problems.toml`."""
-        path = folder / "problems.toml"
-        try:
-            table = tomllib.loads(path.read_text("utf-8"))
-            return cls.model_validate({**table, **args, "task_seed": task_seed})
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror or error}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise DataError(f"{path}: {where or 'contents'}: {first['msg']}") from error
-        except ValueError as error:
-            raise DataError(f"{path}: {error}") from error
+        table = read_table(folder / "problems.toml", Problems)
+        return cls.model_validate({**dict(table), **args, "task_seed": task_seed})
 
     judged_by: ClassVar[tuple[ModuleType, ...]] = (scorers,)
 
@@ -135,13 +129,10 @@ class Arithmetic(Record):
             for name, (low, high) in template.numbers.items()
         }
         shown, steps, answer = template.solved(drawn)
-        text = template.text
-        for name, words in self.fill.items():
-            text = text.replace("{" + name + "}", pick(words, *key, name))
-        for name, value in shown.items():
-            text = text.replace("{" + name + "}", str(value))
+        fill = {name: pick(words, *key, name) for name, words in self.fill.items()}
+        fill |= {name: str(value) for name, value in shown.items()}
         data: dict[str, JsonValue] = {
-            "text": text[:1].upper() + text[1:],
+            "text": sentence(template.text, fill),
             "steps": list(steps),
             "distractor": shown[template.distractor],
         }
@@ -155,12 +146,7 @@ class Arithmetic(Record):
         """Writes the steps and the answer."""
         steps = instance.data["steps"]
         written = [str(step) for step in steps] if isinstance(steps, list) else []
-        action = Action(text="\n".join([*written, f"#### {instance.answers[0]}"]))
-
-        def act(_: Situation) -> Action:
-            return action
-
-        return act
+        return follow("\n".join([*written, f"#### {instance.answers[0]}"]))
 
 
 class ArithmeticEnvironment:
