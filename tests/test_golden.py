@@ -54,6 +54,7 @@ CONDITIONS: list[dict[str, Any]] = [
     {"alias": 2, "when": "the clay is damp", "when_not": "", "examples_not": []},
 ]  # fmt: skip
 PAST = {name: STEPS[0][name] for name in ("n", "observation", "action", "feedback")}
+PASTS = [{name: step[name] for name in PAST} for step in STEPS]
 SHELVES = ["top shelf", "middle shelf"]
 STEP: dict[str, Any] = {
     "goal": "Load the kiln.", "volatile": [], "texts": [], "notes": [], "history": [],
@@ -144,6 +145,14 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "actor/tools_turn.jinja",
         {"feedback": "", "observation": "A flat dish.", "omitted": 0, "previous": None,
          "notes": [], "actions": []},
+    ),
+    "memory-attempt": (
+        "memory/attempt.jinja",
+        {"goal": "Load the\nkiln.", "outcome": "success", "omitted": 2, "steps": PASTS},
+    ),
+    "memory-attempt-own": (
+        "memory/attempt.jinja",
+        {"goal": "", "outcome": "failure", "omitted": 0, "steps": PASTS[1:]},
     ),
     "memory-applies": (
         "memory/applies.jinja",

@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from ..errors import ConfigurationError, UnknownNameError
+from .arms import ALL_ARMS as ALL_ARMS
 from .arms import ARMS as ARMS
+from .arms import BEST_OF_N as BEST_OF_N
+from .arms import LEARNED as LEARNED
+from .arms import MEANINGS as MEANINGS
 from .arms import arm as arm
 from .attempts import Attempts as Attempts
 from .base import CommitCheck as CommitCheck
