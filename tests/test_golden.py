@@ -90,6 +90,16 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         {"goal": "Load the kiln.", "actions": SHELVES, "attempts": ATTEMPTS[:1],
          "earlier": LINES, "feedback": ["the dish\nbroke"]},
     ),
+    "critic-pair": (
+        "critic/pair.jinja",
+        {"goal": "Load the kiln.", "actions": SHELVES, "attempts": ATTEMPTS, "earlier": [],
+         "feedback": []},
+    ),
+    "critic-success": (
+        "critic/success.jinja",
+        {"goal": "Load the kiln.", "actions": SHELVES, "attempts": ATTEMPTS[1:], "earlier": [],
+         "feedback": []},
+    ),
     "critic-critique-group": (
         "critic/critique.jinja",
         {"goal": "Load the kiln.", "actions": None, "attempts": ATTEMPTS, "earlier": [],

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from ..ids import seed_from
 from ..memory import Recaller
 from ..memory.pool import Shelf
 from ..memory.recaller import Asker
@@ -64,6 +65,10 @@ class Examples:
             range(len(ranking.items)),
             key=lambda n: (-float(ranking.scores[n]), ranking.items[n].content),
         )
+        if wanted.mispaired:
+            order.sort(
+                key=lambda n: seed_from("mispaired", spec.instance, ranking.items[n].content)
+            )
         found = [kept.episodes[ranking.items[n].lesson.id] for n in order]
         barred = store.barred().episodes
         own = spec.instance if wanted.examples_of == "success" else None

@@ -20,12 +20,18 @@ from .base import Method as Method
 from .base import MethodSettings as MethodSettings
 from .base import Selector as Selector
 from .check import check_method as check_method
+from .expel import Expel as Expel
+from .expel import expel as expel
 from .handbook import Handbook as Handbook
 from .handbook import handbook as handbook
 from .reflexion import Reflexion as Reflexion
 from .reflexion import reflexion as reflexion
 
-METHODS: Mapping[str, type[MethodSettings]] = {"reflexion": Reflexion, "handbook": Handbook}
+METHODS: Mapping[str, type[MethodSettings]] = {
+    "reflexion": Reflexion,
+    "expel": Expel,
+    "handbook": Handbook,
+}
 """The methods that commands offer."""
 
 

@@ -69,7 +69,16 @@ class Shuffled:
             return step
         if self.learns == "instance" and _ends(step, view):
             return Done(reason="round")
-        return Batch(work=tuple(_exchanged(work, view) for work in step.work))
+        return Batch(work=tuple(self._exchanged(work, view) for work in step.work))
+
+    def _exchanged(self, work: Work, view: InstanceView) -> Work:
+        if not isinstance(work, RunEpisode):
+            return work
+        given = {
+            role: _foreign(g, work.spec, view, self.learns)
+            for role, g in work.spec.guidance.items()
+        }
+        return work.replace(spec=work.spec.replace(guidance=given))
 
     def plan_shared(self, view: SharedView, /) -> OpenRound | Batch | Done:
         """The method's rounds; of one that learns per instance, two for every trial."""
@@ -94,18 +103,14 @@ def _ends(step: Batch, view: InstanceView) -> bool:
     return tried or any(isinstance(w, CurateLessons) for w in step.work)
 
 
-def _exchanged(work: Work, view: InstanceView) -> Work:
-    if not isinstance(work, RunEpisode):
-        return work
-    given = {role: _foreign(g, work.spec, view) for role, g in work.spec.guidance.items()}
-    return work.replace(spec=work.spec.replace(guidance=given))
-
-
-def _foreign(wanted: GuidanceSpec, spec: EpisodeSpec, view: InstanceView) -> GuidanceSpec:
-    if view.scope in wanted.scopes:
+def _foreign(
+    wanted: GuidanceSpec, spec: EpisodeSpec, view: InstanceView, learns: Learns
+) -> GuidanceSpec:
+    if view.scope in wanted.scopes or wanted.examples:
         return wanted.replace(mispaired=True)
     own = view.instance_scope in wanted.scopes or wanted.attempts
-    if not own:
+    if not own or learns == "shared":
+        # While a shared method gathers, an instance's reflections serve to make its attempts.
         return wanted
     other = partner(view.instance.id, view.round.instances, spec.trial)
     if other == view.instance.id:

@@ -102,7 +102,8 @@ class GuidanceSpec(Record):
     examples_budget: int = Field(default=1500, ge=0)
     """Tokens of all that is shown word for word, beside `budget`."""
     mispaired: bool = False
-    """Shared lessons keep their conditions and get each other's instructions."""
+    """Shared lessons keep their conditions and get each other's instructions; examples are those of
+    any tasks, not of the nearest."""
     force_in: tuple[str, ...] = ()
     force_out: tuple[str, ...] = ()
     budget: int = 1500
