@@ -54,6 +54,7 @@ CONDITIONS: list[dict[str, Any]] = [
     {"alias": 2, "when": "the clay is damp", "when_not": "", "examples_not": []},
 ]  # fmt: skip
 PAST = {name: STEPS[0][name] for name in ("n", "observation", "action", "feedback")}
+PASTS = [{name: step[name] for name in PAST} for step in STEPS]
 SHELVES = ["top shelf", "middle shelf"]
 STEP: dict[str, Any] = {
     "goal": "Load the kiln.", "volatile": [], "texts": [], "notes": [], "history": [],
@@ -88,6 +89,16 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "critic/critique.jinja",
         {"goal": "Load the kiln.", "actions": SHELVES, "attempts": ATTEMPTS[:1],
          "earlier": LINES, "feedback": ["the dish\nbroke"]},
+    ),
+    "critic-pair": (
+        "critic/pair.jinja",
+        {"goal": "Load the kiln.", "actions": SHELVES, "attempts": ATTEMPTS, "earlier": [],
+         "feedback": []},
+    ),
+    "critic-success": (
+        "critic/success.jinja",
+        {"goal": "Load the kiln.", "actions": SHELVES, "attempts": ATTEMPTS[1:], "earlier": [],
+         "feedback": []},
     ),
     "critic-critique-group": (
         "critic/critique.jinja",
@@ -144,6 +155,14 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "actor/tools_turn.jinja",
         {"feedback": "", "observation": "A flat dish.", "omitted": 0, "previous": None,
          "notes": [], "actions": []},
+    ),
+    "memory-attempt": (
+        "memory/attempt.jinja",
+        {"goal": "Load the\nkiln.", "outcome": "success", "omitted": 2, "steps": PASTS},
+    ),
+    "memory-attempt-own": (
+        "memory/attempt.jinja",
+        {"goal": "", "outcome": "failure", "omitted": 0, "steps": PASTS[1:]},
     ),
     "memory-applies": (
         "memory/applies.jinja",

@@ -310,7 +310,7 @@ class Learner:
             began = time.monotonic()
             status: RunStatus = "failed"
             try:
-                await together(stream.run() for stream in streams_of(bench))
+                await together(streams_of(bench))
                 status = bench.status
             except asyncio.CancelledError:
                 status = "interrupted"
@@ -358,7 +358,7 @@ class Learner:
         named = {"agent": self._agent, "critic": self._critic, "curator": self._curator}
         parts = (part for part in named.values() if part is not None)
         bills.check(limits.budget, (p.model for p in parts if p.model is not None))
-        if plan.method.learn and "learned" in plan.arms:
+        if plan.method.learn and {"learned", "shuffled"} & set(plan.arms):
             given.learners(self._agent.name, plan.method, self._critic, self._curator)
         return {
             **plan.config(),

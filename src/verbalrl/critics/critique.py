@@ -61,9 +61,13 @@ log = get_logger(__name__)
 SYSTEM, CRITIQUE = "critic/system", "critic/critique"
 OPERATOR = "critic/operator"
 """For what the operator says: it shows nothing that anybody else wrote."""
+PAIR, SUCCESS = "critic/pair", "critic/success"
+"""For lessons that others share: what told a failure from a success, what is worth repeating."""
 PROMPT_INPUTS: Mapping[str, type[BaseModel]] = {
     SYSTEM: SystemInputs,
     CRITIQUE: CritiqueInputs,
+    PAIR: CritiqueInputs,
+    SUCCESS: CritiqueInputs,
     OPERATOR: OutlineInputs,
 }
 """For `PromptLibrary.check`."""

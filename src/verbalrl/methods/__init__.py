@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from ..errors import ConfigurationError, UnknownNameError
+from .arms import ALL_ARMS as ALL_ARMS
 from .arms import ARMS as ARMS
+from .arms import BEST_OF_N as BEST_OF_N
+from .arms import LEARNED as LEARNED
+from .arms import MEANINGS as MEANINGS
 from .arms import arm as arm
 from .attempts import Attempts as Attempts
 from .base import CommitCheck as CommitCheck
@@ -16,12 +20,18 @@ from .base import Method as Method
 from .base import MethodSettings as MethodSettings
 from .base import Selector as Selector
 from .check import check_method as check_method
+from .expel import Expel as Expel
+from .expel import expel as expel
 from .handbook import Handbook as Handbook
 from .handbook import handbook as handbook
 from .reflexion import Reflexion as Reflexion
 from .reflexion import reflexion as reflexion
 
-METHODS: Mapping[str, type[MethodSettings]] = {"reflexion": Reflexion, "handbook": Handbook}
+METHODS: Mapping[str, type[MethodSettings]] = {
+    "reflexion": Reflexion,
+    "expel": Expel,
+    "handbook": Handbook,
+}
 """The methods that commands offer."""
 
 

@@ -7,7 +7,7 @@ instances of one arm and seed share. Equal views must give equal plans; `check_m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -22,6 +22,7 @@ from ..records import (
     Settings,
     SharedView,
 )
+from ..result.marks import MEANINGS
 
 MAX_TRIALS = 1000
 
@@ -76,6 +77,8 @@ class Method(Protocol):
 class MethodSettings(Settings):
     """The base of the methods shipped here: settings as fields, no selectors, no checks."""
 
+    controls: ClassVar[tuple[str, ...]] = tuple(MEANINGS)
+    """The arms that mean something beside it: no `shuffled` where guidance is not memory."""
     trials: int = Field(default=3, ge=1, le=MAX_TRIALS)
     learn: bool = True
     max_steps: int | None = Field(default=None, ge=1)

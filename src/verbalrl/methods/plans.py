@@ -15,6 +15,7 @@ from ..records import (
     OpenRound,
     RunEpisode,
     SharedView,
+    Shows,
     Split,
     WriteCritique,
 )
@@ -27,7 +28,17 @@ def attempt(
     max_steps: int | None = None,
 ) -> Batch:
     """One attempt on the instance of `view`."""
-    spec = EpisodeSpec(
+    return Batch(work=(RunEpisode(spec=spec(view, trial, guidance, max_steps)),))
+
+
+def spec(
+    view: InstanceView,
+    trial: int,
+    guidance: Mapping[str, GuidanceSpec] | None = None,
+    max_steps: int | None = None,
+) -> EpisodeSpec:
+    """An attempt on the instance of `view`, for whoever changes something about it."""
+    return EpisodeSpec(
         instance=view.instance.id,
         split=view.round.split,
         round=view.number,
@@ -35,7 +46,6 @@ def attempt(
         guidance=dict(guidance or {}),
         max_steps=max_steps,
     )
-    return Batch(work=(RunEpisode(spec=spec),))
 
 
 def critique_of(view: InstanceView, episode: Episode) -> Critique | None:
@@ -48,16 +58,34 @@ def worth_a_critique(episode: Episode) -> bool:
     return episode.status == "finished" and bool(episode.trajectory.steps)
 
 
-def write_critique(episode: Episode) -> Batch:
+def write_critique(episode: Episode, shows: Shows | None = None) -> Batch:
     """One critique of one episode."""
-    return Batch(work=(WriteCritique(episodes=(episode.id,)),))
+    return Batch(work=(WriteCritique(episodes=(episode.id,), shows=shows or Shows()),))
+
+
+def credits_of(view: InstanceView) -> dict[str, float]:
+    """By critique what the trial after it earned more than the trial that it judged.
+
+    That is the reward of a reflection in Retroformer (Yao et al. 2023). A critique whose attempt or
+    whose next attempt has no reward has no credit; chance has its part in every difference.
+    """
+    by_trial = {e.trial: e.reward.value for e in view.attempts}
+    pairs = {c.id: (by_trial.get(c.trial), by_trial.get(c.trial + 1)) for c in view.critiques}
+    return {c: g - f for c, (f, g) in pairs.items() if f is not None and g is not None}
 
 
 def one_round(view: SharedView, split: Split, *, evaluate: bool = False) -> OpenRound | Done:
     """All instances of `split` in a single round, then done."""
-    instances = view.test if split == "test" else view.train
-    if view.rounds or not instances:
+    if view.rounds:
         return Done(reason="all instances done")
+    return one_more(view, split, evaluate=evaluate)
+
+
+def one_more(view: SharedView, split: Split, *, evaluate: bool = True) -> OpenRound | Done:
+    """One more round, over all instances of `split`; done where it has none."""
+    instances = view.test if split == "test" else view.train
+    if not instances:
+        return Done(reason=f"no {split} instances")
     return OpenRound(instances=instances, split=split, evaluate=evaluate)
 
 

@@ -131,11 +131,16 @@ def _action(action: Action) -> list[Any]:
     return [action.text, [part_text(part) for part in action.parts]]
 
 
+_LATER = (*("chance", "attempts", "examples", "examples_of", "examples_budget", "mispaired"),)
+
+
 def _guidance_spec(spec: GuidanceSpec, contents: Mapping[str, str]) -> dict[str, Any]:
     named = ("lessons", "force_in", "force_out")
     dumped = spec.model_dump(mode="json", exclude=set(named))
-    if dumped["chance"] == 1.0:
-        del dumped["chance"]  # as it was before there was a coin
+    for name in _LATER:
+        # Left as they are, they say no more than rows of before there were such fields.
+        if getattr(spec, name) == GuidanceSpec.model_fields[name].get_default():
+            del dumped[name]
     return dumped | {name: [contents.get(i, "") for i in getattr(spec, name)] for name in named}
 
 

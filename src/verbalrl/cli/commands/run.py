@@ -12,7 +12,7 @@ import click
 from ...errors import ConfigurationError, StorageError
 from ...execution import Forecast
 from ...integrations import load_task
-from ...methods import ARMS, METHODS, Method, default_for, method
+from ...methods import ALL_ARMS, ARMS, METHODS, Method, default_for, method
 from ...models import Budget
 from ...records import Split
 from ...tasks import Task
@@ -97,7 +97,11 @@ def _amounts(command: F) -> F:
         ),
         click.option("--seed", type=SEED, default=0, show_default=True, help="The first seed."),
         click.option(
-            "--arms", type=Names(), default=",".join(ARMS), show_default=True, help="Conditions."
+            "--arms",
+            type=Names(),
+            default=",".join(ARMS),
+            show_default=True,
+            help=f"Conditions, of {', '.join(ALL_ARMS)}.",
         ),
         click.option(
             "--train-instances", type=POSITIVE, metavar="N", help="Instances to learn from."
