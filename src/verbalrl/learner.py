@@ -29,12 +29,14 @@ from .execution import (
     Outline,
     Progress,
     RunPlan,
+    Trio,
     bills,
     check_same,
     forecast,
     given,
     name_of,
     patient,
+    requirements,
     servers_of,
     starting,
     streams_of,
@@ -360,6 +362,7 @@ class Learner:
         bills.check(limits.budget, (p.model for p in parts if p.model is not None))
         if plan.method.learn and "learned" in plan.arms:
             given.learners(self._agent.name, plan.method, self._critic, self._curator)
+        requirements.check(plan, task, Trio(self._agent, self._critic, self._curator))
         return {
             **plan.config(),
             **{role: name_of(part) for role, part in named.items()},

@@ -53,18 +53,32 @@ from .check import (
     says_something,
     text_key,
 )
-from .schema import CauseReply, CritiqueReply, LessonReply, reply_schema
-from .view import CritiqueCase, CritiqueInputs, OutlineInputs, Shown, SystemInputs, show, trust
+from .schema import CauseReply, CritiqueReply, FeedbackReply, LessonReply, reply_schema
+from .view import (
+    CritiqueCase,
+    CritiqueInputs,
+    FeedbackInputs,
+    OutlineInputs,
+    Shown,
+    SystemInputs,
+    as_shown,
+    show,
+    trust,
+)
 
 log = get_logger(__name__)
 
 SYSTEM, CRITIQUE = "critic/system", "critic/critique"
 OPERATOR = "critic/operator"
 """For what the operator says: it shows nothing that anybody else wrote."""
+REVIEWER, FEEDBACK = "critic/reviewer", "critic/feedback"
+"""For outputs whose outcome nobody has told: what to change, and no lessons."""
 PROMPT_INPUTS: Mapping[str, type[BaseModel]] = {
     SYSTEM: SystemInputs,
     CRITIQUE: CritiqueInputs,
     OPERATOR: OutlineInputs,
+    REVIEWER: SystemInputs,
+    FEEDBACK: FeedbackInputs,
 }
 """For `PromptLibrary.check`."""
 ROLE = "critic"
@@ -128,13 +142,11 @@ class LLMCritic(ModelRole):
         """
         shown = show(case)
         draft = _Draft(case, shown, model=self._asked.name)
-        template, inputs = case.work.template, shown.inputs
+        system, inputs, schema = _form(case, shown.inputs)
         request, draft.prompt_sha = self._request(
-            (SYSTEM, SystemInputs()),
-            (template, OutlineInputs.of(inputs) if template == OPERATOR else inputs),
+            (system, SystemInputs()), (case.work.template, inputs)
         )
         view = context.at(role=ROLE)
-        schema = reply_schema(len(case.episodes))
         try:
             reply, answer = await view.ask_for(self._asked, request, schema)
         except ReplayMismatch:
@@ -143,7 +155,19 @@ class LLMCritic(ModelRole):
             draft.usage = _bill(view)
             return draft.failed(error)
         draft.usage, draft.raw = _bill(view), answer.text
+        if isinstance(reply, FeedbackReply):
+            reply = CritiqueReply.model_validate(reply.model_dump())
         return draft.judged(cast(CritiqueReply, reply))
+
+
+def _form(
+    case: CritiqueCase, inputs: CritiqueInputs
+) -> tuple[str, BaseModel, type[CritiqueReply] | type[FeedbackReply]]:
+    """The system template, the inputs and the schema that go with the template of `case`."""
+    if case.work.template == FEEDBACK:
+        return REVIEWER, FeedbackInputs.of(inputs), FeedbackReply
+    schema = reply_schema(len(case.episodes))
+    return SYSTEM, OutlineInputs.of(inputs) if case.work.template == OPERATOR else inputs, schema
 
 
 class CallableCritic(FunctionRole):
@@ -162,7 +186,8 @@ class CallableCritic(FunctionRole):
         with context.active(role=ROLE) as view:
             try:
                 with boundary(CriticError, "the critic"):
-                    said = await self._call(case.episodes, **self._told(case))
+                    episodes = tuple(as_shown(e, case.work.shows) for e in case.episodes)
+                    said = await self._call(episodes, **self._told(case))
                 reply = _read(said, case)
             except EpisodeError as error:
                 draft.usage = _bill(view)
@@ -281,7 +306,8 @@ def grounds(case: CritiqueCase, shown: Shown) -> Grounds:
         lines={n: lines[name] for n, name in shown.earlier.items() if name in lines},
         actions=tuple(dict.fromkeys(a for actions in listed for a in actions)),
         known=frozenset(text_key(x.body) for x in case.known if x.usable) | case.predecessors,
-        answers=case.instance.answers,
+        # Whoever sees no outcome and finds the answer has found it as the agent might have.
+        answers=() if case.work.template == FEEDBACK else case.instance.answers,
         feedback=case.feedback,
     )
 
@@ -301,7 +327,7 @@ def _blank(text: str) -> str:
 
 def _read(said: object, case: CritiqueCase) -> CritiqueReply:
     """What a callable said as a reply; a plain text is one lesson without a condition."""
-    verdict = _verdict(case.episodes[-1])
+    verdict = _verdict(as_shown(case.episodes[-1], case.work.shows))
     given: object = said
     if isinstance(said, CritiqueReply):
         given = said.model_dump(exclude_unset=True)

@@ -14,14 +14,24 @@ from .base import CommitCheck as CommitCheck
 from .base import Learns as Learns
 from .base import Method as Method
 from .base import MethodSettings as MethodSettings
+from .base import Requirement as Requirement
 from .base import Selector as Selector
 from .check import check_method as check_method
 from .handbook import Handbook as Handbook
 from .handbook import handbook as handbook
+from .rci import Rci as Rci
+from .rci import rci as rci
 from .reflexion import Reflexion as Reflexion
 from .reflexion import reflexion as reflexion
+from .self_refine import SelfRefine as SelfRefine
+from .self_refine import self_refine as self_refine
 
-METHODS: Mapping[str, type[MethodSettings]] = {"reflexion": Reflexion, "handbook": Handbook}
+METHODS: Mapping[str, type[MethodSettings]] = {
+    "reflexion": Reflexion,
+    "handbook": Handbook,
+    "self_refine": SelfRefine,
+    "rci": Rci,
+}
 """The methods that commands offer."""
 
 

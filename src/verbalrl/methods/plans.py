@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from ..records import (
     Batch,
@@ -25,8 +26,9 @@ def attempt(
     trial: int,
     guidance: Mapping[str, GuidanceSpec] | None = None,
     max_steps: int | None = None,
+    **more: Any,
 ) -> Batch:
-    """One attempt on the instance of `view`."""
+    """One attempt on the instance of `view`; `more` are further fields of its spec."""
     spec = EpisodeSpec(
         instance=view.instance.id,
         split=view.round.split,
@@ -34,8 +36,59 @@ def attempt(
         trial=trial,
         guidance=dict(guidance or {}),
         max_steps=max_steps,
+        **more,
     )
     return Batch(work=(RunEpisode(spec=spec),))
+
+
+def search(view: InstanceView, trial: int, candidate: int, **more: Any) -> RunEpisode:
+    """An episode that no curve counts, of the same instance and world as the attempt `trial`.
+
+    `more` are further fields of its spec.
+    """
+    spec = EpisodeSpec(
+        instance=view.instance.id,
+        split=view.round.split,
+        round=view.number,
+        trial=trial,
+        candidate=candidate,
+        purpose="search",
+        **more,
+    )
+    return RunEpisode(spec=spec)
+
+
+def searched(view: InstanceView, trial: int) -> tuple[Episode, ...]:
+    """The searches of `trial`, by candidate."""
+    found = (e for e in view.episodes if e.spec.purpose == "search" and e.trial == trial)
+    return tuple(sorted(found, key=lambda e: e.spec.candidate))
+
+
+def submit(view: InstanceView, chosen: Episode, candidates: tuple[Episode, ...]) -> Batch:
+    """The attempt that does again what `chosen` did, in the same world; nobody is asked."""
+    actions = tuple(step.action for step in chosen.trajectory.steps)
+    spec = EpisodeSpec(
+        instance=view.instance.id,
+        split=view.round.split,
+        round=view.number,
+        trial=chosen.trial,
+        prefix=actions,
+        selected_from=tuple(e.id for e in candidates),
+        max_steps=len(actions) or None,
+    )
+    return Batch(work=(RunEpisode(spec=spec),))
+
+
+def output_of(episode: Episode) -> str:
+    """What the agent put out: its answer, or its actions line by line."""
+    return "\n".join(step.action.text for step in episode.trajectory.steps)
+
+
+def said(critique: Critique) -> str:
+    """What a critique says of an output, for whoever is to improve it."""
+    one = len({cause.step for cause in critique.causes}) < 2
+    reasons = [c.why if one else f"step {c.step}: {c.why}" for c in critique.causes if c.why]
+    return "\n".join(filter(None, (*reasons, critique.refinement)))
 
 
 def critique_of(view: InstanceView, episode: Episode) -> Critique | None:

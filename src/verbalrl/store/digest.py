@@ -110,6 +110,11 @@ def _place(episode: Episode) -> Place:
 
 def _attempt(episode: Episode, contents: Mapping[str, str]) -> dict[str, Any]:
     spec = episode.spec.model_dump(mode="json", exclude={"selected_from", "guidance", "prefix"})
+    # As it was before there were either.
+    if not spec["hooks"]:
+        del spec["hooks"]
+    if spec["revises"] and not spec["revises"]["earlier"]:
+        del spec["revises"]["earlier"]
     return {
         "spec": spec,
         "prefix": [_action(a) for a in episode.spec.prefix],
