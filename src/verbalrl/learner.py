@@ -382,7 +382,7 @@ class Learner:
 
 def _model_of(critic: object) -> Model | str | None:
     """The model behind a critic, which curates too unless another is named."""
-    if isinstance(critic, (str, Model)):
+    if isinstance(critic, Model) or (isinstance(critic, str) and not critics.named(critic)):
         return critic
     model = getattr(critic, "model", None)
     return model if isinstance(model, Model) else None

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.loop.world import safes
 from tests.methods.world import Told, acts, roles, tell
+from verbalrl import ChatAgent, Learner, ScriptedModel
 from verbalrl.methods import SelfRefine, check_method, self_refine
+from verbalrl.records import Episode
+from verbalrl.store import open_store
 
 
 def in_turn(*colours: str) -> Any:
@@ -120,3 +125,20 @@ def test_a_failed_attempt_begins_anew_with_nothing_remembered(tmp_path: Path) ->
 @pytest.mark.parametrize("keep", ["last", "best"])
 def test_it_keeps_the_contract_of_plans(keep: Any) -> None:
     check_method(SelfRefine(keep=keep, trials=2))
+
+
+def test_a_critic_that_is_a_function_is_told_no_more_than_a_model(tmp_path: Path) -> None:
+    seen: list[Episode] = []
+
+    def critic(episodes: tuple[Episode, ...]) -> str:
+        seen.extend(episodes)
+        return json.dumps({"refinement": "Take another colour, this one is loud."})
+
+    agent = ChatAgent(ScriptedModel(lambda _: acts("green")))
+    learner = Learner(agent, method=self_refine(refinements=1), critic=critic, store=tmp_path)
+    learner.run_sync(safes("green", max_steps=1), arms=("learned",))
+    (episode,) = seen
+    assert (episode.success, episode.reward.value, episode.trajectory.final) == (None, None, None)
+    assert (episode.trajectory.steps[0].feedback, episode.trajectory.steps[0].reward) == ("", None)
+    with open_store(tmp_path) as store:
+        assert store.critique_page({}).rows[0].verdict == "unclear"

@@ -15,7 +15,6 @@ from pydantic import BaseModel
 
 from .._logging import get_logger
 from ..errors import (
-    ConfigurationError,
     CriticError,
     EpisodeError,
     ReplayMismatch,
@@ -28,7 +27,6 @@ from ..models import (
     Model,
     ModelRole,
     UnusableReply,
-    load_model,
     read_reply,
     takes,
 )
@@ -54,6 +52,7 @@ from .check import (
     text_key,
 )
 from .schema import CauseReply, CritiqueReply, FeedbackReply, LessonReply, reply_schema
+from .spans import span_of
 from .view import (
     CritiqueCase,
     CritiqueInputs,
@@ -108,23 +107,6 @@ parameter `feedback` gets what was said of the episodes from outside, a tuple of
 CriticLike = Critic | Model | str | CritiqueFunction
 
 
-def adapt_critic(critic: CriticLike, prompts: PromptLibrary) -> Critic:
-    """The critic that `critic` names or is: a model name, a model, a callable, or a critic.
-
-    Raises:
-        ConfigurationError: It is none of these, or its name is unknown.
-    """
-    if isinstance(critic, (str, Model)):
-        return LLMCritic(load_model(critic), prompts)
-    if callable(getattr(critic, "write", None)):
-        return cast(Critic, critic)
-    if callable(critic):
-        return CallableCritic(critic)
-    raise ConfigurationError(
-        f"critic= takes a model name, a model or a callable, not {type(critic).__name__}"
-    )
-
-
 class LLMCritic(ModelRole):
     """A model that is shown the attempts and answers in the critique's schema; it has no tools."""
 
@@ -141,7 +123,7 @@ class LLMCritic(ModelRole):
             PromptError: The template of `case` is missing or wrong.
         """
         shown = show(case)
-        draft = _Draft(case, shown, model=self._asked.name)
+        draft = Draft(case, shown, model=self._asked.name)
         system, inputs, schema = _form(case, shown.inputs)
         request, draft.prompt_sha = self._request(
             (system, SystemInputs()), (case.work.template, inputs)
@@ -182,7 +164,7 @@ class CallableCritic(FunctionRole):
 
     async def write(self, case: CritiqueCase, context: CallContext, /) -> Critique:
         """The critique of `case`; what the callable raises becomes a failed critique."""
-        draft = _Draft(case, show(case), model=self.model.name if self.model else "callable")
+        draft = Draft(case, show(case), model=self.model.name if self.model else "callable")
         with context.active(role=ROLE) as view:
             try:
                 with boundary(CriticError, "the critic"):
@@ -201,7 +183,7 @@ class CallableCritic(FunctionRole):
         return draft.judged(reply)
 
 
-class _Draft:
+class Draft:
     """A critique in the making: what does not depend on what the critic said."""
 
     def __init__(self, case: CritiqueCase, shown: Shown, model: str) -> None:
@@ -249,13 +231,15 @@ class _Draft:
         }
 
     def _cause(self, cause: CauseReply) -> Cause:
-        attempt = self._attempt(cause)
+        attempt, quote = self._attempt(cause), cause.quote.strip()
+        step = next((s for s in attempt.trajectory.steps if s.n == cause.step), None)
         return Cause(
             step=cause.step,
             trial=attempt.trial,
             episode=attempt.id,
-            quote=cause.quote.strip(),
+            quote=quote,
             why=cause.why.strip(),
+            span=span_of(step, quote) if step else None,
         )
 
     def _proposal(self, lesson: LessonReply) -> LessonProposal:

@@ -17,6 +17,10 @@ from .base import MethodSettings as MethodSettings
 from .base import Requirement as Requirement
 from .base import Selector as Selector
 from .check import check_method as check_method
+from .critique_refine import CritiqueRefine as CritiqueRefine
+from .critique_refine import critique_refine as critique_refine
+from .critique_revise import CritiqueRevise as CritiqueRevise
+from .critique_revise import critique_revise as critique_revise
 from .handbook import Handbook as Handbook
 from .handbook import handbook as handbook
 from .rci import Rci as Rci
@@ -31,6 +35,8 @@ METHODS: Mapping[str, type[MethodSettings]] = {
     "handbook": Handbook,
     "self_refine": SelfRefine,
     "rci": Rci,
+    "critique_refine": CritiqueRefine,
+    "critique_revise": CritiqueRevise,
 }
 """The methods that commands offer."""
 

@@ -14,6 +14,7 @@ from ..records import (
     GuidanceSpec,
     InstanceView,
     OpenRound,
+    Previous,
     RunEpisode,
     SharedView,
     Split,
@@ -64,6 +65,14 @@ def searched(view: InstanceView, trial: int) -> tuple[Episode, ...]:
     return tuple(sorted(found, key=lambda e: e.spec.candidate))
 
 
+def refinement(
+    view: InstanceView, output: Episode, critique: str, candidate: int, max_steps: int | None
+) -> RunEpisode:
+    """A search that improves on `output` as `critique` says."""
+    previous = Previous(output=output_of(output), critique=critique)
+    return search(view, output.trial, candidate, revises=previous, max_steps=max_steps)
+
+
 def submit(view: InstanceView, chosen: Episode, candidates: tuple[Episode, ...]) -> Batch:
     """The attempt that does again what `chosen` did, in the same world; nobody is asked."""
     actions = tuple(step.action for step in chosen.trajectory.steps)
@@ -89,6 +98,16 @@ def said(critique: Critique) -> str:
     one = len({cause.step for cause in critique.causes}) < 2
     reasons = [c.why if one else f"step {c.step}: {c.why}" for c in critique.causes if c.why]
     return "\n".join(filter(None, (*reasons, critique.refinement)))
+
+
+def best(candidates: tuple[Episode, ...]) -> str:
+    """The candidate that succeeded or was rewarded most; ties go to the earliest."""
+
+    def worth(episode: Episode) -> tuple[bool, bool, float]:
+        value = episode.reward.value
+        return episode.success is True, value is not None, value or 0.0
+
+    return max(candidates, key=worth).id
 
 
 def critique_of(view: InstanceView, episode: Episode) -> Critique | None:

@@ -11,17 +11,16 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from ..records import Batch, Done, HookSpec, InstanceView, OpenRound, SharedView
+from ..records import Batch, Done, HookSpec, InstanceView
 from . import plans
-from .base import Learns, MethodSettings, Requirement
+from .base import Requirement
+from .instance import InstanceMethod
 
 
-class Rci(MethodSettings):
+class Rci(InstanceMethod):
     """A plan, its problems, a better plan; then actions whose form is checked."""
 
     name: Literal["rci"] = "rci"
-    learns: Learns = "instance"
-    trials: int = Field(default=1, ge=1)
     on: Literal["plan", "answer"] = "plan"
     """What is criticised and improved: a plan before the first action, or each draft, as in the
     paper's tasks of reasoning."""
@@ -41,16 +40,10 @@ class Rci(MethodSettings):
 
     def plan(self, view: InstanceView, /) -> Batch | Done:
         """Attempt until solved or out of trials; what is its own happens inside the attempts."""
-        if view.solved:
-            return Done(reason="solved")
-        trial = view.attempts[-1].trial + 1 if view.attempts else view.round.trial
-        if trial > self.trials:
-            return Done(reason="trials")
+        trial = self.next_trial(view)
+        if isinstance(trial, Done):
+            return trial
         return plans.attempt(view, trial, max_steps=self.max_steps, hooks=self._hooks())
-
-    def plan_shared(self, view: SharedView, /) -> OpenRound | Batch | Done:
-        """One round: no instance learns from another."""
-        return plans.one_round(view, "train")
 
     def _hooks(self) -> tuple[HookSpec, ...]:
         form: dict[str, JsonValue] = {"limit": self.implicit, "pattern": self.pattern}

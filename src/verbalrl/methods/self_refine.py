@@ -17,26 +17,22 @@ from ..records import (
     Done,
     Episode,
     InstanceView,
-    OpenRound,
     Previous,
     RunEpisode,
-    SharedView,
     Shows,
     WriteCritique,
 )
 from . import plans
-from .base import Learns, MethodSettings
+from .instance import InstanceMethod
 
 UNTOLD = Shows(feedback=False, reward=False, outcome=False, earlier=False)
 """What feedback is given on: the output, and nothing that says how it went."""
 
 
-class SelfRefine(MethodSettings):
+class SelfRefine(InstanceMethod):
     """Output, feedback, refined output; the last one is submitted."""
 
     name: Literal["self_refine"] = "self_refine"
-    learns: Learns = "instance"
-    trials: int = Field(default=1, ge=1)
     refinements: int = Field(default=4, ge=0)
     """How often an output is refined at most."""
     history: Literal["all", "last"] = "all"
@@ -47,11 +43,9 @@ class SelfRefine(MethodSettings):
 
     def plan(self, view: InstanceView, /) -> Batch | Done:
         """The next output, the feedback on the last one, or the attempt."""
-        if view.solved:
-            return Done(reason="solved")
-        trial = view.attempts[-1].trial + 1 if view.attempts else view.round.trial
-        if trial > self.trials:
-            return Done(reason="trials")
+        trial = self.next_trial(view)
+        if isinstance(trial, Done):
+            return trial
         outputs = plans.searched(view, trial)
         if not outputs:
             return Batch(work=(plans.search(view, trial, 1, max_steps=self.max_steps),))
@@ -62,10 +56,6 @@ class SelfRefine(MethodSettings):
         if len(outputs) <= self.refinements and feedback and _asks_for_more(feedback):
             return Batch(work=(self._refinement(view, outputs),))
         return plans.submit(view, self._kept(view, outputs), outputs)
-
-    def plan_shared(self, view: SharedView, /) -> OpenRound | Batch | Done:
-        """One round: no instance learns from another."""
-        return plans.one_round(view, "train")
 
     def _wants_feedback(self, outputs: tuple[Episode, ...]) -> bool:
         more = len(outputs) <= self.refinements or self.keep == "best"

@@ -35,6 +35,7 @@ from .lesson import MemoryUpdate as MemoryUpdate
 from .lesson import Operation as Operation
 from .lesson import Refusal as Refusal
 from .lesson import ScopedFeedback as ScopedFeedback
+from .lesson import Span as Span
 from .lesson import Status as Status
 from .lesson import Verdict as Verdict
 from .run import BranchRecord as BranchRecord
