@@ -63,6 +63,9 @@ STEP: dict[str, Any] = {
 CURATION: dict[str, Any] = {
     "goal": "Load the kiln.", "actions": SHELVES, "lessons": LESSONS, "evidence": EVIDENCE,
 }  # fmt: skip
+PLACE: dict[str, Any] = {
+    "goal": "Load the kiln.", "observation": "A flat dish.", "actions": SHELVES,
+}  # fmt: skip
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "actor-system": ("actor/system.jinja", {"role": "kiln hand", "stable": LINES}),
     "actor-system-bare": ("actor/system.jinja", {"role": "", "stable": []}),
@@ -75,6 +78,15 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "actor-act-bare": ("actor/act.jinja", STEP),
+    "actor-act-refined": (
+        "actor/act.jinja",
+        STEP | {
+            "previous": {
+                "output": "middle shelf", "critique": "too low",
+                "earlier": [["top shelf\nfirst", "too high"], ["no shelf", "it must stand\nfast"]],
+            },
+        },
+    ),
     "actor-served-stable": ("actor/served_stable.jinja", {"lines": LINES}),
     "actor-served-volatile": ("actor/served_volatile.jinja", {"lines": LINES[1:2]}),
     "critic-operator": (
@@ -105,6 +117,32 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         {"goal": "Load the kiln.", "actions": None, "attempts": ATTEMPTS, "earlier": [],
          "feedback": []},
     ),
+    "critic-reviewer": ("critic/reviewer.jinja", {}),
+    "critic-feedback": (
+        "critic/feedback.jinja",
+        {"goal": "Load the kiln.", "actions": SHELVES, "steps": STEPS},
+    ),
+    "critic-plan": ("critic/plan.jinja", PLACE | {"plan": [], "problems": []}),
+    "critic-plan-again": (
+        "critic/plan.jinja",
+        PLACE | {"plan": ["look at\nthe dish", "choose top shelf"], "problems": ["it may fall"]},
+    ),
+    "critic-problems-plan": (
+        "critic/problems.jinja", PLACE | {"plan": ["choose top shelf"], "draft": ""},
+    ),
+    "critic-problems-draft": (
+        "critic/problems.jinja", PLACE | {"plan": [], "draft": "top shelf"},
+    ),
+    "notes-plan": ("notes/plan.jinja", {"steps": ["look\nat it", "choose top shelf"]}),
+    "notes-problems": ("notes/problems.jinja", {"problems": ["it may\nfall", "it is hot"]}),
+    "notes-form-listed": (
+        "notes/form.jinja", {"draft": "top", "listed": True, "pattern": ""},
+    ),
+    "notes-form-pattern": (
+        "notes/form.jinja", {"draft": "top", "listed": False, "pattern": "shelf [0-9]"},
+    ),
+    "notes-ground": ("notes/ground.jinja", {"draft": "top shelf"}),
+    "notes-repeated": ("notes/repeated.jinja", {"draft": "top shelf", "times": 3}),
     "mcp-instructions": (
         "mcp/instructions.jinja", {"scopes": ["support", "sales"], "writes": True},
     ),

@@ -29,12 +29,14 @@ from .execution import (
     Outline,
     Progress,
     RunPlan,
+    Trio,
     bills,
     check_same,
     forecast,
     given,
     name_of,
     patient,
+    requirements,
     servers_of,
     starting,
     streams_of,
@@ -360,6 +362,7 @@ class Learner:
         bills.check(limits.budget, (p.model for p in parts if p.model is not None))
         if plan.method.learn and {"learned", "shuffled"} & set(plan.arms):
             given.learners(self._agent.name, plan.method, self._critic, self._curator)
+        requirements.check(plan, task, Trio(self._agent, self._critic, self._curator))
         return {
             **plan.config(),
             **{role: name_of(part) for role, part in named.items()},
@@ -379,7 +382,7 @@ class Learner:
 
 def _model_of(critic: object) -> Model | str | None:
     """The model behind a critic, which curates too unless another is named."""
-    if isinstance(critic, (str, Model)):
+    if isinstance(critic, Model) or (isinstance(critic, str) and not critics.named(critic)):
         return critic
     model = getattr(critic, "model", None)
     return model if isinstance(model, Model) else None

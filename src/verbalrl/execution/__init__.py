@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from . import bills as bills
+from . import requirements as requirements
+from .applying import Trio as Trio
 from .bench import Bench as Bench
 from .collector import patient as patient
 from .embedding import Memory as Memory

@@ -162,7 +162,7 @@ class Bench:
     def progress(self) -> Progress:
         """How far the run is."""
         arms = {
-            name: ArmProgress(len(t.outcomes), t.expected, t.solved, t.instances)
+            name: ArmProgress(t.attempts, t.expected, t.solved, t.instances)
             for name, t in self.tallies.items()
         }
         remaining = sum(arm.expected - arm.done for arm in arms.values())

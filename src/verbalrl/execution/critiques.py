@@ -6,6 +6,7 @@ import asyncio
 
 from ..critics import CritiqueCase, proposal_keys
 from ..critics.critique import CRITIQUE
+from ..critics.programmatic import verdict
 from ..errors import ConfigurationError, CriticError
 from ..ids import seed_from
 from ..lanes import Place
@@ -27,8 +28,6 @@ async def write(
     kit: Kit, work: WriteCritique, place: Place, method: Method, context: CallContext
 ) -> Critique:
     """The critique that `work` asks for: accepted, refused or failed, never raised."""
-    if kit.critic is None:
-        raise ConfigurationError("this method needs a critic; give critic=")
     view = instance_view(place)
     own = (c for c in view.critiques if c.status == "accepted" and c.template == work.template)
     shared = method.learns != "instance"
@@ -44,6 +43,10 @@ async def write(
         # Lines of an instance are known as its reflections; a retired one may be written again.
         predecessors=frozenset().union(*map(proposal_keys, own)) if shared else frozenset(),
     )
+    if (plain := verdict(case)) is not None:
+        return plain
+    if kit.critic is None:
+        raise ConfigurationError("this method needs a critic; give critic=")
     try:
         async with asyncio.timeout(kit.limits.timeout_s) as clock:
             return await kit.critic.write(case, context)

@@ -22,6 +22,7 @@ from ..records import (
     Situation,
 )
 from ..rollout import Assignment, GuidanceProvider, run_episode
+from .acting import built
 from .applying import ask_applies, judge_of
 from .embedding import PromptAsker
 from .kit import Kit
@@ -41,7 +42,7 @@ async def run(
         agent=kit.agent,
         context=context,
         guidance=provider(kit, work.spec, place, context),
-        hooks=kit.hooks,
+        hooks=(*built(kit, work.spec.hooks), *kit.hooks),
         limits=kit.limits,
     )
     return episode.model_copy(update={"revision": pinned})

@@ -65,6 +65,8 @@ class ArmTally:
     outcomes: Outcomes = field(default_factory=Outcomes)
     usage: dict[str, Usage] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
+    attempts: int = 0
+    """What `expected` counts; candidates and searches are outcomes too."""
     accepted: int = 0
     failed_critiques: int = 0
     failed_curations: int = 0
@@ -76,6 +78,7 @@ class ArmTally:
     def episode(self, episode: Episode) -> None:
         """Count an episode."""
         self.outcomes.append(outcome_of(episode))
+        self.attempts += episode.spec.purpose == "attempt"
         for role, usage in episode.usage.items():
             self._use(role, usage)
         counts = episode.spec.purpose == "attempt" and episode.spec.split == self.reported

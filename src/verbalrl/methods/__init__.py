@@ -18,19 +18,32 @@ from .base import CommitCheck as CommitCheck
 from .base import Learns as Learns
 from .base import Method as Method
 from .base import MethodSettings as MethodSettings
+from .base import Requirement as Requirement
 from .base import Selector as Selector
 from .check import check_method as check_method
+from .critique_refine import CritiqueRefine as CritiqueRefine
+from .critique_refine import critique_refine as critique_refine
+from .critique_revise import CritiqueRevise as CritiqueRevise
+from .critique_revise import critique_revise as critique_revise
 from .expel import Expel as Expel
 from .expel import expel as expel
 from .handbook import Handbook as Handbook
 from .handbook import handbook as handbook
+from .rci import Rci as Rci
+from .rci import rci as rci
 from .reflexion import Reflexion as Reflexion
 from .reflexion import reflexion as reflexion
+from .self_refine import SelfRefine as SelfRefine
+from .self_refine import self_refine as self_refine
 
 METHODS: Mapping[str, type[MethodSettings]] = {
     "reflexion": Reflexion,
     "expel": Expel,
     "handbook": Handbook,
+    "self_refine": SelfRefine,
+    "rci": Rci,
+    "critique_refine": CritiqueRefine,
+    "critique_revise": CritiqueRevise,
 }
 """The methods that commands offer."""
 

@@ -32,6 +32,10 @@ Learns = Literal["instance", "shared"]
 A shared method may keep reflections of single instances too; a task may teach both kinds.
 """
 
+Requirement = Literal["answers", "execute", "model"]
+"""What a method cannot do without, checked before the first call: instances that hold reference
+answers, environments that execute candidates, a model among agent, critic and curator."""
+
 Selector = Callable[[tuple[Episode, ...]], str]
 """Candidates in their order → the id of the chosen one. Rewards are blanked without supervision."""
 
@@ -83,6 +87,11 @@ class MethodSettings(Settings):
     learn: bool = True
     max_steps: int | None = Field(default=None, ge=1)
     """Overrides the step limit of the run."""
+
+    @property
+    def requires(self) -> frozenset[Requirement]:
+        """What it cannot do without, as it is set; nothing."""
+        return frozenset()
 
     @property
     def selectors(self) -> Mapping[str, Selector]:

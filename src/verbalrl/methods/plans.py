@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from ..records import (
     Batch,
@@ -13,6 +14,7 @@ from ..records import (
     GuidanceSpec,
     InstanceView,
     OpenRound,
+    Previous,
     RunEpisode,
     SharedView,
     Shows,
@@ -26,9 +28,10 @@ def attempt(
     trial: int,
     guidance: Mapping[str, GuidanceSpec] | None = None,
     max_steps: int | None = None,
+    **more: Any,
 ) -> Batch:
-    """One attempt on the instance of `view`."""
-    return Batch(work=(RunEpisode(spec=spec(view, trial, guidance, max_steps)),))
+    """One attempt on the instance of `view`; `more` are further fields of its spec."""
+    return Batch(work=(RunEpisode(spec=spec(view, trial, guidance, max_steps, **more)),))
 
 
 def spec(
@@ -36,6 +39,7 @@ def spec(
     trial: int,
     guidance: Mapping[str, GuidanceSpec] | None = None,
     max_steps: int | None = None,
+    **more: Any,
 ) -> EpisodeSpec:
     """An attempt on the instance of `view`, for whoever changes something about it."""
     return EpisodeSpec(
@@ -45,7 +49,76 @@ def spec(
         trial=trial,
         guidance=dict(guidance or {}),
         max_steps=max_steps,
+        **more,
     )
+
+
+def search(view: InstanceView, trial: int, candidate: int, **more: Any) -> RunEpisode:
+    """An episode that no curve counts, of the same instance and world as the attempt `trial`.
+
+    `more` are further fields of its spec.
+    """
+    spec = EpisodeSpec(
+        instance=view.instance.id,
+        split=view.round.split,
+        round=view.number,
+        trial=trial,
+        candidate=candidate,
+        purpose="search",
+        **more,
+    )
+    return RunEpisode(spec=spec)
+
+
+def searched(view: InstanceView, trial: int) -> tuple[Episode, ...]:
+    """The searches of `trial`, by candidate."""
+    found = (e for e in view.episodes if e.spec.purpose == "search" and e.trial == trial)
+    return tuple(sorted(found, key=lambda e: e.spec.candidate))
+
+
+def refinement(
+    view: InstanceView, output: Episode, critique: str, candidate: int, max_steps: int | None
+) -> RunEpisode:
+    """A search that improves on `output` as `critique` says."""
+    previous = Previous(output=output_of(output), critique=critique)
+    return search(view, output.trial, candidate, revises=previous, max_steps=max_steps)
+
+
+def submit(view: InstanceView, chosen: Episode, candidates: tuple[Episode, ...]) -> Batch:
+    """The attempt that does again what `chosen` did, in the same world; nobody is asked."""
+    actions = tuple(step.action for step in chosen.trajectory.steps)
+    spec = EpisodeSpec(
+        instance=view.instance.id,
+        split=view.round.split,
+        round=view.number,
+        trial=chosen.trial,
+        prefix=actions,
+        selected_from=tuple(e.id for e in candidates),
+        max_steps=len(actions) or None,
+    )
+    return Batch(work=(RunEpisode(spec=spec),))
+
+
+def output_of(episode: Episode) -> str:
+    """What the agent put out: its answer, or its actions line by line."""
+    return "\n".join(step.action.text for step in episode.trajectory.steps)
+
+
+def said(critique: Critique) -> str:
+    """What a critique says of an output, for whoever is to improve it."""
+    one = len({cause.step for cause in critique.causes}) < 2
+    reasons = [c.why if one else f"step {c.step}: {c.why}" for c in critique.causes if c.why]
+    return "\n".join(filter(None, (*reasons, critique.refinement)))
+
+
+def best(candidates: tuple[Episode, ...]) -> str:
+    """The candidate that succeeded or was rewarded most; ties go to the earliest."""
+
+    def worth(episode: Episode) -> tuple[bool, bool, float]:
+        value = episode.reward.value
+        return episode.success is True, value is not None, value or 0.0
+
+    return max(candidates, key=worth).id
 
 
 def critique_of(view: InstanceView, episode: Episode) -> Critique | None:

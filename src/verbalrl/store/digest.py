@@ -110,6 +110,11 @@ def _place(episode: Episode) -> Place:
 
 def _attempt(episode: Episode, contents: Mapping[str, str]) -> dict[str, Any]:
     spec = episode.spec.model_dump(mode="json", exclude={"selected_from", "guidance", "prefix"})
+    # As it was before there were either.
+    if not spec["hooks"]:
+        del spec["hooks"]
+    if spec["revises"] and not spec["revises"]["earlier"]:
+        del spec["revises"]["earlier"]
     return {
         "spec": spec,
         "prefix": [_action(a) for a in episode.spec.prefix],
@@ -149,7 +154,8 @@ def _judged(critique: Critique, contents: Mapping[str, str]) -> dict[str, Any]:
         "id", "episodes", "prompt_sha", "keeps", "shown", "model", "usage", "raw", "detail",
     }  # fmt: skip
     # Their trials stand in for the episodes, whose ids hold a run's name.
-    places = {name: {"__all__": {"episode"}} for name in ("causes", "proposals")}
+    # A span follows from the quote.
+    places = {"causes": {"__all__": {"episode", "span"}}, "proposals": {"__all__": {"episode"}}}
     exclude: Any = dict.fromkeys(left_out, True) | places
     return critique.model_dump(mode="json", exclude=exclude) | {
         "keeps": [contents.get(identity, "") for identity in critique.keeps]

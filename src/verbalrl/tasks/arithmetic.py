@@ -35,15 +35,23 @@ class Equation(NamedTuple):
     text: str
     holds: bool
     terms: tuple[Fraction, Fraction]
+    value: Fraction | None
+    """Of its left side; None where it divides by zero."""
+    place: tuple[int, int]
+    """Start and end in the text that it was read from."""
 
 
 def equations(text: str) -> tuple[Equation, ...]:
     """The equations of two terms in `text`, in order, each with whether it holds."""
+    kept = [n for n, mark in enumerate(text) if mark != ","]
+    bare = "".join(text[n] for n in kept).replace("\N{MINUS SIGN}", "-")
     found = []
-    for match in _EQUATION.finditer(text.replace("\N{MINUS SIGN}", "-").replace(",", "")):
+    for match in _EQUATION.finditer(bare):
         left, right = Fraction(match[1]), Fraction(match[3])
         value = _value(left, _SIGNS.get(match[2], match[2]), right)
-        found.append(Equation(match[0], value == Fraction(match[4]), (left, right)))
+        place = (kept[match.start()], kept[match.end() - 1] + 1)
+        holds = value == Fraction(match[4])
+        found.append(Equation(match[0], holds, (left, right), value, place))
     return tuple(found)
 
 

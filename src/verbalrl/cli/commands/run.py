@@ -69,7 +69,11 @@ def _models(command: F) -> F:
     """Which method, which models."""
     for decorate in (
         click.option("--curator", metavar="P:NAME", help="Model of the curator. [critic's]"),
-        click.option("--critic", metavar="P:NAME", help="Model of the critic. [agent's]"),
+        click.option(
+            "--critic",
+            metavar="P:NAME",
+            help="Model of the critic, or checks:NAME,… for programs. [agent's]",
+        ),
         click.option(
             "--model",
             required=True,
