@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .trials import Floats, Truths
 
-RESERVE = 2.0
+RESERVE = 0.5
 """r, in squared outcomes: bets are sharpest once the variance is some ten times this, which takes
-about 500 episodes of success at even odds with a fifth withheld. It keeps the first few quiet."""
+about 130 episodes of success at even odds with a fifth withheld. It keeps the first few quiet."""
 
 
 def stakes(score: Floats, variance: Floats) -> Floats:

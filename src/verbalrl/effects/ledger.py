@@ -170,8 +170,8 @@ def _expected_over_rounds(trials: Trials) -> Floats:
     lengths = np.diff(starts, append=len(unit))
 
     def before(values: Floats) -> Floats:
-        sums: Floats = np.bincount(cell, values)
-        running = np.cumsum(sums) - sums
+        sums = np.bincount(cell, values).astype(np.float64)
+        running: Floats = np.cumsum(sums) - sums
         result: Floats = (running - np.repeat(running[starts], lengths))[cell]
         return result
 

@@ -98,7 +98,7 @@ def provider(kit: Kit, spec: EpisodeSpec, place: Place, context: CallContext) ->
             asked = [item.lesson for item in known.conditional]
             judged = await ask_applies(model, asked, text, here, kit.prompts)
         draw = (place.lane.seed, spec.instance, spec.trial)
-        tossed = toss(view.lessons, wanted, text, draw, judged)
+        tossed = toss(view.lessons, wanted, text, draw, judged, view.revision)
         found = await kit.memory.recall(
             view.lessons,
             view.reflections,

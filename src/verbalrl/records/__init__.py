@@ -70,6 +70,7 @@ from .work import Decision as Decision
 from .work import Done as Done
 from .work import EpisodeSpec as EpisodeSpec
 from .work import FreezeMemory as FreezeMemory
+from .work import JudgeLessons as JudgeLessons
 from .work import LaneKey as LaneKey
 from .work import OpenRound as OpenRound
 from .work import Purpose as Purpose
