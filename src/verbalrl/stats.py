@@ -12,6 +12,10 @@ from typing import NamedTuple
 
 DRAWS = 2_000
 _SEED = 20_260_101
+EXACT = 1_000
+"""Instances up to which a test counts all ways in which signs can fall."""
+_STEPS = 2_520
+_WIDEST = 200_000
 
 
 class Interval(NamedTuple):
@@ -52,6 +56,48 @@ def paired_difference(
     shared = ours.keys() & theirs.keys()
     differences = {key: ours[key] - theirs[key] for key in shared}
     return interval(list(mean_by_instance(differences).values()))
+
+
+def paired_chance(
+    ours: Mapping[tuple[str, int], float], theirs: Mapping[tuple[str, int], float]
+) -> float | None:
+    """How often chance alone makes a mean difference as large as that of ours and theirs.
+
+    A two-sided sign-flip test over instances: where the arms do not differ, the difference of an
+    instance, averaged over its seeds, has either sign alike. Exact up to `EXACT` instances (of
+    differences rounded to 1/2520, which those of up to ten seeds are multiples of); beyond, the
+    normal approximation. One tail is half of it. None where they share nothing.
+    """
+    shared = ours.keys() & theirs.keys()
+    if not shared:
+        return None
+    means = mean_by_instance({key: ours[key] - theirs[key] for key in shared}).values()
+    steps = [round(mean * _STEPS) for mean in means]
+    unit = math.gcd(*steps)
+    sizes = [abs(step) // unit for step in steps if step] if unit else []
+    seen = abs(sum(steps)) // unit if unit else 0
+    if not seen:
+        return 1.0
+    if len(sizes) > EXACT or sum(sizes) > _WIDEST:
+        spread = math.sqrt(2 * sum(size * size for size in sizes))
+        return math.erfc(seen / spread)
+    return _flipped(sizes, seen)
+
+
+def _flipped(sizes: Sequence[int], seen: int) -> float:
+    """The chance that sizes with random signs add up to `seen` or more, or to as much below 0."""
+    import numpy as np
+
+    chances = np.ones(1)
+    for size in sizes:
+        # The sum so far moves by size up or down; places stand for sums from the lowest.
+        longer = np.zeros(len(chances) + 2 * size)
+        longer[: len(chances)] += chances / 2
+        longer[2 * size :] += chances / 2
+        chances = longer
+    middle = sum(sizes)
+    tail = float(chances[middle + seen :].sum())
+    return min(1.0, 2 * tail)
 
 
 def smallest_effect(instances: int, seeds: int = 1) -> float:

@@ -18,6 +18,7 @@ from .base import Selector as Selector
 from .check import check_method as check_method
 from .handbook import Handbook as Handbook
 from .handbook import handbook as handbook
+from .prove import Prove as Prove
 from .reflexion import Reflexion as Reflexion
 from .reflexion import reflexion as reflexion
 
@@ -25,11 +26,15 @@ METHODS: Mapping[str, type[MethodSettings]] = {"reflexion": Reflexion, "handbook
 """The methods that commands offer."""
 
 
+_OWN: Mapping[str, type[MethodSettings]] = {"prove": Prove}
+"""Methods of commands of their own, so that their runs can be resumed."""
+
+
 def method(name: str, settings: Mapping[str, JsonValue] | None = None) -> Method:
     """The method `name` with `settings` in place of its defaults."""
-    if name not in METHODS:
+    kind = METHODS.get(name) or _OWN.get(name)
+    if kind is None:
         raise UnknownNameError.of("method", name, METHODS)
-    kind = METHODS[name]
     given = dict(settings or {})
     for key in given:
         if key not in kind.model_fields or key in ("name", "learns"):

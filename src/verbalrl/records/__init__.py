@@ -37,6 +37,7 @@ from .lesson import Refusal as Refusal
 from .lesson import ScopedFeedback as ScopedFeedback
 from .lesson import Status as Status
 from .lesson import Verdict as Verdict
+from .proof import Proof as Proof
 from .run import BranchRecord as BranchRecord
 from .run import CallRecord as CallRecord
 from .run import RoundRecord as RoundRecord

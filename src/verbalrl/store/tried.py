@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..effects.trials import Trial
+from ..records import Proof
+from . import proofs
 
 _OUTCOME = """
   CASE WHEN json_extract(e.body, '$.reward.supplier') = 'agent' THEN NULL
@@ -44,6 +46,8 @@ class Through(Protocol):
 
     def _read(self, work: Callable[[sqlite3.Connection], Any]) -> Any: ...
 
+    def _do(self, work: Callable[[sqlite3.Connection], Any]) -> Any: ...
+
 
 class Tried:
     """The part of a store that effects are found from."""
@@ -59,6 +63,16 @@ class Tried:
     def served_trials(self: Through, scope: str) -> list[Trial]:
         """The trials of the episodes that were served in `scope`; a week is a round."""
         found: list[Trial] = self._read(lambda c: _trials(c, _SERVED, (scope,)))
+        return found
+
+    def put_proof(self: Through, made: Proof) -> Proof:
+        """Keep what trying a lesson off and on has shown; one that is kept already stays."""
+        kept: Proof = self._do(lambda c: proofs.put(c, made))
+        return kept
+
+    def proofs(self: Through, lesson: str) -> tuple[Proof, ...]:
+        """What was shown of a lesson, oldest first."""
+        found: tuple[Proof, ...] = self._read(lambda c: proofs.of(c, lesson))
         return found
 
 
