@@ -20,7 +20,7 @@ from typing import Any
 
 import verbalrl as vrl
 from benchmarks.learning import seeds
-from verbalrl.effects import Ledger, judge, said
+from verbalrl.effects import Ledger, in_words, judge
 from verbalrl.records import (
     Commit,
     LessonBody,
@@ -115,7 +115,7 @@ def one(given: argparse.Namespace, seed: int) -> dict[str, Any]:
         rows[sort] = [
             {
                 "status": str(now[body.content].status),
-                "finding": said(effects[name])
+                "finding": in_words(effects[name])
                 if (name := key(body.content, "actor")) in effects
                 else "not tested",
             }

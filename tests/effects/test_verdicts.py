@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.effect import PLANTED, World, null, planted
-from verbalrl.effects import Effect, Ledger, Rules, bets, judge, said
+from verbalrl.effects import Effect, Ledger, Rules, bets, in_words, judge
 from verbalrl.effects.trials import Trial
 
 
@@ -38,8 +38,8 @@ def test_what_helps_what_harms_and_what_does_nothing() -> None:
         assert effect.high is not None
         assert effect.low <= truth <= effect.high
         assert (effect.n, effect.rent) == (1500, 30)
-    assert said(found["good"]).startswith("helps: +0.")
-    assert said(found["bad"]).startswith("harms: -0.")
+    assert in_words(found["good"]).startswith("helps: +0.")
+    assert in_words(found["bad"]).startswith("harms: -0.")
 
 
 def test_a_lesson_that_was_tried_long_enough_is_idle() -> None:
@@ -51,14 +51,14 @@ def test_a_lesson_that_was_tried_long_enough_is_idle() -> None:
 def test_nothing_is_decided_where_too_many_outcomes_are_missing() -> None:
     effect = judge(Ledger.of(lived(0.4, 4000, lost=0.5)))["a"]
     assert effect.finding == "undecided"
-    assert "outcomes are missing" in said(effect)
+    assert "outcomes are missing" in in_words(effect)
 
 
 def test_what_was_never_withheld_is_not_tested() -> None:
     rows = [Trial("a", 0, str(i), True, 0.8, 1.0) for i in range(20)]
     effect = judge(Ledger.of(rows))["a"]
     assert (effect.difference, effect.low, effect.high) == (None, None, None)
-    assert said(effect) == "not tested yet"
+    assert in_words(effect) == "not tested yet"
     assert judge(Ledger()) == {}
 
 

@@ -11,5 +11,5 @@ from .trials import Trials as Trials
 from .verdicts import Effect as Effect
 from .verdicts import Finding as Finding
 from .verdicts import Rules as Rules
+from .verdicts import in_words as in_words
 from .verdicts import judge as judge
-from .verdicts import said as said

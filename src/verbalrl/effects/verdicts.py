@@ -136,7 +136,7 @@ def _intervals(sums: Sums, level: float) -> tuple[Floats, Floats, Floats]:
     return difference - width, difference + width, difference
 
 
-def said(effect: Effect) -> str:
+def in_words(effect: Effect) -> str:
     """The finding in words, on one line."""
     if effect.difference is None:
         return "not tested yet"

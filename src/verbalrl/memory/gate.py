@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ..effects import Effect, said
+from ..effects import Effect, in_words
 from ..records import Lesson, LessonKind, MemoryUpdate, Operation, Origin, Status
 from ..store.tried import SEPARATOR
 from ..store.trust import too_far
@@ -59,6 +59,6 @@ def _update(
         lesson=lesson.id,
         status=status,
         trust=lesson.trust,
-        reason=f"measured{for_whom}: {said(effect)}",
+        reason=f"measured{for_whom}: {in_words(effect)}",
     )
     return None if too_far(update, lesson, status) else update
