@@ -360,7 +360,8 @@ class Learner:
         named = {"agent": self._agent, "critic": self._critic, "curator": self._curator}
         parts = (part for part in named.values() if part is not None)
         bills.check(limits.budget, (p.model for p in parts if p.model is not None))
-        if plan.method.learn and {"learned", "shuffled"} & set(plan.arms):
+        writes = plan.method.learn and getattr(plan.method, "writes", True)
+        if writes and {"learned", "shuffled"} & set(plan.arms):
             given.learners(self._agent.name, plan.method, self._critic, self._curator)
         requirements.check(plan, task, Trio(self._agent, self._critic, self._curator))
         return {

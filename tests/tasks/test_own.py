@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tools.readme import commands
 
 import verbalrl as vrl
-from tools.readme import commands
 from verbalrl.errors import ConfigurationError
 from verbalrl.tasks import Task, play
 

@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, Entry] = {
     "approve": Entry("Learn", "review:approve", "Make lessons active that wait for a person."),
     "retire": Entry("Learn", "review:retire", "Take lessons out of use."),
     "advise": Entry("Learn", "advise:advise", "Say what you want where."),
+    "prove": Entry("Learn", "prove:prove_command", "Try a lesson off and on; keep what it shows."),
     "revoke": Entry("Look after lessons", "revoke:revoke", "Take out what stems from something."),
     "purge": Entry("Look after lessons", "revoke:purge", "Erase what was said, for good."),
     "edit": Entry("Look after lessons", "care:edit", "Give a lesson other words."),

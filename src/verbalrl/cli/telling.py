@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from ..effects import Effect, in_words
 from ..records import (
     Cause,
     Commit,
@@ -17,6 +18,7 @@ from ..records import (
     LessonProposal,
     MemoryUpdate,
     Origin,
+    Proof,
     RunRecord,
     Served,
     Step,
@@ -63,6 +65,15 @@ def tell_lesson(lesson: Lesson, *, shown: int = 3) -> None:
         say(f"from {place(evidence)}", indent=4)
     if len(lesson.evidence) > shown:
         say(f"and {len(lesson.evidence) - shown} more", indent=4)
+
+
+def tell_effects(by_role: Mapping[str, Effect], proofs: Iterable[Proof] = ()) -> None:
+    """What withholding a lesson has shown, by role where several read it, and what proofs did."""
+    for role, effect in sorted(by_role.items()):
+        whose = "" if role == "actor" else f" for {role}"
+        say(f"measured{whose}: {in_words(effect)}; {effect.rent:.0f} tokens a prompt", indent=4)
+    for proof in proofs:
+        say(f"proved {proof}; {proof.run}", indent=4)
 
 
 def tell_condition(body: LessonBody) -> None:

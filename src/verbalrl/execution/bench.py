@@ -25,6 +25,7 @@ from ..records import (
     Episode,
     FreezeMemory,
     InstanceView,
+    JudgeLessons,
     LaneKey,
     Lesson,
     OpenRound,
@@ -39,7 +40,7 @@ from ..records import (
     WriteCritique,
 )
 from ..result import ArmFacts, RunFacts, RunResult, summarise
-from . import bills, critiques, curation, episodes, retrying, selection
+from . import bills, critiques, curation, episodes, judging, retrying, selection
 from .alarms import CallAlarm, LearningAlarm
 from .kit import Kit, run_free
 from .leaks import leaked
@@ -133,6 +134,8 @@ class Bench:
                 return await self._critique(work, place)
             case CurateLessons():
                 return await self._curate(work, place)
+            case JudgeLessons():
+                return await self._judge(work, place)
             case SelectCandidate():
                 return await self._decide(
                     work, place, selection.select(work, place, self._method(place))
@@ -298,6 +301,14 @@ class Bench:
             self.discarded += self.kit.store.generation(key)
         self.tallies[place.lane.arm].commit(commit)
         self.ledger.spent(place, commit.usage)
+        return self._curated(commit, place)
+
+    async def _judge(self, work: JudgeLessons, place: Place) -> growth.Curated:
+        key, branch = work.id(place.lane), place.lane.branch
+        commit = self.kit.store.commit(key)
+        if commit is None:
+            commit = judging.judged(self.kit.store, work, place.lane, _held(place))
+            await self.kit.store.put_commit(commit, self.fences.get(branch))
         return self._curated(commit, place)
 
     def _curated(self, commit: Commit, place: Place) -> growth.Curated:

@@ -122,7 +122,8 @@ async def _recalled(
         known = kit.memory.pool(lessons, (), wanted).shared
         asked = [item.lesson for item in known.conditional]
         judged = await ask_applies(model, asked, text, context.at(step=step), kit.prompts)
-    tossed = toss(lessons, wanted, text, (place.lane.seed, spec.instance, spec.trial), judged)
+    draw = (place.lane.seed, spec.instance, spec.trial)
+    tossed = toss(lessons, wanted, text, draw, judged, view.revision)
     found = await kit.memory.recall(
         lessons,
         (*view.reflections, *_of_others(kit, wanted, spec, place)),

@@ -31,6 +31,7 @@ from ..records import (
     EpisodeSpec,
     FreezeMemory,
     InstanceView,
+    JudgeLessons,
     LaneKey,
     Lesson,
     LessonProposal,
@@ -149,6 +150,10 @@ class _Imagined:
                 return self._critique(work, place, key)
             case CurateLessons():
                 return self._commit(work, place, key)
+            case JudgeLessons():
+                assert isinstance(place.view, SharedView)
+                nothing = Commit(id=key, branch=place.lane.branch, scope=work.scope, base=0)
+                return growth.Curated(nothing, place.view.revision, place.view.lessons)
             case SelectCandidate():
                 chosen, branch = work.candidates[0], place.lane.branch
                 return Decision(

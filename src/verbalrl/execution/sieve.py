@@ -17,6 +17,7 @@ from ..records import (
     Decision,
     Episode,
     FreezeMemory,
+    JudgeLessons,
     LaneKey,
     OpenRound,
     RunEpisode,
@@ -70,7 +71,7 @@ class Sieve(Bench):
                 return store.episode(key)
             case WriteCritique():
                 return store.critique(key)
-            case CurateLessons():
+            case CurateLessons() | JudgeLessons():
                 return store.commit(key)
             case SelectCandidate() | FreezeMemory():
                 return store.decision(key)

@@ -29,6 +29,7 @@ from .expel import Expel as Expel
 from .expel import expel as expel
 from .handbook import Handbook as Handbook
 from .handbook import handbook as handbook
+from .prove import Prove as Prove
 from .rci import Rci as Rci
 from .rci import rci as rci
 from .reflexion import Reflexion as Reflexion
@@ -48,11 +49,15 @@ METHODS: Mapping[str, type[MethodSettings]] = {
 """The methods that commands offer."""
 
 
+_OWN: Mapping[str, type[MethodSettings]] = {"prove": Prove}
+"""Methods of commands of their own, so that their runs can be resumed."""
+
+
 def method(name: str, settings: Mapping[str, JsonValue] | None = None) -> Method:
     """The method `name` with `settings` in place of its defaults."""
-    if name not in METHODS:
+    kind = METHODS.get(name) or _OWN.get(name)
+    if kind is None:
         raise UnknownNameError.of("method", name, METHODS)
-    kind = METHODS[name]
     given = dict(settings or {})
     for key in given:
         if key not in kind.model_fields or key in ("name", "learns"):

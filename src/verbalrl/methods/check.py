@@ -18,6 +18,7 @@ from ..records import (
     FreezeMemory,
     Instance,
     InstanceView,
+    JudgeLessons,
     LaneKey,
     Lesson,
     LessonBody,
@@ -168,6 +169,9 @@ class _World:
                 return _critique(work, key, draw, lane)
             case CurateLessons():
                 return self._commit(work, key)
+            case JudgeLessons():
+                judged = Commit(id=key, branch=_LANE.branch, scope=work.scope, base=0)
+                return growth.Curated(judged, self.shared.revision, self.shared.lessons)
             case SelectCandidate():
                 chosen = work.candidates[int(draw * len(work.candidates))]
                 return Decision(id=key, branch=_LANE.branch, kind="select", chosen=chosen)

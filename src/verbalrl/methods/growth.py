@@ -21,6 +21,7 @@ from ..records import (
     Episode,
     EpisodeSpec,
     InstanceView,
+    JudgeLessons,
     LaneKey,
     Lesson,
     LessonKind,
@@ -72,12 +73,17 @@ def grow(view: InstanceView, batch: Batch, results: Sequence[Result]) -> Instanc
 
 def grow_shared(view: SharedView, batch: Batch, results: Sequence[Result]) -> SharedView:
     """The shared `view` after `batch` has led to `results`."""
-    for _, result in zip(batch.work, results, strict=True):
+    for work, result in zip(batch.work, results, strict=True):
         match result:
             case Curated():
                 curated = (*view.curated, *result.commit.critiques)
+                judged = work.through if isinstance(work, JudgeLessons) else view.judged
                 view = replace(
-                    view, lessons=result.lessons, revision=result.revision, curated=curated
+                    view,
+                    lessons=result.lessons,
+                    revision=result.revision,
+                    curated=curated,
+                    judged=judged,
                 )
             case Decision():
                 view = replace(view, decisions=(*view.decisions, result))
@@ -322,10 +328,19 @@ def check_shared_batch(batch: Batch, view: SharedView) -> None:
                     raise MethodError("the shared stream commits to the shared scope only")
                 _known(work.critiques, allowed, "critique of a learning round")
                 _known(work.evidence, allowed | behind, "critique of a learning round")
+            case JudgeLessons():
+                _check_judging(work, view)
             case RunEpisode() | WriteCritique():
                 raise MethodError("the shared stream runs no episodes of its own: open a round")
             case SelectCandidate():
                 raise MethodError("candidates are selected on the lane of their instance")
+
+
+def _check_judging(work: JudgeLessons, view: SharedView) -> None:
+    if _frozen(view):
+        raise MethodError("memory is frozen: nothing more may be committed")
+    if work.scope != view.scope or not view.judged < work.through <= len(view.rounds):
+        raise MethodError("the gate judges the shared scope, by rounds that are closed")
 
 
 def check_round(opened: OpenRound, view: SharedView) -> None:
@@ -343,7 +358,7 @@ def check_round(opened: OpenRound, view: SharedView) -> None:
 
 
 def _one_commit(batch: Batch) -> None:
-    if sum(isinstance(work, CurateLessons) for work in batch.work) > 1:
+    if sum(isinstance(work, CurateLessons | JudgeLessons) for work in batch.work) > 1:
         raise MethodError("two commits in one batch: the second must see what the first made")
 
 

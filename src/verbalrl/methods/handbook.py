@@ -19,6 +19,7 @@ from ..records import (
     Gate,
     GuidanceSpec,
     InstanceView,
+    JudgeLessons,
     LessonKind,
     OpenRound,
     SharedView,
@@ -48,6 +49,10 @@ class Handbook(MethodSettings):
     """`expel`: retire is a vote; a lesson leaves when its count falls to 0."""
     condition: Literal["words", "model"] = "words"
     """Who says whether a conditional behavior applies to a situation."""
+    writes: bool = True
+    """False: no new behavior is written; those that the run starts with are tested by the gate."""
+    idle_after: int = Field(default=2_000, ge=0)
+    """Under the gate `measured`: episodes after which a behavior without a shown benefit goes."""
 
     def plan(self, view: InstanceView, /) -> Batch | Done:
         """One attempt per round, then its critique, unless the round evaluates."""
@@ -64,7 +69,9 @@ class Handbook(MethodSettings):
             )
             return plans.attempt(view, trial, {"actor": guidance}, self.max_steps)
         last = attempts[-1]
-        learning = self.learn and not view.round.evaluate and plans.worth_a_critique(last)
+        learning = (
+            self.learn and self.writes and not view.round.evaluate and plans.worth_a_critique(last)
+        )
         if learning and plans.critique_of(view, last) is None:
             return plans.write_critique(last)
         return Done(reason="round")
@@ -76,6 +83,8 @@ class Handbook(MethodSettings):
         pending = self._pending(view)
         if pending:
             return self._curate(view, pending)
+        if self.gate == "measured" and self.learn and len(view.rounds) > view.judged:
+            return Batch(work=(self._judge(view),))
         opened = plans.next_of_pass(view, self.round_size, self.trials) if self.learn else None
         if opened is not None:
             return opened
@@ -88,6 +97,9 @@ class Handbook(MethodSettings):
     def _pending(self, view: SharedView) -> tuple[str, ...]:
         accepted = (c.id for r in view.rounds for c in r.critiques if c.status == "accepted")
         return tuple(c for c in accepted if c not in view.curated)
+
+    def _judge(self, view: SharedView) -> JudgeLessons:
+        return JudgeLessons(scope=view.scope, through=len(view.rounds), idle_after=self.idle_after)
 
     def _curate(self, view: SharedView, pending: tuple[str, ...]) -> Batch:
         accepted = [c.id for r in view.rounds for c in r.critiques if c.status == "accepted"]

@@ -38,6 +38,7 @@ from .lesson import ScopedFeedback as ScopedFeedback
 from .lesson import Span as Span
 from .lesson import Status as Status
 from .lesson import Verdict as Verdict
+from .proof import Proof as Proof
 from .run import BranchRecord as BranchRecord
 from .run import CallRecord as CallRecord
 from .run import RoundRecord as RoundRecord
@@ -72,6 +73,7 @@ from .work import Done as Done
 from .work import EpisodeSpec as EpisodeSpec
 from .work import FreezeMemory as FreezeMemory
 from .work import HookSpec as HookSpec
+from .work import JudgeLessons as JudgeLessons
 from .work import LaneKey as LaneKey
 from .work import OpenRound as OpenRound
 from .work import Purpose as Purpose

@@ -132,6 +132,8 @@ class SharedView:
     curated: tuple[str, ...] = ()
     """Critique ids that a commit of the shared scope has consumed."""
     decisions: tuple[Decision, ...] = ()
+    judged: int = 0
+    """The last round whose outcomes the gate has judged lessons by."""
 
     @property
     def solved(self) -> frozenset[str]:

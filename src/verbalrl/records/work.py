@@ -169,6 +169,21 @@ class SelectCandidate(Record):
         return key_id("se", list(self.candidates), self.selector, self.supervision)
 
 
+class JudgeLessons(Record):
+    """Let the gate `measured` decide on lessons by what withholding them has shown."""
+
+    work: Literal["judge_lessons"] = "judge_lessons"
+    scope: str
+    through: int
+    """The last round whose outcomes count; looks are taken between rounds alone."""
+    idle_after: int = 2_000
+    """Episodes after which a lesson without a shown benefit goes; 0: never."""
+
+    def id(self, lane: LaneKey) -> str:
+        """Its key."""
+        return key_id("ju", lane.branch, self.scope, self.through)
+
+
 class FreezeMemory(Record):
     """From here on nothing is learned; `split` is evaluated."""
 
@@ -181,7 +196,7 @@ class FreezeMemory(Record):
 
 
 Work = Annotated[
-    RunEpisode | WriteCritique | CurateLessons | SelectCandidate | FreezeMemory,
+    RunEpisode | WriteCritique | CurateLessons | JudgeLessons | SelectCandidate | FreezeMemory,
     Field(discriminator="work"),
 ]
 

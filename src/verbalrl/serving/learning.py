@@ -40,6 +40,7 @@ from ..records import (
 from ..store import LIVE, MAIN, Store, reduce
 from .decisions import Wanted, failed_critique, is_passing, may_pass, wanted
 from .evidence import Behind, barred
+from .judging import judge_served
 from .learned import Learned
 from .settings import ServeRules
 
@@ -107,6 +108,8 @@ class LearnPass:
         try:
             while await self._batch():
                 pass
+            if self.parts.gate == "measured":
+                self._count(0, await judge_served(self.store, self.parts.scope, self._owner))
         except (RunHalted, LeaseError) as stop:
             self.report.stopped = str(stop)
         left = self.store.all_served(("pending",), scope=self.parts.scope)

@@ -52,7 +52,7 @@ class Recall:
     def choose(self, situation: str, episode: str) -> Recalled:
         """The guidance of `episode` at the revision at which the scope stands."""
         revision, lessons = self._lessons()
-        tossed = toss(lessons, self._spec, situation, (0, episode, 1))
+        tossed = toss(lessons, self._spec, situation, (0, episode, 1), revision=revision)
         found = self._thread.submit(self._run, lessons, tossed.spec, situation).result()
         guidance = tossed.recorded(found)
         blocks = Blocks(*served_blocks(guidance, self._prompts))

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from ..errors import ConfigurationError, UnknownNameError
 from ..ids import instance_scope
 from ..records import SERVE, BranchRecord, Lesson, LessonKind, RunRecord, Status
+from .tried import Tried
 
 MAIN = "main"
 
@@ -55,7 +56,7 @@ class Living(Protocol):
         """Whether the holder of `token` still runs."""
 
 
-class Readers:
+class Readers(Tried):
     """The part of a store that people read lessons through."""
 
     def reflections(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from ...effects import Effect
+from ...memory.measured import effects_on, order_of, plain
 from ...records import BranchRecord, Lesson, LessonKind, Status
 from ...store import within
 from ..options import branch_options, command, limit_of, more_rows, paging, reader
 from ..output import emit_json, heading, note, plural, say
 from ..reading import branch_of, check_instance, check_scope, instance_matches, opened
-from ..telling import rule, tell_lesson
+from ..telling import rule, tell_effects, tell_lesson
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,8 +37,9 @@ _SORTS: dict[str, Callable[[Lesson], Any]] = {
     "new": lambda le: (-le.born, -le.position),
     "old": lambda le: (le.born, le.position),
     "name": lambda le: (le.name.casefold(), le.when.casefold()),
+    "effect": lambda _: 0,
 }
-"""How the lessons of one scope may be ordered."""
+"""How the lessons of one scope may be ordered; by `effect`, which no lesson holds, see `_list`."""
 
 
 def _filters(command: F) -> F:
@@ -99,6 +103,7 @@ def _list(kind: LessonKind, folder: Path, as_json: bool, asked: dict[str, Any]) 
         check_scope(store, source.branch, asked["scope"])
         check_instance(store, store.branch(source.branch).run, asked.get("instance"))
         seeds = _other_seeds(store.branches(), source.branch)
+        effects = effects_on(store, source.branch, frozenset(x.scope for x in found))
     found = tuple(
         lesson
         for lesson in found
@@ -107,6 +112,8 @@ def _list(kind: LessonKind, folder: Path, as_json: bool, asked: dict[str, Any]) 
         and _says(lesson, asked["match"])
     )
     order, offset = _SORTS[asked["sort"]], asked["offset"]
+    if asked["sort"] == "effect":
+        order = partial(order_of, effects=effects)
     found = tuple(sorted(found, key=lambda le: (le.scope, order(le))))
     limit = limit_of(asked, as_json)
     shown = found[offset:] if limit is None else found[offset : offset + limit]
@@ -117,7 +124,7 @@ def _list(kind: LessonKind, folder: Path, as_json: bool, asked: dict[str, Any]) 
                 "branch": source.branch,
                 "why": source.why,
                 "total": len(found),
-                f"{kind}s": [_full(lesson) for lesson in shown],
+                f"{kind}s": [_full(lesson, effects) for lesson in shown],
             }
         )
         return
@@ -131,6 +138,7 @@ def _list(kind: LessonKind, folder: Path, as_json: bool, asked: dict[str, Any]) 
             scope = lesson.scope
             heading(f"— {scope}")
         tell_lesson(lesson)
+        tell_effects(effects.get(lesson.body.content, {}))
     if more := more_rows(len(shown), len(found), offset):
         note(more)
     for line in _waiting(found, folder):
@@ -170,6 +178,8 @@ def _other_seeds(branches: Sequence[BranchRecord], chosen: str) -> list[str]:
     return [b.id for b in same if b.id != chosen]
 
 
-def _full(lesson: Lesson) -> dict[str, Any]:
+def _full(lesson: Lesson, effects: Mapping[str, Mapping[str, Effect]]) -> dict[str, Any]:
     kept = lesson.model_dump(mode="json")
-    return {**kept, "support": lesson.votes.get("support", len(lesson.evidence))}
+    shown = {role: plain(e) for role, e in effects.get(lesson.body.content, {}).items()}
+    support = lesson.votes.get("support", len(lesson.evidence))
+    return {**kept, "support": support, "effects": shown}

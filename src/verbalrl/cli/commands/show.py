@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ...errors import UnknownNameError
+from ...memory.measured import effects_on
 from ...records import (
     SERVED,
     Commit,
@@ -26,6 +27,7 @@ from ..reading import Found, as_it_is, find, opened
 from ..telling import (
     tell_commit,
     tell_critique,
+    tell_effects,
     tell_episode,
     tell_lesson_fully,
     tell_run,
@@ -82,6 +84,7 @@ def _everything(store: Store, item: Found) -> dict[str, Any]:
             kept["feedback"] = [f.model_dump(mode="json") for f in store.feedback(item.id)]
         kept["critiques"] = [c.id for c in store.critiques_of(item.id)]
     if isinstance(item, Lesson):
+        kept["proofs"] = [proof.model_dump(mode="json") for proof in store.proofs(item.id)]
         kept["history"] = [
             {"branch": branch, "revision": revision, "update": update.model_dump(mode="json")}
             for branch, revision, update in _history(store, item)
@@ -104,6 +107,9 @@ def _tell(store: Store, item: Found) -> None:
             tell_critique(item, fully=True)
         case Lesson():
             tell_lesson_fully(item)
+            home = store.home(item.id)
+            known = effects_on(store, home, frozenset({item.scope})) if home else {}
+            tell_effects(known.get(item.body.content, {}), store.proofs(item.id))
             for branch, revision, update in _history(store, item):
                 say(f"branch {branch}, revision {revision}", indent=2)
                 tell_update(update)

@@ -1,0 +1,133 @@
+"""`verbalrl prove`: the same instances without a lesson and with it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...errors import ConfigurationError
+from ...integrations import load_task
+from ...learner import Learner
+from ...memory.changing import find
+from ...models import Budget
+from ...proving import Planned, method_of, planned, prove
+from ...records import Proof
+from ...store import Store
+from ...tasks import Task
+from ..budgets import budget_of, budget_options
+from ..building import Setup, learner_of, server_options
+from ..options import json_option, store_option, verbose_option
+from ..output import emit_json, note, say
+from ..reading import opened
+
+
+@dataclass(frozen=True, slots=True)
+class ProveOptions:
+    """The options of `prove`, as they were given."""
+
+    lesson: str
+    task: str | None
+    model: str | None
+    base_url: str | None
+    offline_server: bool
+    instances: int
+    passes: int
+    seed: int
+    task_seed: int
+    branch: str | None
+    concurrency: int | None
+    trust_code: bool
+    budget: Budget
+    dry_run: bool
+    store: Path
+    as_json: bool
+
+
+@click.command("prove")
+@click.argument("lesson")
+@click.option("--task", metavar="TASK", help="Where it is tried. [the task of its scope]")
+@click.option("--model", metavar="P:NAME", help="Who tries. [who acted when it was learned]")
+@server_options
+@click.option("--instances", type=click.IntRange(min=2), default=40, show_default=True)
+@click.option("--passes", type=click.IntRange(min=1), default=2, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--task-seed", type=click.IntRange(min=0), default=0, help="Makes other instances.")
+@click.option("--branch", metavar="B", help="The memory that it is tried in. [where it stands]")
+@click.option("--concurrency", type=click.IntRange(min=1), metavar="C", help="Calls at a time.")
+@click.option("--trust-code", is_flag=True, help="Let a task folder run its own Python.")
+@budget_options
+@click.option("--dry-run", is_flag=True, help="Say what it would take; ask nothing.")
+@store_option
+@json_option
+@verbose_option
+def prove_command(**options: Any) -> None:
+    """Try a lesson off, on, off, on, and keep what that shows.
+
+    The instances are those of the train split in which its condition holds, without those that it
+    stems from. The rest of the memory is there on both sides.
+    """
+    options["budget"] = budget_of(options)
+    _prove(ProveOptions(**{field.name: options[field.name] for field in fields(ProveOptions)}))
+
+
+def _prove(given: ProveOptions) -> None:
+    with opened(given.store) as store:
+        home, found = find(store, given.lesson, given.branch)
+        task = load_task(
+            given.task or found.scope, task_seed=given.task_seed, trust_code=given.trust_code
+        )
+        plan = asyncio.run(
+            planned(
+                store,
+                task,
+                found.id,
+                branch=home,
+                instances=given.instances,
+                passes=given.passes,
+            )
+        )
+        note(str(plan))
+        if given.dry_run:
+            return
+        proof = asyncio.run(_proved(_learner(store, plan, given), store, task, plan, given.seed))
+    if given.as_json:
+        emit_json(proof.model_dump(mode="json"))
+    else:
+        say(str(proof))
+        say(f"kept with {found.id}; its episodes are those of {proof.run}", indent=2)
+
+
+async def _proved(learner: Learner, store: Store, task: Task, plan: Planned, seed: int) -> Proof:
+    try:
+        return await prove(learner, store, task, plan, seed)
+    finally:
+        await learner.aclose()
+
+
+def _learner(store: Store, plan: Planned, given: ProveOptions) -> Learner:
+    model = given.model or _who_acted(store, plan)
+    if not model:
+        raise ConfigurationError("nobody is known to have acted when it was learned: give --model")
+    setup = Setup(
+        model=model,
+        store=given.store,
+        method=method_of(plan),
+        concurrency=given.concurrency,
+        budget=given.budget,
+    )
+    return learner_of(setup.at(given.base_url, given.offline_server))
+
+
+def _who_acted(store: Store, plan: Planned) -> str:
+    run = store.branch(plan.branch).run
+    if run is not None:
+        return store.run(run).model
+    for evidence in plan.lesson.evidence:
+        episode = store.episode(evidence.episode)
+        if episode is not None:
+            return store.run(episode.run).model
+    return ""

@@ -1,0 +1,45 @@
+"""What is known of the lessons of a branch from withholding them, read from a store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..effects import Effect, Ledger, judge
+from ..records import Lesson
+from ..store import MAIN, Store
+from . import gate
+
+ByRole = Mapping[str, Effect]
+
+
+def effects_on(store: Store, branch: str, scopes: frozenset[str]) -> dict[str, dict[str, Effect]]:
+    """By content and role, what the episodes of `branch` show of lessons of `scopes`.
+
+    On `main` those are the episodes served there, else those of the run's arm and seed; a branch
+    that nobody acted on shows nothing.
+    """
+    found: dict[str, dict[str, Effect]] = {}
+    known = store.branch(branch)
+    if branch == MAIN:
+        for scope in sorted(scopes):
+            found |= gate.by_content(judge(Ledger.of(store.served_trials(scope))))
+    elif known.run is not None and known.arm is not None and known.seed is not None:
+        trials = store.trials(known.run, known.arm, known.seed)
+        found = gate.by_content(judge(Ledger.of(trials)))
+    return found
+
+
+def order_of(lesson: Lesson, effects: Mapping[str, ByRole]) -> tuple[float, float]:
+    """Sorts lessons by effect: the largest lower end first, the untested last."""
+    best = [e for e in effects.get(lesson.body.content, {}).values() if e.low is not None]
+    if not best:
+        return (1.0, 0.0)
+    return (0.0, -max(e.low for e in best if e.low is not None))
+
+
+def plain(effect: Effect) -> dict[str, Any]:
+    """An effect as JSON."""
+    names = ("n_in", "n_out", "missing", "rate_in", "rate_out", "difference", "low", "high")
+    known = {name: getattr(effect, name) for name in names}
+    return {**known, "tokens": effect.tokens, "rent": effect.rent, "finding": effect.finding}

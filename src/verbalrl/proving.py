@@ -1,0 +1,169 @@
+"""Proving a lesson: the same instances and draws without it and with it, and what that shows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from .errors import ConfigurationError
+from .learner import Learner
+from .memory import applies
+from .memory.pool import BARRED
+from .methods.prove import OFF, ON, Prove
+from .models.threads import Workers
+from .records import Episode, EpisodeSpec, Lesson, LessonKind, Proof
+from .rollout.environments import EnvironmentDoor
+from .stats import paired_chance, paired_difference, smallest_effect
+from .store import Store
+from .tasks import Task
+
+SCANNED = 50
+"""Instances looked at for each one wanted, to find those in which the condition holds."""
+LEVEL = 0.05
+
+
+class Planned(NamedTuple):
+    """What a proof would take, known before the first call."""
+
+    lesson: Lesson
+    branch: str
+    instances: tuple[str, ...]
+    span: tuple[int, int]
+    passes: int
+
+    @property
+    def episodes(self) -> int:
+        """Without and with, over all passes."""
+        return 2 * self.passes * len(self.instances)
+
+    @property
+    def smallest(self) -> float:
+        """The smallest difference of success that so many show (80 % power, two-sided 5 %)."""
+        return smallest_effect(len(self.instances), self.passes)
+
+    def __str__(self) -> str:
+        return (
+            f"planned: {len(self.instances)} instances, off/on {self.passes} times, "
+            f"{self.episodes} episodes; can show a difference of {self.smallest:.2f} or more"
+        )
+
+
+async def planned(
+    store: Store, task: Task, lesson: str, *, branch: str, instances: int, passes: int
+) -> Planned:
+    """The instances of the train split in which the lesson's condition holds.
+
+    Those that it stems from are left out: that it fits them is no news.
+
+    Raises:
+        ConfigurationError: It is a reflection, it may not be shown, or fits no instance.
+    """
+    found = store.lesson(lesson, branch=branch)
+    if found is None:
+        raise ConfigurationError(f"there is no lesson {lesson!r} on branch {branch}")
+    if found.kind is LessonKind.REFLECTION:
+        raise ConfigurationError(
+            f"{lesson} is a reflection and serves one instance; what it is worth the next trial "
+            "of that instance shows (`show` its episode)"
+        )
+    if found.status in BARRED:
+        raise ConfigurationError(f"{lesson} is {found.status}; approve it before it is tried")
+    behind = {e.instance for e in found.evidence}
+    chosen: list[str] = []
+    size, at = task.size("train"), 0
+    last = SCANNED * instances if size is None else min(size, SCANNED * instances)
+    while at < last and len(chosen) < instances:
+        for instance in task.instances("train", at, min(at + 64, last)):
+            at += 1
+            if instance.id in behind:
+                continue
+            if await _fits(task, found, instance):
+                chosen.append(instance.id)
+            if len(chosen) == instances:
+                break
+        await asyncio.sleep(0)
+    if not chosen:
+        raise ConfigurationError(
+            f"the condition of {lesson} ({found.when or 'always'}) holds in none of {at} train "
+            f"instances of {task.id}; name another --task"
+        )
+    return Planned(found, branch, tuple(chosen), (0, at), passes)
+
+
+async def _fits(task: Task, lesson: Lesson, instance: Any) -> bool:
+    if not applies.is_conditional(lesson):
+        return True
+    door = EnvironmentDoor(task, instance, Workers(), None)
+    try:
+        seen = await door.open(EpisodeSpec(instance=instance.id).world_seed())
+    finally:
+        await door.close()
+    return applies.fits(lesson, f"{instance.goal}\n{seen.text}", {})
+
+
+async def prove(learner: Learner, store: Store, task: Task, plan: Planned, seed: int = 0) -> Proof:
+    """Run the probes of `plan` and keep what they show with the lesson."""
+    result = await learner.run(
+        task, instances=plan.span, seeds=(seed,), arms=("learned",), start=plan.branch
+    )
+    probes = store.episodes(run=result.run, arm="learned")
+    proof = shown(plan, result.run, [e for e in probes if e.spec.purpose == "probe"])
+    return store.put_proof(proof)
+
+
+def method_of(plan: Planned) -> Prove:
+    """The method that runs the probes of `plan`."""
+    return Prove(lesson=plan.lesson.id, instances=plan.instances, trials=plan.passes)
+
+
+def shown(plan: Planned, run: str, probes: list[Episode]) -> Proof:
+    """What `probes` show: by instance the mean difference over its passes, with an exact test.
+
+    A pass of which one side broke or was judged by nobody counts on neither. Pure.
+    """
+    sides: dict[tuple[str, int], dict[int, float]] = {}
+    for episode in probes:
+        value = _outcome(episode)
+        if value is not None:
+            spec = episode.spec
+            sides.setdefault((spec.instance, spec.trial), {})[spec.candidate] = value
+    whole = {place: both for place, both in sides.items() if len(both) == 2}
+    on, off = ({place: both[side] for place, both in whole.items()} for side in (ON, OFF))
+    spread = paired_difference(on, off)
+    chance = paired_chance(on, off)
+    p = 1.0 if chance is None else chance
+    covered = len(whole) / (plan.passes * len(plan.instances))
+    return Proof(
+        lesson=plan.lesson.id,
+        version=plan.lesson.version,
+        content=plan.lesson.body.content,
+        run=run,
+        instances=len(plan.instances),
+        passes=plan.passes,
+        smallest=plan.smallest,
+        off=_mean(off.values()),
+        on=_mean(on.values()),
+        difference=spread.mean if spread else None,
+        low=spread.low if spread else None,
+        high=spread.high if spread else None,
+        p=p,
+        covered=covered,
+        finding=_finding(spread.mean if spread else 0.0, p, covered),
+    )
+
+
+def _finding(difference: float, p: float, covered: float) -> Any:
+    if covered < 0.6 or p > LEVEL or difference == 0:
+        return "undecided"
+    return "helps" if difference > 0 else "harms"
+
+
+def _outcome(episode: Episode) -> float | None:
+    if episode.status != "finished":
+        return None
+    return float(episode.success) if episode.success is not None else episode.reward.value
+
+
+def _mean(values: Collection[float]) -> float | None:
+    return sum(values) / len(values) if values else None

@@ -1,0 +1,85 @@
+"""Which lessons a coin was tossed for in which episode, and how that ended: what effects need."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ..effects.trials import Trial
+from ..records import Proof
+from . import proofs
+
+_OUTCOME = """
+  CASE WHEN json_extract(e.body, '$.reward.supplier') = 'agent' THEN NULL
+       WHEN e.success IS NOT NULL THEN e.success
+       ELSE max(-1.0, min(1.0, e.reward)) END"""
+"""Success, else the reward between -1 and 1; what an agent says of itself shows nothing."""
+
+_ROWS = f"""
+SELECT u.content, u.role, {{round}}, e.instance, min(u.outcome <> 'withheld'), u.probability,
+  CASE WHEN e.status = 'finished' THEN {_OUTCOME} END, max(u.tokens)
+FROM uses u JOIN episodes e ON e.id = u.episode
+WHERE {{where}} AND e.purpose = 'attempt' AND u.probability > 0 AND u.probability < 1
+GROUP BY u.episode, u.content, u.role ORDER BY 3, e.instance, e.trial, e.id
+"""
+_RUN = _ROWS.format(
+    round="e.round",
+    where="e.run = ?1 AND e.arm = ?2 AND e.seed = ?3 AND e.split = 'train' AND e.round <= ?4",
+)
+# One stratum a week: who is served and what they ask moves with time.
+_SERVED = _ROWS.format(
+    round="CAST((julianday(s.at) - 2440587.5) / 7 AS INTEGER)",
+    where="e.id IN (SELECT episode FROM served WHERE scope = ?1 AND state <> 'open')",
+).replace("WHERE e.id", "JOIN served s ON s.episode = e.id WHERE e.id")
+
+SEPARATOR = "\x1f"
+
+
+def key(content: str, role: str) -> str:
+    """What is under test: a text, and the role that reads it."""
+    return f"{content}{SEPARATOR}{role}"
+
+
+class Through(Protocol):
+    """What runs a reading function: a store."""
+
+    def _read(self, work: Callable[[sqlite3.Connection], Any]) -> Any: ...
+
+    def _do(self, work: Callable[[sqlite3.Connection], Any]) -> Any: ...
+
+
+class Tried:
+    """The part of a store that effects are found from."""
+
+    def trials(self: Through, run: str, arm: str, seed: int, through: int = 1 << 62) -> list[Trial]:
+        """The trials of one arm and seed in the learning rounds up to `through`, in a fixed order.
+
+        Several seeds are no rounds of each other: each has lessons of its own.
+        """
+        found: list[Trial] = self._read(lambda c: _trials(c, _RUN, (run, arm, seed, through)))
+        return found
+
+    def served_trials(self: Through, scope: str) -> list[Trial]:
+        """The trials of the episodes that were served in `scope`; a week is a round."""
+        found: list[Trial] = self._read(lambda c: _trials(c, _SERVED, (scope,)))
+        return found
+
+    def put_proof(self: Through, made: Proof) -> Proof:
+        """Keep what trying a lesson off and on has shown; one that is kept already stays."""
+        kept: Proof = self._do(lambda c: proofs.put(c, made))
+        return kept
+
+    def proofs(self: Through, lesson: str) -> tuple[Proof, ...]:
+        """What was shown of a lesson, oldest first."""
+        found: tuple[Proof, ...] = self._read(lambda c: proofs.of(c, lesson))
+        return found
+
+
+def _trials(connection: sqlite3.Connection, query: str, values: tuple[Any, ...]) -> list[Trial]:
+    return [
+        Trial(key(content, role), number, unit, bool(inside), chance, outcome, tokens)
+        for content, role, number, unit, inside, chance, outcome, tokens in connection.execute(
+            query, values
+        )
+    ]

@@ -1,0 +1,122 @@
+"""Off, on, off, on: the same instances, the same draws, and what that shows."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import verbalrl as vrl
+from benchmarks.gate import bodies, plant
+from tests.cli.test_care import Capture, said, told
+from verbalrl.proving import Planned, shown
+from verbalrl.records import (
+    Episode,
+    EpisodeSpec,
+    Lesson,
+    LessonBody,
+    LessonKind,
+    Origin,
+    Reward,
+    Status,
+    StopReason,
+)
+
+TASK: Any = vrl.load_task("triage-v1")
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("planted")
+    with vrl.open_store(folder, create=True) as store:
+        asyncio.run(plant(store, TASK.id, bodies(TASK.world)))
+    return folder
+
+
+def named(folder: Path, sort: str) -> str:
+    (wanted, *_) = bodies(TASK.world)[sort]
+    with vrl.open_store(folder) as store:
+        found = store.lessons("main", TASK.id)
+    return next(x.id for x in found if x.body == wanted)
+
+
+@pytest.mark.parametrize(
+    ("sort", "finding"), [("right", "helps"), ("empty", "undecided"), ("wrong", "harms")]
+)
+def test_a_right_an_empty_and_a_wrong_lesson(
+    planted: Path, capsys: Capture, sort: str, finding: str
+) -> None:
+    asked = ("prove", named(planted, sort), "--model", "offline:apprentice")
+    found = said(capsys, planted, *asked)
+    assert found["finding"] == finding
+    assert found["instances"] == 40
+    with vrl.open_store(planted) as store:
+        (kept,) = store.proofs(found["lesson"])
+        probes = store.episodes(run=found["run"])
+    assert kept.model_dump(mode="json") == found
+    assert {e.spec.purpose for e in probes} == {"probe"}
+    assert len(probes) == 160
+
+
+def test_both_sides_meet_the_same_draws_and_worlds() -> None:
+    off, on = (
+        EpisodeSpec(instance="i", purpose="probe", sample=0, candidate=side) for side in (0, 1)
+    )
+    lane: Any = vrl.records.LaneKey(run="r", arm="learned", seed=0)
+    assert off.id(lane) != on.id(lane)
+    assert off.sample_seed(lane) == on.sample_seed(lane)
+    assert off.world_seed() == on.world_seed()
+
+
+def test_what_it_takes_is_said_first(planted: Path, capsys: Capture) -> None:
+    lesson = named(planted, "right")
+    asked = ("prove", lesson, "--model", "offline:apprentice", "--dry-run", "--instances", "10")
+    text = told(capsys, planted, *asked)
+    assert "planned: 10 instances, off/on 2 times, 40 episodes; can show a difference" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--task", "gridnav-v1"), "holds in none of"),
+        (("--branch", "nowhere"), "nowhere"),
+        ((), "give --model"),
+    ],
+)
+def test_what_cannot_be_tried_is_said_in_a_line(
+    planted: Path, capsys: Capture, arguments: tuple[str, ...], why: str
+) -> None:
+    text = told(capsys, planted, "prove", named(planted, "right"), *arguments, code=2)
+    assert why in text
+
+
+def probe(n: int, side: int, success: bool | None) -> Episode:
+    return Episode(
+        id=f"ep_{n}_{side}",
+        run="r",
+        arm="learned",
+        seed=0,
+        spec=EpisodeSpec(instance=f"i{n}", candidate=side, purpose="probe"),
+        success=success,
+        reward=Reward(),
+        stop_reason=StopReason.TERMINATED,
+    )
+
+
+def plan(count: int) -> Planned:
+    body = LessonBody(kind=LessonKind.BEHAVIOR, when="w", instruction="i")
+    lesson = Lesson(id="le", scope="s", body=body, status=Status.ACTIVE, trust=Origin.TASK)
+    return Planned(lesson, "main", tuple(f"i{n}" for n in range(count)), (0, count), 1)
+
+
+def test_pairs_of_which_a_side_is_missing_count_on_neither() -> None:
+    probes = [probe(n, side, bool(side)) for n in range(12) for side in (0, 1)]
+    lost = [probe(n, side, None if side else False) for n in range(12, 20) for side in (0, 1)]
+    proof = shown(plan(20), "r", probes + lost)
+    assert (proof.off, proof.on, proof.difference, proof.covered) == (0.0, 1.0, 1.0, 0.6)
+    assert (proof.finding, proof.p) == ("helps", 2 / 2**12)
+    fewer = shown(plan(20), "r", probes[:20] + lost)
+    assert (fewer.finding, fewer.covered) == ("undecided", 0.5)
+    assert str(shown(plan(2), "r", [])) == "undecided: nothing was judged"
