@@ -612,7 +612,7 @@ def test_what_waits_to_be_written_is_bounded(
             resume.set()
         first = coach.store.episode(episode.id)
         again = coach.store.episode(case(coach))
-    assert coach.recorder.dropped == 2
+    assert coach.recorder.calls.dropped == 2
     assert first is not None
     assert again is not None
     assert [s.observation.text for s in first.trajectory.steps] == ["call 0", "call 1", "call 2"]
