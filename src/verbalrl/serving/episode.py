@@ -65,7 +65,10 @@ class ServedEpisode:
         self.goal = shortened(str(goal))
         self.instance = clean(str(key)) if key else self.id
         self.source = named(source)
-        self._transcript = Transcript(self.source, coach.rules.trusted_tools)
+        rules = coach.rules
+        self._transcript = Transcript(
+            self.source, rules.trusted_tools, self.goal, rules.messages_of_source
+        )
         self._lock = threading.Lock()
         self._situation: str | None = None
         self._recalled: Recalled | None = None
