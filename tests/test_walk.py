@@ -20,11 +20,7 @@ from tools.docs import Session, session
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-FIELD = re.compile(
-    r'<(?:input|textarea)[^>]* name="(\w+)"[^>]*?(?: value="([^"]*)")?[^>]*>([^<]*)'
-)
-    r'<(?:input|textarea)[^>]* name="(\w+)"[^>]*?(?: value="([^"]*)")?[^>]*>([^<]*)'
-)
+FIELD = re.compile(r'<(?:input|textarea)[^>]* name="(\w+)"[^>]*?(?: value="([^"]*)")?[^>]*>([^<]*)')
 
 
 class Listener(ThreadingHTTPServer):

@@ -375,9 +375,9 @@ class Store(Readers, Keepers, Servings, Lists):
         self._check_writable()
         return self._writer.within(work, seconds)
 
-    def _post(self, work: Work[T]) -> Future[T]:
+    def _post(self, work: Work[T], *, patient: bool = False) -> Future[T]:
         self._check_writable()
-        return self._writer.post(work)
+        return self._writer.post(work, patient=patient)
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on one state of the file, however many statements it takes."""
