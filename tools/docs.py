@@ -19,6 +19,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -187,7 +188,7 @@ class Session:
             if not seen:
                 raise BrokenDoc(f"{line}\nno {word} was printed before")
             following = iter((*seen, *([seen[-1]] * line.count(word))))
-            line = re.sub(rf"\b{word}\b", lambda _, ids=following: next(ids), line)
+            line = re.sub(rf"\b{word}\b", partial(_next, following), line)
         return re.sub(r"\b8000\b", str(self._port), line)
 
     def _noted(self, asked: str, out: str) -> str:
@@ -196,6 +197,10 @@ class Session:
             found.setdefault(match[1] + "_", []).append(match[0])
         self.ids |= {kind: list(dict.fromkeys(names)) for kind, names in found.items()}
         return out
+
+
+def _next(names: Iterator[str], _: re.Match[str]) -> str:
+    return next(names)
 
 
 def play(
@@ -226,11 +231,12 @@ def play(
 def _run(at: Session, block: Block, tell: Callable[[str], None]) -> str:
     """What the block printed, after what its comment has to be done before."""
     before = block.said if block.note == "before" else ""
+    jobs: list[tuple[Callable[[str], str], str]]
     if block.mark == "python":
         jobs = [(at.python, text) for text in (before, block.text) if text.strip()]
     else:
-        way = at.serves if block.note == "serves" else at.shell
-        jobs = [(way, line) for line in commands(f"{before}\n{block.text}")]
+        asked = at.serves if block.note == "serves" else at.shell
+        jobs = [(asked, line) for line in commands(f"{before}\n{block.text}")]
     out = []
     for way, text in jobs:
         began = time.perf_counter()

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tools.readme import commands
 
 import verbalrl as vrl
+from tools.docs import blocks
 from verbalrl.errors import ConfigurationError
 from verbalrl.tasks import Task, play
 
@@ -49,7 +49,7 @@ def test_ten_lines_of_the_docs_are_a_task(tmp_path: Path) -> None:
 def test_the_folder_of_the_docs_is_checked_and_run(tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-euc", commands(SECTION)],
+        ["bash", "-euc", "".join(b.text for b in blocks(SECTION) if b.mark == "sh")],
         cwd=ROOT,
         env={**os.environ, "PATH": path, "VERBALRL_STORE": str(tmp_path)},
         capture_output=True,

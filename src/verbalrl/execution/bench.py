@@ -304,11 +304,10 @@ class Bench:
         return self._curated(commit, place)
 
     async def _judge(self, work: JudgeLessons, place: Place) -> growth.Curated:
-        key, branch = work.id(place.lane), place.lane.branch
-        commit = self.kit.store.commit(key)
+        commit = self.kit.store.commit(work.id(place.lane))
         if commit is None:
             commit = judging.judged(self.kit.store, work, place.lane, _held(place))
-            await self.kit.store.put_commit(commit, self.fences.get(branch))
+            await self.kit.store.put_commit(commit, self.fences.get(place.lane.branch))
         return self._curated(commit, place)
 
     def _curated(self, commit: Commit, place: Place) -> growth.Curated:
