@@ -484,13 +484,14 @@ def chroma(given: Given) -> Iterator[Line]:
         assert far is not None
         far.scan_below = 0
         queries = vectors(50, given.seed + 3)
-        turn = iter(range(10**9))
+        turn, run = iter(range(10**9)), asyncio.new_event_loop()
 
         def ours() -> Any:
+            # On one loop, as a run's prompts are: each new one would start its threads anew.
             query = queries[next(turn) % 50]
-            return asyncio.run(far.search(["s"], query, 10, shelf.by_content))
+            return run.run_until_complete(far.search(["s"], query, 10, shelf.by_content))
 
-        asyncio.run(memory.nearest.prepare(shelf))
+        run.run_until_complete(memory.nearest.prepare(shelf))
         built = seconds(lambda: (ours(), far.wait(3600)))
         rows = store.vectors.get(fingerprint(memory.embedder), list(shelf.by_content))
         client = chromadb.PersistentClient(f"{folder}/bare")
@@ -521,7 +522,7 @@ def chroma(given: Given) -> Iterator[Line]:
 
         assert ours() is not None, far.reason
         mine, theirs, loop = side_by_side(
-            ours, bare, lambda: asyncio.run(asyncio.sleep(0)), repeats=25
+            ours, bare, lambda: run.run_until_complete(asyncio.sleep(0)), repeats=25
         )
         mine -= loop
         detail = (
@@ -529,6 +530,8 @@ def chroma(given: Given) -> Iterator[Line]:
             f"built in {built:.0f} s"
         )
         yield Line("Chroma index / bare query and rows", mine / theirs, 1.3, True, detail)
+        run.run_until_complete(run.shutdown_default_executor())
+        run.close()
         memory.close()
         ChromaIndex(f"{folder}/bare", "bare").close()
 

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.memory.ports import free_port
 from verbalrl.errors import IndexFailure
 from verbalrl.memory.chroma import ChromaIndex
-from verbalrl.memory.index import ExactIndex, Hit, Index, Key
+from verbalrl.memory.index import ExactIndex, Hit, Index, Key, best
 
 SCOPES = ("shop/refunds", "shop", "shop/refunds/i1")
 
@@ -74,8 +76,8 @@ def test_the_nearest_come_first_with_their_cosine(index: Index) -> None:
     assert hits[0].content == f"{7:032x}"
     assert hits[0].score == pytest.approx(1, abs=1e-4)
     assert [h.score for h in hits] == sorted((h.score for h in hits), reverse=True)
-    best = sorted((-float(vector(n) @ vector(7)), n) for n in range(30))[:5]
-    assert [h.content for h in hits] == [f"{n:032x}" for _, n in best]
+    nearest = sorted((-float(vector(n) @ vector(7)), n) for n in range(30))[:5]
+    assert [h.content for h in hits] == [f"{n:032x}" for _, n in nearest]
 
 
 def test_a_scope_is_exact_and_never_a_prefix(index: Index) -> None:
@@ -130,13 +132,13 @@ def test_places_of_a_view_are_ranked_over_its_scopes_alone() -> None:
     index.upsert([*keys("s", 6), *keys("t", 6), *keys("other", 6)], rows(*[1, 2, 3, 4, 5, 6] * 3))
     view = [Key("t", f"{3:032x}"), Key("s", f"{0:032x}"), Key("s", f"{3:032x}")]
     slots = index.slots(view)
-    assert sorted(index.nearest(slots, vector(4), 2)) == [0, 2]
-    assert index.nearest(slots, vector(4), 1) == [0]
-    assert sorted(index.nearest(slots, vector(4), 9)) == [0, 1, 2]
-    assert index.nearest(slots, vector(4), 0) == []
-    np.testing.assert_array_equal(index.vectors(slots, [1, 0]), rows(1, 4))
+    assert sorted(index.nearest(slots, vector(4), 2).tolist()) == [0, 2]
+    assert index.nearest(slots, vector(4), 1).tolist() == [0]
+    assert sorted(index.nearest(slots, vector(4), 9).tolist()) == [0, 1, 2]
+    assert index.nearest(slots, vector(4), 0).tolist() == []
+    np.testing.assert_array_equal(index.vectors(slots, np.array([1, 0])), rows(1, 4))
     alone = index.slots(keys("s", 6))
-    np.testing.assert_array_equal(index.vectors(alone, [5, 0]), rows(6, 1))
+    np.testing.assert_array_equal(index.vectors(alone, np.array([5, 0])), rows(6, 1))
 
 
 def test_closing_twice_is_fine(index: Index) -> None:
@@ -161,3 +163,10 @@ def test_a_server_that_is_not_there_is_one_line() -> None:
     with pytest.raises(IndexFailure) as caught:
         ChromaIndex(f"http://127.0.0.1:{free_port()}", "vr-test").count()
     assert "\n" not in str(caught.value)
+
+
+@given(st.integers(0, 2000), st.integers(1, 30), st.integers(1, 40), st.integers(0, 9))
+def test_the_best_are_those_of_a_look_at_all(count: int, k: int, values: int, seed: int) -> None:
+    scores = np.random.default_rng(seed).integers(0, values, count).astype(np.float32)
+    wanted = np.argsort(-scores, kind="stable")[:k]
+    assert sorted(best(scores, k).tolist()) == sorted(wanted.tolist())

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 
+_COLUMN = 32
+"""So many scores are looked at by their largest."""
+
+
 class Key(NamedTuple):
     """Names a row."""
 
@@ -119,7 +123,7 @@ class ExactIndex:
         numbered = [numbers[scope] for scope, _ in keys]
         return Slots(scopes, np.array(numbered, dtype=np.int64), np.array(rows, dtype=np.int64))
 
-    def nearest(self, slots: Slots, vector: Vector, k: int) -> list[int]:
+    def nearest(self, slots: Slots, vector: Vector, k: int) -> Places:
         """Which `k` of `slots` are nearest; of equally near ones the first. Not in their order."""
         import numpy as np
 
@@ -132,10 +136,9 @@ class ExactIndex:
             for n, found in enumerate(blocks):
                 here = slots.numbers == n
                 scores[here] = found[slots.rows[here]]
-        places: list[int] = best(scores, k).tolist()
-        return places
+        return best(scores, k)
 
-    def vectors(self, slots: Slots, places: Sequence[int]) -> Matrix:
+    def vectors(self, slots: Slots, places: Places) -> Matrix:
         """The vectors of those of `slots` that `places` names."""
         import numpy as np
 
@@ -211,8 +214,10 @@ class _Block:
         if k >= count:
             places = np.arange(count)
         else:
-            edge = np.partition(scores, count - k)[count - k]
-            places = np.flatnonzero(scores >= edge)
+            places = _above(scores, k)
+            near = scores[places]
+            edge = np.partition(near, len(near) - k)[len(near) - k]
+            places = places[near >= edge]
         contents = self.contents
         found = zip(places.tolist(), scores[places].tolist(), strict=True)
         return [(contents[place], score) for place, score in found]
@@ -226,9 +231,26 @@ def best(scores: Floats, k: int) -> Places:
         return np.arange(len(scores))
     if k < 1:
         return np.arange(0)
-    edge = np.partition(scores, len(scores) - k)[len(scores) - k]
-    above = np.flatnonzero(scores > edge)
-    return np.concatenate([above, np.flatnonzero(scores == edge)[: k - len(above)]])
+    places = _above(scores, k)
+    near = scores[places]
+    edge = np.partition(near, len(near) - k)[len(near) - k]
+    above, ties = places[near > edge], places[near == edge]
+    return np.concatenate([above, ties[: k - len(above)]])
+
+
+def _above(scores: Floats, k: int) -> Places:
+    """The places of the `k` largest and of few others, in order.
+
+    Of `k` columns each has one that is as large as the least of their largest, so what is smaller
+    is not among the best: to know that takes a quarter of the time of parting all scores.
+    """
+    import numpy as np
+
+    columns = len(scores) // _COLUMN
+    if columns < 2 * k:
+        return np.arange(len(scores))
+    peaks = scores[: columns * _COLUMN].reshape(_COLUMN, columns).max(axis=0)
+    return np.flatnonzero(scores >= np.partition(peaks, columns - k)[columns - k])
 
 
 def _dots(rows: Matrix, vector: Vector) -> Vector:

@@ -95,20 +95,25 @@ class Lexical:
 
     def search(self, text: str, k: int) -> list[tuple[str, float]]:
         """(content, BM25) of the best `k`, the best first; higher is better, ties by content."""
+        found, scores = self.nearest(text, k)
+        pairs = zip((-scores).tolist(), found.tolist(), strict=True)
+        hits = sorted([(score, self._contents[place]) for score, place in pairs])
+        return [(content, -score) for score, content in hits]
+
+    def nearest(self, text: str, k: int) -> tuple[Places, Floats]:
+        """The best `k` by their places among the sorted contents, in that order, and their BM25."""
         import numpy as np
 
         with self._lock:
             shares = [self._share(term) for term in self._terms(text)]
             if not shares or k < 1:
-                return []
+                return np.zeros(0, dtype=np.int64), np.zeros(0)
             held = np.concatenate([places for places, _ in shares])
             added = np.concatenate([scores for _, scores in shares])
             scores = np.bincount(held, added, len(self._contents)).astype(np.float64, copy=False)
             found = np.flatnonzero(scores)
-            found = found[best(scores[found], k)]
-            pairs = zip((-scores[found]).tolist(), found.tolist(), strict=True)
-            hits = sorted([(score, self._contents[place]) for score, place in pairs])
-            return [(content, -score) for score, content in hits]
+            found = np.sort(found[best(scores[found], k)])
+            return found, scores[found]
 
     def close(self) -> None:
         """Let the table go."""
@@ -119,7 +124,10 @@ class Lexical:
         """The words worth looking up: no stop word, none that is everywhere, the rarest first."""
         most = max(FREQUENT_SHARE * len(self._texts), _FREQUENT_FLOOR)
         words = {word for word in words_of(text) if word not in STOP_WORDS and len(word) > 1}
-        counted = sorted((self._count(word), word) for word in words)
+        known = self._counts
+        counted = sorted(
+            [(known[word] if word in known else self._count(word), word) for word in words]
+        )
         chosen: list[str] = []
         rows = 0
         for count, word in counted:

@@ -7,7 +7,7 @@ answer; an index outside the store, where one is asked for, may answer for large
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -22,6 +22,7 @@ from .pool import Item, Shelf
 
 if TYPE_CHECKING:
     from .embed import Matrix, Vector
+    from .index import Places
 
 log = get_logger(__name__)
 
@@ -110,15 +111,18 @@ class Nearest:
             self._prepared[shelf] = self._exact.slots(_keys(shelf.ordered))
         return paid
 
-    async def search(self, shelf: Shelf, vector: Vector, k: int) -> list[int]:
+    async def search(self, shelf: Shelf, vector: Vector, k: int) -> Places:
         """The places in the order of a prepared shelf of at most `k` of its lessons."""
+        import numpy as np
+
         if self._far is not None and len(shelf.by_content) >= self._far.scan_below:
             found = await self._far.search(shelf.revisions, vector, k, shelf.by_content)
             if found is not None:
-                return [shelf.places[hit.content] for hit in found]
+                places = [shelf.places[hit.content] for hit in found]
+                return np.array(places, dtype=np.int64)
         return self._exact.nearest(self._prepared[shelf], vector, k)
 
-    def vectors(self, shelf: Shelf, places: Sequence[int]) -> Matrix:
+    def vectors(self, shelf: Shelf, places: Places) -> Matrix:
         """The rows of items of a prepared shelf, by their places in its order."""
         return self._exact.vectors(self._prepared[shelf], places)
 

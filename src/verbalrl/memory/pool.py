@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
+    Places = NDArray[np.signedinteger[Any]]
 
 STABLE_SHARE = 0.5
 """Of the budget, at most, for the stable block."""
@@ -147,6 +148,14 @@ class Shelf:
         """By content, where the first item that says it stands in `ordered`."""
         count = len(self.ordered)
         return {item.content: count - n for n, item in enumerate(reversed(self.ordered), start=1)}
+
+    @cached_property
+    def groups(self) -> Places:
+        """For each of `ordered`, where its content stands among the sorted contents."""
+        import numpy as np
+
+        sizes = [len(self.by_content[content]) for content in sorted(self.by_content)]
+        return np.repeat(np.arange(len(sizes)), sizes)
 
     @cached_property
     def texts(self) -> dict[str, str]:

@@ -83,8 +83,8 @@ class Channels:
     vector: Vector
     semantic: bool
     """Whether the vector's embedder reads meaning; decides which channel leads."""
-    words: Mapping[str, float]
-    """BM25 by content, of the best by words."""
+    words: Floats
+    """BM25 of each candidate; 0 for those that are not among the best by words."""
 
 
 def rank(
@@ -106,16 +106,13 @@ def rank(
     import numpy as np
 
     cosines = vectors.astype(np.float64) @ found.vector.astype(np.float64)
-    top = max(found.words.values(), default=0.0) or 1.0
-    contents, known = [item.content for item in candidates], effects or {}
     parts = np.zeros((len(PARTS), len(candidates)))
     parts[0] = cosines if found.semantic else _HASH_BESIDE_BM25 * cosines
-    parts[1] = [found.words.get(content, 0.0) for content in contents]
-    parts[1] /= top
+    parts[1] = found.words / (found.words.max(initial=0.0) or 1.0)
     if found.semantic:
         parts[1] *= _BM25_BESIDE_COSINE
-    if known:
-        parts[2] = [known.get(content, 0.0) for content in contents]
+    if effects:
+        parts[2] = [effects.get(item.content, 0.0) for item in candidates]
         parts[2] *= _EFFECT
     parts[3:] = standings.T
     # Rounded, so that the last bits of a sum, which differ between machines, decide nothing.

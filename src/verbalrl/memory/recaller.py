@@ -23,6 +23,7 @@ from .recall import overflows, recall
 
 if TYPE_CHECKING:
     from .embed import Vector
+    from .index import Places
     from .pool import Floats
 
 T = TypeVar("T")
@@ -123,12 +124,14 @@ class Recaller:
         else:
             asker.charge(cost)
             vector = await asker.vector(text)
-        words = dict(self._words(shelf).search(situation, CANDIDATES))
+        said, scores = self._words(shelf).nearest(situation, CANDIDATES)
         near = await self.nearest.search(shelf, vector, CANDIDATES)
-        places = _candidates(shelf, words, near)
-        if not places:
+        places = _candidates(shelf, said, near)
+        if not len(places):
             return Ranking()
-        items = [shelf.ordered[place] for place in places]
+        ordered = shelf.ordered
+        items = [ordered[place] for place in places.tolist()]
+        words = _spread(said, scores, shelf.groups[places])
         channels = Channels(vector, self.embedder.semantic, words)
         return rank(items, self.nearest.vectors(shelf, places), channels, _standings(shelf, places))
 
@@ -186,7 +189,7 @@ class Recaller:
         return self._tables.pop(key)[1] if off < len(wanted) / 2 else None
 
 
-def _standings(shelf: Shelf, places: Sequence[int]) -> Floats:
+def _standings(shelf: Shelf, places: Places) -> Floats:
     """Found out once for each lesson of a shelf."""
     import numpy as np
 
@@ -194,20 +197,35 @@ def _standings(shelf: Shelf, places: Sequence[int]) -> Floats:
         shelf.standing = np.full((len(shelf.ordered), 2), np.nan)
     found: Floats = shelf.standing[places]
     for n in np.flatnonzero(np.isnan(found[:, 0])).tolist():
-        lesson = shelf.ordered[places[n]].lesson
+        lesson = shelf.ordered[int(places[n])].lesson
         found[n] = shelf.standing[places[n]] = standing_of(lesson, shelf.revisions)
     return found
 
 
-def _candidates(shelf: Shelf, words: Iterable[str], near: Iterable[int]) -> list[int]:
-    """The places of the lessons found in either channel, in their order."""
-    known, ordered = shelf.places, shelf.ordered
-    found = {*[known[content] for content in words], *near}
-    if len(known) < len(ordered):
-        # With each of them all that say the same, in whichever scope.
-        said = {ordered[place].content for place in found}
-        found = {known[c] + n for c in said for n in range(len(shelf.by_content[c]))}
-    return sorted(found)
+def _candidates(shelf: Shelf, said: Places, near: Places) -> Places:
+    """The places of the lessons found in either channel, in their order.
+
+    `said` are contents by places among the sorted ones, `near` lessons by those in `ordered`.
+    """
+    import numpy as np
+
+    groups = shelf.groups
+    found = np.unique(np.concatenate([said, groups[near]]))
+    if len(shelf.by_content) == len(groups):
+        return found
+    # With each of them all that say the same, in whichever scope.
+    return np.flatnonzero(np.isin(groups, found))
+
+
+def _spread(said: Places, scores: Floats, contents: Places) -> Floats:
+    """For each of `contents` its score, where `said`, which is sorted, has it; else 0."""
+    import numpy as np
+
+    found: Floats = np.zeros(len(contents))
+    if len(said):
+        at = np.minimum(np.searchsorted(said, contents), len(said) - 1)
+        found = np.where(said[at] == contents, scores[at], 0.0)
+    return found
 
 
 K = TypeVar("K")

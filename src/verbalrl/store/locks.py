@@ -22,6 +22,11 @@ else:
     import fcntl
 
 
+_SHORTEST_S, _LONG_S, _LONGEST_S = 0.0002, 0.001, 0.005
+_SHARE = 0.05
+"""Of the time waited so far, at most, for one more pause once that has become long."""
+
+
 def try_lock(fd: int, *, shared: bool = False) -> bool:
     """True once the file behind `fd` is locked; False at once when somebody else holds it."""
     try:
@@ -115,16 +120,17 @@ class FileLock(_Held):
         self._shut()
 
     def _wait(self, fd: int) -> None:
-        deadline = time.monotonic() + self._timeout
-        pause = 0.0002
+        start, pause = time.monotonic(), _SHORTEST_S
         while not try_lock(fd):
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - start
+            if waited > self._timeout:
                 raise StoreHeldError(
                     f"another process has been writing to {self._path.parent} for "
                     f"{self._timeout:g} s; end it, or try again"
                 )
             time.sleep(pause)
-            pause = min(pause * 1.5, 0.005)
+            # A commit takes a millisecond: whoever sleeps longer leaves the file idle meanwhile.
+            pause = min(pause * 1.5, max(_LONG_S, waited * _SHARE), _LONGEST_S)
 
 
 class OwnerLock(_Held):
