@@ -63,6 +63,23 @@ def test_rules_leave_good_source_alone(text: str) -> None:
     assert rules(text) == []
 
 
+LISTENS = "try:\n    g()\nexcept BaseException as error:\n    {does}\n    raise"
+
+
+@pytest.mark.parametrize("name", ["client", "tee"])
+def test_a_wrapped_client_listens_to_errors_and_keeps_none(name: str) -> None:
+    path = f"src/verbalrl/wrap/{name}.py"
+    assert rules(LISTENS.format(does="call.failed(error)"), path) == []
+    assert rules(BLIND.format(name="f", what="BaseException"), path) == ["blind-except"]
+
+
+def test_an_error_that_is_let_through_now_and_then_is_caught() -> None:
+    for leaving in ("return None", "break", "continue"):
+        text = LISTENS.format(does=f"if error.args:\n        {leaving}")
+        looped = "def f():\n    for _ in g():\n        " + text.replace("\n", "\n        ")
+        assert rules(looped) == ["blind-except"], leaving
+
+
 @pytest.mark.parametrize("path", ["src/verbalrl/cli/main.py", "src/verbalrl/cli.py"])
 def test_command_line_may_print(path: str) -> None:
     assert rules("print('x')", path) == []

@@ -88,7 +88,11 @@ def function_shape(source: Source) -> Iterator[Offence]:
 
 
 def blind_except(source: Source) -> Iterator[Offence]:
-    """Blind excepts outside the one error boundary, which is a function named `boundary`."""
+    """Blind excepts outside the one error boundary, which is a function named `boundary`.
+
+    One that lets every error through again decides nothing and is none. The program of a child
+    that may be lost answers with whatever the text that it runs has raised.
+    """
     if source.inside == CHILD_PROGRAM:
         return
     for node, function in _blind(source.tree):
@@ -229,8 +233,9 @@ def _blind(node: ast.AST, function: str = "") -> Iterator[tuple[ast.ExceptHandle
 
 def _catches_all(handler: ast.ExceptHandler) -> bool:
     last = handler.body[-1]
-    if isinstance(last, ast.Raise) and last.exc is None:
-        return False  # it cleans up and lets the error through
+    leaves = any(isinstance(n, ast.Return | ast.Break | ast.Continue) for n in ast.walk(handler))
+    if isinstance(last, ast.Raise) and last.exc is None and not leaves:
+        return False  # it cleans up, or listens, and lets every error through
     return handler.type is None or _is_broad(handler.type)
 
 

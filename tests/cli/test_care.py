@@ -1,6 +1,8 @@
 """What a person does to lessons on the command line; one line for what cannot be meant."""
 
+import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +63,24 @@ def test_revoke_and_purge_say_what_they_took(folder: Path, capsys: Capture) -> N
     evidence = said(capsys, folder, "history", name)["lesson"]["evidence"][0]
     done = said(capsys, folder, "revoke", "--critique", evidence["critique"])
     assert name in {n for place in done["places"] for n in place["fallen"]}
-    assert "no lesson rests on it" in told(capsys, folder, "revoke", "--source", "nobody")
+    assert "unknown source 'nobody'" in told(capsys, folder, "revoke", "--source", "nobody", code=2)
     assert "name one lesson" in told(capsys, folder, "revoke", code=2)
     assert "say --yes" in told(capsys, folder, "purge", name, "--json", code=2)
     gone = said(capsys, folder, "purge", "--episode", evidence["episode"], "--yes")
     assert gone["episodes"] == [evidence["episode"]]
+    assert said(capsys, folder, "verify")["ok"]
+
+
+@pytest.mark.parametrize("stdin", [None, "", "closed"])
+def test_purge_that_nobody_can_confirm_is_a_mistake_of_the_call(
+    stdin: str | None, folder: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    piped = None if stdin is None else io.StringIO("")
+    if piped is not None and stdin:
+        piped.close()
+    monkeypatch.setattr(sys, "stdin", piped)
+    line = told(capsys, folder, "purge", behavior(folder), code=2).splitlines()[-1]
+    assert "say --yes" in line
     assert said(capsys, folder, "verify")["ok"]
 
 

@@ -98,3 +98,20 @@ def test_what_cannot_be_meant_is_one_line(approved: Path, capsys: Capture, tmp_p
     assert "cannot be written" in told(
         capsys, approved, *words, "-o", str(tmp_path / "no" / "A.md"), code=1
     )
+
+
+def test_a_file_is_imported_into_a_new_store(
+    approved: Path, capsys: Capture, tmp_path: Path
+) -> None:
+    file, new = tmp_path / "lessons.jsonl", tmp_path / "new"
+    said(capsys, approved, "export", "-o", str(file))
+    told(capsys, new, "import", str(file), "--branch", "other", code=2)
+    assert not new.exists(), "there is no other branch in a new store"
+    assert said(capsys, new, "import", str(file))["added"] == 2
+
+
+def test_an_error_of_import_names_its_file(approved: Path, capsys: Capture, tmp_path: Path) -> None:
+    file, new = tmp_path / "broken.jsonl", tmp_path / "new"
+    file.write_text("{}\n")
+    assert f"{file}: line 1" in told(capsys, new, "import", str(file), code=2)
+    assert not new.exists(), "nothing is made for what cannot be read"

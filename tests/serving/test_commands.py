@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 
+from tests.models.faultd import Faultd
 from tests.serving.worlds import case, coach_of, lessons
+from verbalrl import load_model
 from verbalrl.cli import main
+from verbalrl.records import RunRecord
 from verbalrl.serving import serve
+from verbalrl.store import open_store
 
 Say = Callable[..., str]
 
@@ -191,3 +195,57 @@ def test_a_session_says_whether_it_lives(tmp_path: Path, say: Say) -> None:
         case(coach)
         assert json.loads(say("runs", "--json"))["runs"][0]["status"] == "running"
     assert json.loads(say("runs", "--json"))["runs"][0]["status"] == "done"
+
+
+@pytest.mark.parametrize("how", ["model", "environment"])
+def test_learn_asks_where_serving_asked(
+    how: str, tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Faultd() as server:
+        url = server.url("openai")
+        if how == "environment":
+            monkeypatch.setenv("OPENAI_BASE_URL", url)
+        model = "openai:any" if how == "environment" else load_model("openai:any", base_url=url)
+        with serve(tmp_path, "support", model=model, strict=True) as coach:
+            with coach.episode("choose a knot", source="ann") as episode:
+                episode.step("choose a knot", "clove hitch")
+            coach.feedback(episode, success=False, text="It slipped.", source="ann")
+        monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+        assert "learned from 1 episode;" in say("learn")
+        assert {a.body["model"] for a in server.asked} == {"any"}
+        (kept,) = (r.config["servers"] for r in coach_runs(tmp_path))
+        where = {"base_url": url, "offline": False}
+        assert kept == {"critic": where, "curator": where}
+
+
+def test_no_session_keeps_an_address_with_a_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://me:a-key@127.0.0.1/v1")
+    with serve(tmp_path, "support", model="openai:any", strict=True) as coach:
+        case(coach)
+    (run,) = coach_runs(tmp_path)
+    assert run.config["servers"] == {}
+    assert "a-key" not in str(run)
+
+
+def coach_runs(folder: Path) -> tuple[RunRecord, ...]:
+    with open_store(folder) as store:
+        return store.runs()
+
+
+def test_history_shows_all_when_asked(
+    tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("verbalrl.cli.commands.history._SHOWN", 2)
+    with coach_of(tmp_path) as coach:
+        for _ in range(3):
+            text = "do greet when a guest comes"
+            coach.feedback(case(coach), success=False, text=text, origin="operator")
+        coach.learn_sync()
+        name = lessons(coach)["do greet"].id
+        had = [case(coach) for _ in range(3)]
+    cut, whole = say("history", name), say("history", name, "--all")
+    assert cut.count("and 1 more; --all has them") == 2, "critiques and prompts"
+    assert "more" not in whole
+    assert all(episode in whole for episode in had)

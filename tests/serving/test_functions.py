@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -166,3 +167,37 @@ def test_a_generator_is_refused(tmp_path: Path) -> None:
         for function in (parts, async_parts):
             with pytest.raises(ConfigurationError, match=r"with coach\.episode"):
                 coach.learns(function)
+
+
+def test_the_last_episode_is_known_after_a_loop_has_ended(tmp_path: Path) -> None:
+    with coach_of(tmp_path) as coach, coach_of(tmp_path) as other:
+
+        @coach.learns
+        async def answer(ticket: str) -> str:
+            return coach.last_episode
+
+        @coach.learns
+        def plain(ticket: str) -> str:
+            return coach.last_episode
+
+        async def nobody() -> str:
+            return coach.last_episode
+
+        async def among_others() -> tuple[str, str, str]:
+            first = asyncio.create_task(answer("x"))
+            await first
+            return first.result(), await asyncio.create_task(nobody()), coach.last_episode
+
+        before = plain("a")
+        assert coach.last_episode == before
+        after = asyncio.run(answer("b"))
+        assert coach.last_episode == after != before
+        assert other.last_episode == ""
+        assert asyncio.run(among_others())[1:] == (before, before), "of no other task on a loop"
+        last = plain("c")
+        assert coach.last_episode == last
+        found: list[str] = []
+        thread = threading.Thread(target=lambda: found.append(coach.last_episode))
+        thread.start()
+        thread.join()
+        assert found == [""]

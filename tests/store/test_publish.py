@@ -124,6 +124,17 @@ def test_lesson_rewritten_since_is_kept_beside(store: Store, branch: str) -> Non
     assert texts(store.lessons("main", "s")) == ["a", "b", "better"]
 
 
+def test_a_copy_that_was_edited_stays_as_edited(store: Store, branch: str) -> None:
+    wait(store.publish(branch, approve=True))
+    copy = store.lessons("main", "s")[0]
+    mine = {"body": body("in my words"), "trust": Origin.OPERATOR}
+    revise = change(Operation.REVISE, copy.id, **mine)
+    wait(store.put_commit(a_commit("main", 1, revise)))
+    assert wait(store.publish(branch, approve=True)) == counts(unchanged=3)
+    assert texts(store.lessons("main", "s"))[0] == "in my words"
+    assert "a" not in texts(store.lessons("main", "s"))
+
+
 @pytest.mark.parametrize(
     ("op", "expected"),
     [

@@ -75,6 +75,16 @@ class Setup:
         return replace(self, servers=servers)
 
 
+def servers_in(kept: object) -> dict[str, Server]:
+    """Where the models of a run were asked, by role, as it has recorded them."""
+    found = kept.items() if isinstance(kept, Mapping) else ()
+    return {
+        role: Server(str(at["base_url"]), bool(at["offline"]))
+        for role, at in found
+        if isinstance(at, Mapping)
+    }
+
+
 def server_options(command: F) -> F:
     """`--base-url URL` and `--offline-server`."""
     command = click.option(

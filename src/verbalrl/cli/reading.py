@@ -40,6 +40,14 @@ def opened(folder: Path) -> Store:
         raise Unopened(str(error)) from error
 
 
+def opened_new(folder: Path) -> Store:
+    """The store in `folder`, made where there is none: whoever begins with files has none yet."""
+    try:
+        return open_store(folder, create=True)
+    except StorageError as error:
+        raise Unopened(str(error)) from error
+
+
 def find_run(store: Store, prefix: str | None) -> RunRecord:
     """The run whose id begins with `prefix`; the latest one when none is named."""
     if prefix is not None:

@@ -47,8 +47,8 @@ def place(evidence: Evidence) -> str:
     )
 
 
-def tell_lesson(lesson: Lesson, *, shown: int = 3) -> None:
-    """A lesson with its state and the first of its evidence."""
+def tell_lesson(lesson: Lesson, *, shown: int | None = 3) -> None:
+    """A lesson with its state and the first of its evidence; None leaves that to the caller."""
     title = f"{lesson.id}  {lesson.status}"
     extras = [f"support {lesson.votes.get('support', len(lesson.evidence))}"]
     if against := lesson.votes.get("against"):
@@ -61,10 +61,10 @@ def tell_lesson(lesson: Lesson, *, shown: int = 3) -> None:
     heading(f"{title}  {' · '.join(extras)}")
     say(rule(lesson.body), indent=2)
     tell_condition(lesson.body)
-    for evidence in lesson.evidence[:shown]:
+    for evidence in lesson.evidence[: shown or 0]:
         say(f"from {place(evidence)}", indent=4)
-    if len(lesson.evidence) > shown:
-        say(f"and {len(lesson.evidence) - shown} more", indent=4)
+    if shown is not None and len(lesson.evidence) > shown:
+        say(f"and {len(lesson.evidence) - shown} more; `show {lesson.id}` has all", indent=4)
 
 
 def tell_effects(by_role: Mapping[str, Effect], proofs: Iterable[Proof] = ()) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ..errors import ConfigurationError
-from ..records import Episode, MemoryUpdate, Operation, Origin
+from ..records import MemoryUpdate, Operation, Origin
 from ..store import Erase, Store, Tombstone, hashed
 from .changing import Home, commits_of, leased
 from .lineage import Memory, Target, trace
 from .revocation import Revoked
-from .revoke import aim, decided, with_earlier
+from .revoke import aim, decided, sources_in, with_earlier
 
 
 class Purged(NamedTuple):
@@ -80,17 +80,9 @@ def _episodes(store: Store, target: Target) -> frozenset[str]:
     if not target.sources:
         return target.episodes
     served = {s.episode for s in store.all_served() if s.source in target.sources}
-    return frozenset(e.id for e in store.episodes() if e.id in served or target.sources & _named(e))
-
-
-def _named(episode: Episode) -> set[str]:
-    """The sources that the attempt's texts name."""
-    steps = episode.trajectory.steps
-    seen = [s.observation for s in steps] + [s.unreplaced for s in steps if s.unreplaced]
-    if episode.trajectory.final is not None:
-        seen.append(episode.trajectory.final)
-    parts = [p for o in seen for p in o.parts] + [p for s in steps for p in s.action.parts]
-    return {p.source for p in parts if p.source}
+    return frozenset(
+        e.id for e in store.episodes() if e.id in served or target.sources & sources_in(e)
+    )
 
 
 def _plan(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..errors import ConfigurationError, UnknownNameError
+from ..records import Episode
 from ..store import Barred, Carried, Store, Tombstone
 from .changing import Home, commits_of, leased
 from .lineage import Memory, Target, trace
@@ -46,7 +47,7 @@ async def revoke(
         end_runs: Change also the memory of runs that could be resumed, which then cannot be.
 
     Raises:
-        UnknownNameError: There is no such lesson, episode or critique.
+        UnknownNameError: There is no such lesson, source, episode or critique.
         ConfigurationError: None or several are named, or a run can still be resumed.
         LeaseError: A run is at work on a branch that would change.
     """
@@ -108,6 +109,8 @@ def aim(
         stone = Tombstone("lesson", name, "revoked", reason)
         return Target(lessons=frozenset({name})), reason, (stone,)
     if kind == "source":
+        if name not in (known := _sources(store)):
+            raise UnknownNameError.of("source", name, known)
         stone = Tombstone("source", name, "revoked", reason)
         return Target(sources=frozenset({name})), reason, (stone,)
     if kind == "critique":
@@ -120,6 +123,24 @@ def aim(
     read_by = frozenset(c.id for c in store.critiques() if name in c.episodes)
     target = Target(episodes=frozenset({name}), critiques=read_by)
     return target, reason, (Tombstone("episode", name, "revoked", reason),)
+
+
+def sources_in(episode: Episode) -> set[str]:
+    """The sources that the texts of an attempt name."""
+    steps = episode.trajectory.steps
+    seen = [s.observation for s in steps] + [s.unreplaced for s in steps if s.unreplaced]
+    if episode.trajectory.final is not None:
+        seen.append(episode.trajectory.final)
+    parts = [p for o in seen for p in o.parts] + [p for s in steps for p in s.action.parts]
+    return {p.source for p in parts if p.source}
+
+
+def _sources(store: Store) -> frozenset[str]:
+    """All that anything here names as a source, or that is barred already."""
+    cited = (e for line in store.lines() for e in line.update.evidence)
+    behind = frozenset(source for evidence in cited for source in evidence.sources)
+    found = behind | store.source_names() | store.barred().sources
+    return found.union(*map(sources_in, store.episodes()))
 
 
 def _resumable(store: Store, branches: set[str], end_runs: bool) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from ..models import Model
 from ..records import Gate
 from ..store import Store
 from .coach import Coach as Coach
-from .coach import Models
 from .episode import ServedEpisode as ServedEpisode
+from .judges import Models
 from .learned import Learned as Learned
 from .saying import check_type
 from .saying import correction_of as correction_of

@@ -12,10 +12,10 @@ from concurrent.futures import Future
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from ..critics import Critic, CriticLike, adapt_critic
-from ..curators import Curator, CuratorLike, adapt_curator
+from ..critics import Critic, adapt_critic
+from ..curators import Curator, adapt_curator
 from ..errors import ConfigurationError, StorageError, UnknownNameError, first_line
 from ..models import Model, run_sync
 from ..prompts import PromptLibrary
@@ -32,6 +32,7 @@ from ..store import Store, open_store
 from ..wrap import EpisodeDoor, wrap
 from .episode import ServedEpisode, innermost, random_id
 from .functions import Adapted, last_of, taught
+from .judges import Models as Models
 from .learned import Learned
 from .learning import LearnPass, Parts
 from .open_end import FEEDBACK_S, Recorder, awaited, forgiving, log
@@ -44,13 +45,6 @@ _forked = threading.Lock()
 
 C = TypeVar("C")
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Models(NamedTuple):
-    """Who criticises and who curates, as they were given."""
-
-    critic: CriticLike | None
-    curator: CuratorLike | None
 
 
 class Coach:
@@ -270,7 +264,7 @@ class Coach:
             if not self._session:
                 run = random_id("serve")
                 asked = self._models.critic
-                named = {role: _named(part) for role, part in self._models._asdict().items()}
+                named = self._models.names()
                 record = RunRecord(
                     id=run,
                     task=self.scope,
@@ -282,6 +276,7 @@ class Coach:
                         "gate": self.gate,
                         "via": self.via,
                         "rules": self.rules.model_dump(mode="json"),
+                        "servers": self._models.servers(),
                         **named,
                     },
                 )
@@ -384,8 +379,3 @@ def _id_of(episode: str | ServedEpisode) -> str:
         return episode.id
     check_type("episode", episode, str, "an episode or its id")
     return episode
-
-
-def _named(part: object) -> str | None:
-    """How a session records who criticises or curates; what is no model has no name to load."""
-    return part if isinstance(part, str) else getattr(part, "name", None)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
+import itertools
+import threading
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 from ..errors import ConfigurationError
 from ..models import is_async, takes
@@ -22,18 +25,44 @@ F = TypeVar("F", bound=Callable[..., Any])
 _METHODS = ("run", "invoke", "arun", "ainvoke")
 
 
-_last: ContextVar[tuple[tuple[int, str], ...]] = ContextVar("verbalrl_last", default=())
+class _Last(NamedTuple):
+    """An episode that a function began."""
+
+    coach: int
+    n: int
+    """Later ones have larger numbers."""
+    episode: str
+
+
+_last: ContextVar[tuple[_Last, ...]] = ContextVar("verbalrl_last", default=())
 """By coach, the last episode in this context."""
+_of_thread = threading.local()
+"""The same of this thread, whatever the context: a loop's contexts are gone when it has ended."""
+_numbers = itertools.count()
 
 
 def last_of(coach: Coach) -> str:
-    """The id of the last episode of `coach` that a function began in this context."""
-    return next((name for key, name in _last.get() if key == id(coach)), "")
+    """The id of the last episode of `coach` that a function began in this context.
+
+    Where no loop runs, those are of this context that loops of this thread have run.
+    """
+    found = list(_last.get())
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        found += getattr(_of_thread, "last", ())
+    ours = [last for last in found if last.coach == id(coach)]
+    return max(ours, key=lambda last: last.n).episode if ours else ""
 
 
 def _begun(coach: Coach, episode: ServedEpisode) -> None:
-    others = tuple(pair for pair in _last.get() if pair[0] != id(coach))
-    _last.set(((id(coach), episode.id), *others[:7]))
+    last = _Last(id(coach), next(_numbers), episode.id)
+    _last.set(_with(last, _last.get()))
+    _of_thread.last = _with(last, getattr(_of_thread, "last", ()))
+
+
+def _with(last: _Last, others: tuple[_Last, ...]) -> tuple[_Last, ...]:
+    return (last, *[other for other in others if other.coach != last.coach][:7])
 
 
 def taught(coach: Coach, function: F) -> F:

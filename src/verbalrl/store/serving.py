@@ -117,6 +117,11 @@ class Servings:
         """Served episodes in these states (none: all), as they began."""
         return self._read(lambda c: served.listed(c, states, scope, limit))
 
+    def source_names(self: Serving) -> frozenset[str]:
+        """The names of whoever an episode was with, or said something of one."""
+        rows = self._read(lambda c: c.execute("SELECT name FROM sources").fetchall())
+        return frozenset(name for (name,) in rows)
+
     def served_among(self: Serving, episodes: Collection[str]) -> dict[str, Served]:
         """Those of `episodes` that were served, by id."""
 

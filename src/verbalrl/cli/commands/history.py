@@ -20,8 +20,9 @@ _SHOWN = 20
 @click.command()
 @click.argument("lesson")
 @click.option("--branch", metavar="BRANCH", help="Only on this branch.")
+@click.option("--all", "whole", is_flag=True, help=f"All it has, not the first {_SHOWN} of each.")
 @reader
-def history(lesson: str, branch: str | None, store: Path, as_json: bool) -> None:
+def history(lesson: str, branch: str | None, whole: bool, store: Path, as_json: bool) -> None:
     """Tell the life of a lesson.
 
     The critiques that it rests on, its versions, changes and uses.
@@ -41,14 +42,15 @@ def history(lesson: str, branch: str | None, store: Path, as_json: bool) -> None
         emit_json(_summary(name, found))
         return
     if found["lesson"] is not None:
-        tell_lesson(found["lesson"], shown=0)
-    _tell_critiques(found["critiques"])
+        tell_lesson(found["lesson"], shown=None)
+    shown = None if whole else _SHOWN
+    _tell_critiques(found["critiques"], shown)
     _tell_versions(found["versions"])
     heading("changes")
     for line in found["lines"]:
         say(f"revision {line.revision} of branch {line.branch}, {line.at}", indent=2)
         tell_update(line.update)
-    _tell_uses(found["uses"])
+    _tell_uses(found["uses"], shown)
 
 
 def _critiques(store: Store, lesson: str) -> list[Critique]:
@@ -57,15 +59,21 @@ def _critiques(store: Store, lesson: str) -> list[Critique]:
     return [critique for critique in found if critique is not None]
 
 
-def _tell_critiques(critiques: list[Critique]) -> None:
+def _tell_critiques(critiques: list[Critique], shown: int | None) -> None:
     heading(f"rests on {plural(len(critiques), 'critique')}")
-    for critique in critiques[:_SHOWN]:
+    for critique in critiques[:shown]:
         say(
             f"{critique.id}  {critique.verdict}, {critique.instance} trial {critique.trial}",
             indent=2,
         )
         for cause in critique.causes[:3]:
             say(one_line(cause.why, 160), indent=4)
+    _tell_more(len(critiques), shown)
+
+
+def _tell_more(count: int, shown: int | None) -> None:
+    if shown is not None and count > shown:
+        say(f"and {count - shown} more; --all has them", indent=2)
 
 
 def _tell_versions(versions: list[Version]) -> None:
@@ -74,18 +82,17 @@ def _tell_versions(versions: list[Version]) -> None:
         say(f"{version.number}  {rule(version.body)}", indent=2)
 
 
-def _tell_uses(uses: tuple[Carried, ...]) -> None:
+def _tell_uses(uses: tuple[Carried, ...], shown: int | None) -> None:
     injected = [u for u in uses if u.outcome == "injected"]
     heading(f"in {plural(len(injected), 'prompt')}, left out of {len(uses) - len(injected)}")
-    for use in uses[:_SHOWN]:
+    for use in uses[:shown]:
         chance = "" if use.probability == 1.0 else f", probability {use.probability:g}"
         say(
             f"{use.episode}  version {use.version} {use.outcome}{chance}: "
             f"{use.instance} trial {use.trial} {success_word(use.success)}",
             indent=2,
         )
-    if len(uses) > _SHOWN:
-        say(f"and {len(uses) - _SHOWN} more; --json has all", indent=2)
+    _tell_more(len(uses), shown)
 
 
 def _summary(name: str, found: dict[str, Any]) -> dict[str, Any]:

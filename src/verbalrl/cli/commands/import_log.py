@@ -7,13 +7,12 @@ from pathlib import Path
 
 import click
 
-from ...errors import StorageError
 from ...exports import Belief, Taken, read_log, take_log
 from ...records import SERVE
-from ...store import Store, open_store
+from ...store import Store
 from ..options import command
 from ..output import emit_json, note, plural
-from ..reading import Unopened
+from ..reading import opened_new
 
 _SCOPE = "agent"
 """As `vrl.serve` names a scope that nobody names."""
@@ -23,7 +22,7 @@ def import_log(
     folder: Path, lines: Iterable[str], scope: str | None, belief: Belief, *, as_json: bool
 ) -> None:
     """Import a log into the store in `folder`, made where there is none, and tell what became."""
-    with _opened(folder) as store:
+    with opened_new(folder) as store:
         done = take_log(store, read_log(lines), scope or _served(store), belief)
         waiting = store.all_served(("pending",), scope=done.scope, limit=1)
     if as_json:
@@ -40,14 +39,6 @@ def import_log(
     if waiting:
         learn = command("learn", "--scope", done.scope, store=folder)
         note(f"`{learn}` learns from what waits; give --model P:NAME where serving named none")
-
-
-def _opened(folder: Path) -> Store:
-    """The store; whoever begins with logs has none yet."""
-    try:
-        return open_store(folder, create=True)
-    except StorageError as error:
-        raise Unopened(str(error)) from error
 
 
 def _served(store: Store) -> str:

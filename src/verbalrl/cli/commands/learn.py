@@ -15,7 +15,7 @@ from ...records import SERVE, RunRecord
 from ...serving import Coach, Learned, ServeRules, serve
 from ...store import Store
 from ..budgets import budget_of, budget_options
-from ..building import server_options
+from ..building import server_options, servers_in
 from ..options import json_option, store_option, verbose_option
 from ..output import emit_json, note
 from ..reading import opened
@@ -116,17 +116,24 @@ def _coach(store: Store, scope: str, session: RunRecord | None, asked: dict[str,
     return serve(
         store,
         scope,
-        critic=_model(critic, asked),
-        curator=_model(curator or critic, asked),
+        critic=_model(critic, "critic", config, asked),
+        curator=_model(curator or critic, "curator", config, asked),
         gate=asked["gate"] or config.get("gate") or "measured",
         rules=kept.replace(**changes),
         strict=True,
     )
 
 
-def _model(name: str, asked: Mapping[str, Any]) -> Model:
-    url = asked["base_url"] if asks_server(name) else None
-    return load_model(name, base_url=url, offline=bool(url) and asked["offline_server"])
+def _model(name: str, role: str, config: Mapping[str, Any], asked: Mapping[str, Any]) -> Model:
+    """The model `name`, asked where serving asked it unless told otherwise."""
+    if asked["base_url"]:
+        url = asked["base_url"] if asks_server(name) else None
+        return load_model(name, base_url=url, offline=bool(url) and asked["offline_server"])
+    kept = servers_in(config.get("servers"))
+    server = next((kept[r] for r in (role, "critic") if r in kept and config.get(r) == name), None)
+    if server is None:
+        return load_model(name)
+    return load_model(name, base_url=server.base_url, offline=server.offline)
 
 
 def _summary(report: Learned) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ...integrations import load_task
 from ...records import SERVE, RunRecord
 from ...rollout import Limits
 from ..budgets import budget_of, budget_options
-from ..building import Server, Setup, base_url_option, cache_option, learner_of, say_notes
+from ..building import Setup, base_url_option, cache_option, learner_of, say_notes, servers_in
 from ..drive import drive, report
 from ..options import json_option, store_option, verbose_option
 from ..reading import find_run, opened
@@ -87,21 +87,11 @@ def _setup(record: RunRecord, folder: Path, options: Mapping[str, Any]) -> Setup
         budget=budget_of(options, before.budget),
         prompts=Path(str(prompts)) if prompts else None,
         cache=before.cache,
-        servers=_servers(config.get("servers")),
+        servers=servers_in(config.get("servers")),
         embedder=str(config.get("embedder") or "hash"),
         embedder_url=None if url is None else str(url),
         index=str(config.get("index") or "exact"),
     )
-
-
-def _servers(kept: object) -> dict[str, Server]:
-    """Where the models of the run were asked, by role."""
-    found = kept.items() if isinstance(kept, Mapping) else ()
-    return {
-        role: Server(str(at["base_url"]), bool(at["offline"]))
-        for role, at in found
-        if isinstance(at, Mapping)
-    }
 
 
 def _model(record: RunRecord, role: str) -> str | None:

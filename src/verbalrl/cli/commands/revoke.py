@@ -18,6 +18,8 @@ from ..options import json_option, store_option, verbose_option
 from ..output import emit_json, heading, note, plural, say
 from ..reading import find_lesson, opened
 
+_UNASKED = "purge erases for good, and nobody answers on stdin: say --yes"
+
 
 @click.command()
 @click.argument("lesson", required=False)
@@ -78,7 +80,7 @@ def purge(
     if not yes:
         if as_json:
             raise ConfigurationError("purge erases for good: say --yes")
-        click.confirm("This erases for good. Go on?", abort=True, err=True)
+        _confirm("This erases for good. Go on?")
     with opened(store) as kept:
         named = _named(kept, lesson)
         done = asyncio.run(purge_all(kept, lesson=named, source=source, **asked))
@@ -86,6 +88,19 @@ def purge(
         emit_json(done._asdict())
         return
     click.echo(f"erased {_counts(done)}")
+
+
+def _confirm(question: str) -> None:
+    """Go on only after a yes; where nobody can answer, that is a mistake of the call."""
+    try:
+        click.confirm(question, abort=True, err=True)
+    except click.Abort as error:
+        if isinstance(error.__context__, EOFError):
+            raise ConfigurationError(_UNASKED) from error
+        raise
+    except (RuntimeError, ValueError, OSError) as error:
+        # As Python and click have it for a stdin that is closed.
+        raise ConfigurationError(_UNASKED) from error
 
 
 def _named(store: Store, lesson: str | None) -> str | None:

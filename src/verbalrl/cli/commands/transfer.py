@@ -20,7 +20,7 @@ from ...records import Lesson, Status
 from ...store import Store
 from ..options import command, json_option, reader, store_option, verbose_option
 from ..output import emit_json, note, plural
-from ..reading import branch_of, check_scope, opened
+from ..reading import MAIN, branch_of, check_scope, opened, opened_new
 from .import_log import import_log
 
 _WRITES = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
@@ -179,7 +179,10 @@ def import_(
         lines = [line for text in _texts(file, piped) for line in _read(text)]
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{file} is no UTF-8 text ({error.reason})") from error
-    with opened(store) as kept:
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{file}: {error}") from error
+    # Only main is there in a store that is new.
+    with opened_new(store) if branch == MAIN else opened(store) as kept:
         target = kept.branch(branch).id
         done = asyncio.run(import_lessons(kept, lines, target))
         approved = _approved(kept, target, lines) if approve else 0
@@ -217,7 +220,7 @@ def _texts(file: Path, piped: bytes | None) -> list[str]:
     texts = [path.read_text(encoding="utf-8") for path in found]
     ours = [text for text in texts if has_section(text)]
     if not ours:
-        raise ConfigurationError(f"{file}: no */SKILL.md with a section of lessons")
+        raise ConfigurationError("no */SKILL.md with a section of lessons")
     return ours
 
 
