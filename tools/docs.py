@@ -204,14 +204,14 @@ def play(
     """Run the blocks of a file that have one of `marks`; how many. Raises `BrokenDoc`."""
     found = blocks(path.read_text(encoding="utf-8"))
     count, out = 0, None
-    with _session() as session:
+    with session() as opened:
         for block in found:
             if block.note == "file":
-                (session.folder / block.said).write_text(block.text, encoding="utf-8")
+                (opened.folder / block.said).write_text(block.text, encoding="utf-8")
         for block in found:
             try:
                 if block.mark in marks:
-                    out = _run(session, block, tell)
+                    out = _run(opened, block, tell)
                     count += 1
                 elif block.mark == "text" and out is not None:
                     if missing := printed(block.text, out):
@@ -223,13 +223,13 @@ def play(
     return count
 
 
-def _run(session: Session, block: Block, tell: Callable[[str], None]) -> str:
+def _run(at: Session, block: Block, tell: Callable[[str], None]) -> str:
     """What the block printed, after what its comment has to be done before."""
     before = block.said if block.note == "before" else ""
     if block.mark == "python":
-        jobs = [(session.python, text) for text in (before, block.text) if text.strip()]
+        jobs = [(at.python, text) for text in (before, block.text) if text.strip()]
     else:
-        way = session.serves if block.note == "serves" else session.shell
+        way = at.serves if block.note == "serves" else at.shell
         jobs = [(way, line) for line in commands(f"{before}\n{block.text}")]
     out = []
     for way, text in jobs:
@@ -240,7 +240,7 @@ def _run(session: Session, block: Block, tell: Callable[[str], None]) -> str:
 
 
 @contextmanager
-def _session() -> Iterator[Session]:
+def session() -> Iterator[Session]:
     """A session in a folder of its own, with models of no provider on loopback."""
     with tempfile.TemporaryDirectory() as place, running(0.0) as port:
         folder = Path(place)
@@ -258,11 +258,11 @@ def _session() -> Iterator[Session]:
             "OPENAI_BASE_URL": url("openai", port),
             "ANTHROPIC_BASE_URL": url("anthropic", port),
         }
-        session = Session(folder, known)
+        opened = Session(folder, known)
         try:
-            yield session
+            yield opened
         finally:
-            session.close()
+            opened.close()
 
 
 def _free_port() -> int:
