@@ -186,8 +186,9 @@ class Session:
             seen = self.ids.get(prefix)
             if not seen:
                 raise BrokenDoc(f"{line}\nno {word} was printed before")
-            following = iter((*seen, *([seen[-1]] * line.count(word))))
-            line = re.sub(rf"\b{word}\b", lambda _, ids=following: next(ids), line)
+            for place in range(len(re.findall(rf"\b{word}\b", line))):
+                named = seen[min(place, len(seen) - 1)]
+                line = re.sub(rf"\b{word}\b", named, line, count=1)
         return re.sub(r"\b8000\b", str(self._port), line)
 
     def _noted(self, asked: str, out: str) -> str:
@@ -226,13 +227,14 @@ def play(
 def _run(at: Session, block: Block, tell: Callable[[str], None]) -> str:
     """What the block printed, after what its comment has to be done before."""
     before = block.said if block.note == "before" else ""
+    way: Callable[[str], str] = at.shell
+    texts = commands(f"{before}\n{block.text}")
     if block.mark == "python":
-        jobs = [(at.python, text) for text in (before, block.text) if text.strip()]
-    else:
-        way = at.serves if block.note == "serves" else at.shell
-        jobs = [(way, line) for line in commands(f"{before}\n{block.text}")]
+        way, texts = at.python, [text for text in (before, block.text) if text.strip()]
+    elif block.note == "serves":
+        way = at.serves
     out = []
-    for way, text in jobs:
+    for text in texts:
         began = time.perf_counter()
         out.append(way(text))
         tell(f"{time.perf_counter() - began:6.1f} s  {text.strip().splitlines()[0]}")
