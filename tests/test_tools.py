@@ -1,13 +1,25 @@
 """The small tools of the repository: the lock, the benchmark index."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from benchmarks import __main__ as benchmarks
+from tools import picture
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.slow
+def test_the_picture_of_a_report_is_made_small(tmp_path: Path) -> None:
+    if not any(map(shutil.which, picture.BROWSERS)):
+        pytest.skip("chromium and chromium-driver are not installed")
+    target = tmp_path / "report.png"
+    picture.picture(target, "--instances", "4", "--trials", "2")
+    assert target.read_bytes().startswith(b"\x89PNG")
+    assert 10_000 < target.stat().st_size < 150_000
 
 
 def test_lock_holds_exact_pins_and_no_address() -> None:

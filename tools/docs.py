@@ -19,7 +19,6 @@ import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -187,8 +186,9 @@ class Session:
             seen = self.ids.get(prefix)
             if not seen:
                 raise BrokenDoc(f"{line}\nno {word} was printed before")
-            following = iter((*seen, *([seen[-1]] * line.count(word))))
-            line = re.sub(rf"\b{word}\b", partial(_next, following), line)
+            for place in range(len(re.findall(rf"\b{word}\b", line))):
+                named = seen[min(place, len(seen) - 1)]
+                line = re.sub(rf"\b{word}\b", named, line, count=1)
         return re.sub(r"\b8000\b", str(self._port), line)
 
     def _noted(self, asked: str, out: str) -> str:
@@ -197,10 +197,6 @@ class Session:
             found.setdefault(match[1] + "_", []).append(match[0])
         self.ids |= {kind: list(dict.fromkeys(names)) for kind, names in found.items()}
         return out
-
-
-def _next(names: Iterator[str], _: re.Match[str]) -> str:
-    return next(names)
 
 
 def play(
@@ -231,14 +227,14 @@ def play(
 def _run(at: Session, block: Block, tell: Callable[[str], None]) -> str:
     """What the block printed, after what its comment has to be done before."""
     before = block.said if block.note == "before" else ""
-    jobs: list[tuple[Callable[[str], str], str]]
+    way: Callable[[str], str] = at.shell
+    texts = commands(f"{before}\n{block.text}")
     if block.mark == "python":
-        jobs = [(at.python, text) for text in (before, block.text) if text.strip()]
-    else:
-        asked = at.serves if block.note == "serves" else at.shell
-        jobs = [(asked, line) for line in commands(f"{before}\n{block.text}")]
+        way, texts = at.python, [text for text in (before, block.text) if text.strip()]
+    elif block.note == "serves":
+        way = at.serves
     out = []
-    for way, text in jobs:
+    for text in texts:
         began = time.perf_counter()
         out.append(way(text))
         tell(f"{time.perf_counter() - began:6.1f} s  {text.strip().splitlines()[0]}")

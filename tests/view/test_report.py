@@ -105,6 +105,10 @@ def test_the_report_tells_a_lesson_from_critique_to_prompt(
     for name in (carried.id, carried.sources[0].critique, carried.carriers[0].episode):
         assert name in html
     assert "verbalrl run gridnav-v1 --method reflexion" in html
+    # A reason that only says the quote again is told once, and no space stands before a comma.
+    assert "<q>" in html
+    assert not re.search(r"<q>([^<]+)</q>\W*\1", html)
+    assert not re.search(r"trial \d+\s+,", html)
 
 
 def test_a_report_of_five_arms_is_small(tmp_path: Path) -> None:
