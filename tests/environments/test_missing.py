@@ -11,6 +11,7 @@ from verbalrl.integrations import ADAPTERS, load_task
 MODULES = {
     "gym": "gymnasium",
     "reasoning": "reasoning_gym",
+    "inspect": "inspect_ai",
     "textarena": "textarena.envs.registration",
 }
 
