@@ -12,6 +12,7 @@ MODULES = {
     "gym": "gymnasium",
     "reasoning": "reasoning_gym",
     "inspect": "inspect_ai",
+    "miniwob": "miniwob",
     "textarena": "textarena.envs.registration",
 }
 

@@ -37,6 +37,9 @@ ADAPTERS: dict[str, Adapter] = {
     "textarena": Adapter(
         "textarena", "textarena", "textarena:Mastermind-v0", "TextArena, played alone"
     ),
+    "miniwob": Adapter(
+        "miniwob", "miniwob", "miniwob:click-test-2", "pages of MiniWoB++ in Chromium"
+    ),
     "inspect": Adapter(
         "inspect_bridge", "inspect", "inspect:FILE@TASK", "samples and scorers of Inspect", True
     ),
