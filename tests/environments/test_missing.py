@@ -11,6 +11,8 @@ from verbalrl.integrations import ADAPTERS, load_task
 MODULES = {
     "gym": "gymnasium",
     "reasoning": "reasoning_gym",
+    "inspect": "inspect_ai",
+    "miniwob": "miniwob",
     "textarena": "textarena.envs.registration",
 }
 

@@ -25,6 +25,8 @@ class Adapter(NamedTuple):
     extra: str
     example: str
     what: str
+    runs_code: bool = False
+    """Whether it runs Python of the user's, which takes `trust_code`."""
 
 
 ADAPTERS: dict[str, Adapter] = {
@@ -34,6 +36,12 @@ ADAPTERS: dict[str, Adapter] = {
     ),
     "textarena": Adapter(
         "textarena", "textarena", "textarena:Mastermind-v0", "TextArena, played alone"
+    ),
+    "miniwob": Adapter(
+        "miniwob", "miniwob", "miniwob:click-test-2", "pages of MiniWoB++ in Chromium"
+    ),
+    "inspect": Adapter(
+        "inspect_bridge", "inspect", "inspect:FILE@TASK", "samples and scorers of Inspect", True
     ),
 }
 """In `module` of each, `load_PREFIX(ref, *, task_seed, untrusted)` makes the task."""
@@ -62,7 +70,8 @@ def load_task(
     if adapter is not None:
         prefix = str(ref).partition(":")[0]
         make = getattr(import_module(f".{adapter.module}", __package__), f"load_{prefix}")
-        task: WorldTask = make(str(ref), task_seed=task_seed, untrusted=untrusted)
+        more = {"trust_code": trust_code} if adapter.runs_code else {}
+        task: WorldTask = make(str(ref), task_seed=task_seed, untrusted=untrusted, **more)
     else:
         task = _load.load_task(ref, task_seed=task_seed, trust_code=trust_code, untrusted=untrusted)
     given: dict[str, JsonValue] = {
