@@ -1,6 +1,7 @@
 """What crosses between a program and its judge, and what a verdict rests on."""
 
 import math
+import time
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from verbalrl.errors import ConfigurationError
 from verbalrl.sandbox import Limits, Tier, run_calls, run_test, sandbox
+from verbalrl.sandbox.child import Child, Ended
 from verbalrl.sandbox.tiers import Sandbox
 from verbalrl.sandbox.worker import NotLiteral, decode, encode
 
@@ -92,6 +94,25 @@ def test_a_verdict_needs_an_assertion_that_held(
 def test_why_there_is_no_value_is_said(program: str, said: str, tier: Tier) -> None:
     found = run_calls(program, "f", [(0,)], tier)
     assert found[-1].error.startswith(said)
+
+
+class Unlucky(Child):
+    """Its first starts fail, as when another process took the same fresh user."""
+
+    fails = 2
+
+    def _start(self, user: int) -> None:
+        self.fails -= 1
+        if self.fails >= 0:
+            self._until = time.monotonic() + 1
+            raise Ended("the program ended its process")
+        super()._start(user)
+
+
+def test_a_child_that_did_not_start_is_started_again(tier: Tier) -> None:
+    with Unlucky(tier, Limits()) as child:
+        child.send({"program": "x = 1", "limits": Limits().by_system()})
+        assert "raised" not in child.receive()
 
 
 def test_which_tier_is_asked_for() -> None:

@@ -138,9 +138,12 @@ FORMULAS: dict[str, Callable[[int, int, int], int]] = {
 
 
 def student(request: Request) -> dict[str, str]:
-    """Puts the last three numbers into the right formula, less those that lessons rule out."""
+    """Puts the last three numbers into the right formula, less those that are ruled out.
+
+    That minutes have no part is known beforehand, the rest from lessons.
+    """
     text = block(request, "observation")
-    out = re.findall(r"leave out (.*?) numbers", block(request, "guidance"))
+    out = ["minutes", *re.findall(r"leave out (.*?) numbers", block(request, "guidance"))]
     clauses = re.split(r"(?<=[.,?]) | and ", text)
     kept = [c for c in clauses if not any(re.search(rf"\b{word}\b", c) for word in out)]
     numbers = [int(n) for c in kept for n in re.findall(r"\d+", c)][-3:]
@@ -149,8 +152,10 @@ def student(request: Request) -> dict[str, str]:
 
 
 def test_knowing_what_does_not_count_raises_success_and_a_wrong_lesson_lowers_it() -> None:
-    words = ("owns", "minutes", "costs", "old", "shelves")
+    words = ("owns", "costs", "old", "shelves")
     right = "\n".join(f"Always: leave out {word} numbers" for word in words)
     none = rate("arithmetic-v1", student, "")
+    assert none > 0.3
     assert rate("arithmetic-v1", student, right) > none + 0.3
-    assert rate("arithmetic-v1", student, "Always: leave out each numbers") <= none
+    wrong = "Always: leave out get numbers\nAlways: leave out days numbers"
+    assert rate("arithmetic-v1", student, wrong) < none - 0.3

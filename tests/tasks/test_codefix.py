@@ -52,10 +52,11 @@ def test_functions_are_many_and_different_and_divided_by_the_task_seed() -> None
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_every_bug_fails_and_every_right_function_passes() -> None:
+    for right, instance in {i.answers[0]: i for i in everything()}.items():
+        assert judged(instance, right).success is True, right
     for instance in everything():
-        assert judged(instance, instance.answers[0]).success is True, instance.answers[0]
         assert judged(instance, str(instance.data["text"])).success is False, instance.data["text"]
 
 

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from . import worker
 from .tiers import Tier, command, fresh_user
 
+_STARTS = 3
 _START = 30.0
 """Seconds for a child to say that it started, before anything of the program runs."""
 _GONE = 5.0
@@ -77,7 +78,7 @@ class Child:
         with ExitStack() as undo:
             undo.callback(self.close)
             try:
-                self._start(fresh_user())
+                self._started()
             except OSError as error:
                 raise SandboxError(f"{self._tier.name}: {error.strerror or error}") from error
             except Ended as error:
@@ -86,6 +87,19 @@ class Child:
             undo.pop_all()
         self.begin()
         return self
+
+    def _started(self) -> None:
+        # Another process of ours may have taken the same fresh user in the same moment, and its
+        # program used up that user's processes. No foreign text has run yet, so another is tried.
+        for _ in range(_STARTS - 1):
+            try:
+                return self._start(fresh_user())
+            except Ended:
+                if time.monotonic() >= self._until:
+                    raise
+                self.close()
+                self._rest = b""
+        return self._start(fresh_user())
 
     def _start(self, user: int) -> None:
         self._folder = tempfile.mkdtemp(prefix="verbalrl-run-")

@@ -20,7 +20,7 @@ from ..errors import ConfigurationError, DataError
 from ..records import Action, Instance, Observation, Record, Split, StepResult
 from ..sandbox import CHOICES, Returned, Tier, choose, programs, run_calls, shown, worker
 from .base import Environment, Policy, Problem, follow
-from .tables import divided, filled, read_table
+from .tables import Apart, divided, filled, read_table
 
 VERSION = "codefix-v1"
 GOAL = "The function has one bug. Give the whole function, mended; hidden tests are run on it."
@@ -129,11 +129,10 @@ class Functions(Record):
     families: tuple[Family, ...] = ()
 
 
-class CodeFix(Functions):
+class CodeFix(Apart, Functions):
     """All functions of one `functions.toml`."""
 
     sandbox: str = "auto"
-    task_seed: int = 0
 
     @classmethod
     def open(cls, folder: Path, args: dict[str, JsonValue], task_seed: int) -> CodeFix:
@@ -146,16 +145,6 @@ class CodeFix(Functions):
         return found
 
     judged_by: ClassVar[tuple[ModuleType, ...]] = (programs, worker)
-
-    @property
-    def max_steps(self) -> int:
-        """One answer per function."""
-        return 1
-
-    @property
-    def inline(self) -> bool:
-        """A step waits for a process."""
-        return False
 
     @cached_property
     def splits(self) -> Mapping[Split, tuple[Planted, ...]]:

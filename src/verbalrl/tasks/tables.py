@@ -17,6 +17,22 @@ R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 
+class Apart(Record):
+    """A world of one answer per problem, judged in a process of its own."""
+
+    task_seed: int = 0
+
+    @property
+    def max_steps(self) -> int:
+        """One answer."""
+        return 1
+
+    @property
+    def inline(self) -> bool:
+        """A step waits for the process."""
+        return False
+
+
 def read_table(path: Path, model: type[R]) -> R:
     """The TOML file at `path` as a `model`.
 

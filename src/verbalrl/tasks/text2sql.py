@@ -21,7 +21,7 @@ from ..sandbox import Answer, queries, run_queries
 from . import measures
 from .base import Environment, Policy, Problem, follow
 from .measures import table_match, too_short
-from .tables import divided, filled, read_table
+from .tables import Apart, divided, filled, read_table
 
 VERSION = "text2sql-v1"
 GOAL = (
@@ -93,11 +93,10 @@ class Schemas(Record):
     fill: dict[str, tuple[str, ...]]
 
 
-class TextToSql(Schemas):
+class TextToSql(Apart, Schemas):
     """All questions of one `schemas.toml`."""
 
     reward: Mode = "strict"
-    task_seed: int = 0
 
     @classmethod
     def open(cls, folder: Path, args: dict[str, JsonValue], task_seed: int) -> TextToSql:
@@ -106,16 +105,6 @@ class TextToSql(Schemas):
         return cls.model_validate({**dict(table), **args, "task_seed": task_seed})
 
     judged_by: ClassVar[tuple[ModuleType, ...]] = (measures, queries)
-
-    @property
-    def max_steps(self) -> int:
-        """One query per question."""
-        return 1
-
-    @property
-    def inline(self) -> bool:
-        """A step waits for a process."""
-        return False
 
     @cached_property
     def splits(self) -> Mapping[Split, tuple[Filled, ...]]:

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, cast
 
 from pydantic import JsonValue
 
-from ...records import Action, Instance, Observation, Situation, Split, StepResult
+from ...records import Action, Instance, Observation, Split, StepResult
 from ...sandbox import Limits, Tier, Verdict, run_calls, run_test
-from ..base import Environment, Policy, Problem
+from ..base import Environment, Policy, Problem, follow
 from ..codefix import defines, program_of
 from ..jsonl import Row
 from .rows import Dataset, Refused, read_rows, taken, text_of, usable
@@ -212,12 +212,7 @@ class CodeWorld:
         """Gives the reference solution; None where the file has none."""
         if not instance.answers:
             return None
-        action = Action(text=instance.answers[0])
-
-        def act(_: Situation) -> Action:
-            return action
-
-        return act
+        return follow(instance.answers[0])
 
 
 class CodeEnvironment:

@@ -10,11 +10,12 @@ from typing import Any, Literal, NamedTuple, cast
 from pydantic import JsonValue
 
 from ...errors import DataError
-from ...records import Action, Instance, Observation, Situation, Split, StepResult
+from ...records import Action, Instance, Observation, Split, StepResult
 from ...sandbox import Answer, run_queries
-from ..base import Environment, Policy, Problem
+from ..base import Environment, Policy, Problem, follow
 from ..jsonl import Rejected, Row
 from ..measures import Value, table_match, too_short
+from ..text2sql import query_of
 from .rows import Dataset, Refused, read_rows, taken, text_of, usable
 from .splits import by_hash
 
@@ -171,12 +172,7 @@ class SqlWorld:
 
     def oracle(self, instance: Instance, /) -> Policy:
         """Gives the gold query."""
-        action = Action(text=instance.answers[0])
-
-        def act(_: Situation) -> Action:
-            return action
-
-        return act
+        return follow(instance.answers[0])
 
 
 class SqlEnvironment:
@@ -196,7 +192,7 @@ class SqlEnvironment:
 
     def step(self, action: Action, /) -> StepResult:
         """Run the query and compare what it returns."""
-        query = _query(action.text)
+        query = query_of(action.text)
         answer = self.run(query) if query else Answer(error="the query is empty")
         right = not answer.error and self._same(answer)
         return StepResult(
@@ -214,7 +210,7 @@ class SqlEnvironment:
 
     def execute(self, action: Action, /) -> str:
         """What the query would return, without a judgement."""
-        answer = self.run(_query(action.text))
+        answer = self.run(query_of(action.text))
         if answer.error:
             return f"The query fails: {answer.error}."
         shown = "; ".join(str(row) for row in answer.rows[:3])
@@ -238,11 +234,3 @@ class SqlEnvironment:
         if not answer.rows:
             return "Wrong: the query returns nothing."
         return f"Wrong: the query returns {len(answer.rows)} rows, but not the right ones."
-
-
-def _query(text: str) -> str:
-    """The query of an answer, out of its code fence."""
-    body = text.strip()
-    if body.startswith("```"):
-        body = body.strip("`").removeprefix("sqlite").removeprefix("sql")
-    return body.strip().rstrip(";").strip()
