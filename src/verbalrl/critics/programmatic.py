@@ -20,6 +20,8 @@ from .view import CritiqueCase, show
 PREFIX = "checks"
 """`critic="checks"` is all of them, `critic="checks:sql,repeated"` those."""
 VERDICT, ANSWER = "check:verdict", "check:answer"
+PLAIN = (VERDICT, ANSWER)
+"""Templates that no model is asked by."""
 _MOST = 5
 """Findings of one critique: the first ones, as of a model's critique."""
 
@@ -73,7 +75,7 @@ def named(name: str) -> ProgrammaticCritic | None:
 def verdict(case: CritiqueCase) -> Critique | None:
     """What the plain critics say of `case`; None where its template is another's."""
     template, success = case.work.template, case.episodes[-1].success
-    if template not in (VERDICT, ANSWER):
+    if template not in PLAIN:
         return None
     steps = case.episodes[-1].trajectory.steps
     said = {True: "The answer is right.", False: "The answer is wrong.", None: ""}[success]
