@@ -86,6 +86,7 @@ def test_a_unique_best_that_is_not_the_first_is_chosen(tmp_path: Path) -> None:
         chosen = next(e for e in told.episodes if e.spec.candidate == 2)
         decisions = store.decisions(chosen.branch)
     assert [(d.chosen, d.supervision) for d in decisions] == [(chosen.id, "oracle")]
+    assert "learned (oracle-selected)" in told.result.table()
 
 
 def test_the_verdict_alone_is_said_by_no_model(tmp_path: Path) -> None:

@@ -218,6 +218,7 @@ class Bench:
             },
             critiques=tally.critiques(),
             lessons=dict(sorted(statuses.items())),
+            oracle_selected=tally.oracle_selected,
         )
 
     async def _episode(self, work: RunEpisode, place: Place) -> Episode | None:
@@ -299,6 +300,7 @@ class Bench:
         stored = self.kit.store.decision(work.id(place.lane))
         if stored is None:
             await self.kit.store.put_decision(made)
+        self.tallies[place.lane.arm].decision(stored or made)
         return stored or made
 
     async def _replayed(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pydantic import JsonValue
 
 from ..errors import first_line
-from ..records import Commit, Critique, Episode, Split, Usage
+from ..records import Commit, Critique, Decision, Episode, Split, Usage
 from ..result import Outcome
 
 
@@ -71,6 +71,8 @@ class ArmTally:
     failed_critiques: int = 0
     failed_curations: int = 0
     rejected_operations: int = 0
+    oracle_selected: bool = False
+    """Whether a selector saw rewards."""
     _solved: dict[int, set[str]] = field(default_factory=dict)
 
     def episode(self, episode: Episode) -> None:
@@ -104,6 +106,10 @@ class ArmTally:
         self._use("curator", commit.usage)
         self.rejected_operations += len(commit.rejected)
         self.failed_curations += bool(commit.failure)
+
+    def decision(self, decision: Decision) -> None:
+        """Hear of a decision."""
+        self.oracle_selected |= decision.supervision == "oracle"
 
     def critiques(self) -> dict[str, JsonValue]:
         """The figures of `run --json` on critiques."""

@@ -66,6 +66,8 @@ class ArmFacts(Record):
     critiques: dict[str, JsonValue] = {}
     lessons: dict[str, int] = {}
     """By status."""
+    oracle_selected: bool = False
+    """Outputs were selected by their reward."""
 
 
 class RunFacts(Record):
@@ -284,6 +286,7 @@ def _arm(
         ],
         "reward_by_trial": [_reward(read, k) for k in range(1, trials + 1)],
         "oracle_stopped": name == "retry" and facts.learns == "shared",
+        "oracle_selected": arm.oracle_selected,
         "vs_retry": _versus(facts, name, outcomes, retry),
         "tokens": {
             role: _tokens(arm.usage.get(role, Usage()))

@@ -18,6 +18,7 @@ def table(figures: Mapping[str, Any]) -> str:
     rows: list[tuple[str, ...]] = [(*heads, "cost") if paid else heads]
     for name, arm in figures["arms"].items():
         label = f"{name} (oracle-stopped)" if arm["oracle_stopped"] else name
+        label += " (oracle-selected)" if arm.get("oracle_selected") else ""
         total = sum(t["input"] + t["cached"] + t["output"] for t in arm["tokens"].values())
         rows.append(
             (
@@ -61,6 +62,11 @@ def _tail(figures: Mapping[str, Any], trial: int | None) -> list[str]:
         f"the success of {name} is pass@{len(arm['success_by_trial'])}, stopped by the reward"
         for name, arm in arms.items()
         if arm["oracle_stopped"]
+    ]
+    tail += [
+        f"the outputs of {name} were selected by their reward, which no agent on its own can see"
+        for name, arm in arms.items()
+        if arm.get("oracle_selected")
     ]
     return [*tail, _simulated(figures)] if figures["simulated"] else tail
 

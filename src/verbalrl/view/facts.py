@@ -48,6 +48,8 @@ def caveats(figures: Mapping[str, Any]) -> tuple[str, ...]:
         if arm["oracle_stopped"]:
             tries = len(arm["success_by_trial"])
             said.append(f"The success of {name} is pass@{tries}, stopped by the reward.")
+        if arm.get("oracle_selected"):
+            said.append(f"The outputs of {name} were selected by their reward.")
     if leaks := (figures.get("leaks") or {}).get("count"):
         said.append(f"{leaks} lessons hold words that only test instances hold.")
     if redone := figures.get("discarded"):
