@@ -15,7 +15,7 @@ from ..records import Critique, Span, Verdict
 from .checks import CHECKS, Check, Finding, quoted
 from .critique import Draft
 from .schema import CauseReply, CritiqueReply, LessonReply
-from .view import CritiqueCase, show
+from .view import CritiqueCase, as_shown, show
 
 PREFIX = "checks"
 """`critic="checks"` is all of them, `critic="checks:sql,repeated"` those."""
@@ -44,7 +44,7 @@ class ProgrammaticCritic:
 
     async def write(self, case: CritiqueCase, context: CallContext, /) -> Critique:
         """The critique of `case`: its causes are findings, each with a span."""
-        episode = case.episodes[-1]
+        episode = as_shown(case.episodes[-1], case.work.shows)
         found = [f for check in self._checks for f in check(episode)]
         found = sorted(found, key=lambda f: (f.step, f.span.start))[:_MOST]
         causes = tuple(

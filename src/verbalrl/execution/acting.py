@@ -43,6 +43,12 @@ def built(kit: Kit, specs: tuple[HookSpec, ...]) -> tuple[Hook, ...]:
     return tuple(HOOKS[spec.name](kit, spec.settings) for spec in specs)
 
 
+def guards(kit: Kit) -> tuple[Hook, ...]:
+    """What the limits of the run put into every episode of every arm."""
+    repeats = kit.limits.repeats
+    return () if repeats is None else (LoopGuard(repeats, prompts=kit.prompts),)
+
+
 class Inside(NamedTuple):
     """What hooks add to an episode, as far as it can be foretold."""
 
