@@ -100,6 +100,17 @@ def test_critiques_say_why_they_were_refused(run: Any) -> None:
     assert "“a wall” it never turned" in out
 
 
+def test_critiques_say_what_became_of_them(run: Any) -> None:
+    out = " ".join(run("critiques", "--uptake").split())
+    assert "criticised steps on the next trial: 0 changed, 0 done again, 1 not met again" in out
+    told = json.loads(run("critiques", "--uptake", "--json"))["uptake"]
+    assert told["steps"] == {"changed": 0, "repeated": 0, "unmet": 1, "rate": None}
+    assert told["refined"] == {"fixed": 0, "broken": 0, "right": 0, "wrong": 0}
+    of_branch = run("critiques", "--uptake", "--json", "--branch", "run_aaaa000001/learned/0")
+    assert json.loads(of_branch)["uptake"] == told
+    assert "uptake" not in json.loads(run("critiques", "--json"))
+
+
 def test_critiques_filter(run: Any) -> None:
     found = json.loads(run("critiques", "--status", "refused", "--json"))["critiques"]
     assert [c["refusal"] for c in found] == ["absent_quote"]

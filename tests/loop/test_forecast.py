@@ -14,7 +14,15 @@ from tests.loop.world import pressing, safes
 from verbalrl import Budget, ChatAgent, Learner, Limits, ScriptedModel, load_task
 from verbalrl.errors import ConfigurationError, StorageError, UnknownNameError
 from verbalrl.memory.feedback import give_feedback
-from verbalrl.methods import Method, handbook, reflexion
+from verbalrl.methods import (
+    Method,
+    Rci,
+    critique_refine,
+    handbook,
+    rci,
+    reflexion,
+    self_refine,
+)
 from verbalrl.models import Model, OfflineModel, Request
 from verbalrl.records import ScopedFeedback
 from verbalrl.stats import smallest_effect
@@ -30,7 +38,16 @@ TRIAGE = ("triage-v1", handbook(trials=2, round_size=8), FEW)
 ASKING = ("triage-v1", handbook(trials=2, round_size=8, votes="expel", condition="model"), FEW)
 
 
-@pytest.mark.parametrize(("name", "method", "settings"), [GRID, TRIAGE, ASKING])
+SEARCHING = [
+    ("triage-v1", method, {"instances": 4})
+    for method in (self_refine(), rci(), Rci(on="answer"), critique_refine(fresh=2))
+]
+WALKING = ("gridnav-v1", rci(), {"instances": 3})
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "settings"), [GRID, TRIAGE, ASKING, *SEARCHING, WALKING]
+)
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
 def test_a_run_takes_what_was_foretold(
     tmp_path: Path, name: str, method: Method, settings: dict[str, Any], seeds: tuple[int, ...]

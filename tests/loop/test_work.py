@@ -22,6 +22,7 @@ from tests.loop.world import (
 )
 from verbalrl import ChatAgent, Learner, Limits, ScriptedModel
 from verbalrl.errors import MethodError
+from verbalrl.execution import bills
 from verbalrl.methods import Selector
 from verbalrl.models import Request
 from verbalrl.records import (
@@ -396,3 +397,24 @@ def test_the_world_depends_on_the_trial_unless_overridden(store: Store) -> None:
     assert lamps[0] == lamps[2] != lamps[1]
     # Sampling seeds move draws, never worlds.
     assert lamps[:3] == lamps[3:]
+
+
+def test_a_bound_on_repetitions_holds_in_every_arm(store: Store) -> None:
+    """The lamp alone is seen, so that pressing the same again is a repetition."""
+
+    class Dark(Safe):
+        def _seen(self) -> Observation:
+            return Observation(text="A safe.", actions=COLOURS)
+
+    task = safes("red", make=Dark, max_steps=9)
+    arms = ("retry", "learned")
+    result = run(store, pressing("blue"), Once(), task, limits=Limits(repeats=2), arms=arms)
+    for found in episodes(store, result):
+        assert (found.stop_reason, pressed(found)) == (StopReason.HOOK, ["blue", "blue"])
+    # Whoever resumes it, the bound is that of the run.
+    assert bills.course(store.run(result.run), Limits()).repeats == 2
+
+
+class Once(Staged):
+    def stages(self, view: InstanceView) -> Iterator[Batch]:
+        yield batch(episode(view))

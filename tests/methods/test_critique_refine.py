@@ -11,6 +11,7 @@ import pytest
 
 from tests.loop.world import Safes, safes
 from tests.methods.world import Told, acts, roles, tell
+from verbalrl import ChatAgent, Learner, ScriptedModel
 from verbalrl.critics import Transitions, transitions
 from verbalrl.errors import ConfigurationError, MethodError
 from verbalrl.methods import (
@@ -23,13 +24,17 @@ from verbalrl.methods import (
 )
 from verbalrl.records import (
     Batch,
+    ClosedRound,
     CurateLessons,
     Episode,
     Instance,
     InstanceView,
     LessonKind,
     OpenRound,
+    PastCritique,
     Previous,
+    Refusal,
+    SharedView,
 )
 from verbalrl.store import open_store
 from verbalrl.tasks.base import Problem, WorldTask
@@ -86,6 +91,7 @@ def test_a_unique_best_that_is_not_the_first_is_chosen(tmp_path: Path) -> None:
         chosen = next(e for e in told.episodes if e.spec.candidate == 2)
         decisions = store.decisions(chosen.branch)
     assert [(d.chosen, d.supervision) for d in decisions] == [(chosen.id, "oracle")]
+    assert "learned (oracle-selected)" in told.result.table()
 
 
 def test_the_verdict_alone_is_said_by_no_model(tmp_path: Path) -> None:
@@ -157,6 +163,37 @@ def test_a_plan_cannot_evaluate_or_learn_from_what_reveals_the_answer(tmp_path: 
         growth.check_batch(Batch(work=(kept,)), view)
     honest = next(e for e in view.episodes if not e.spec.revises)
     growth.check_batch(plans.submit(view, honest, (honest,)), replace(view, critiques=()))
+
+
+def test_the_shared_stream_cannot_learn_from_it_either() -> None:
+    past = PastCritique(
+        id="cr_1",
+        episodes=("ep_1",),
+        instance="i0",
+        trial=1,
+        template="check:answer",
+        sample=0,
+        status="refused",
+        refusal=Refusal.REVEALING,
+        verdict="failure",
+    )
+    closed = ClosedRound(1, OpenRound(instances=("i0",)), 0, critiques=(past,))
+    view = SharedView(scope="task-v1", train=("i0",), rounds=(closed,))
+    work = CurateLessons(critiques=("cr_1",), scope="task-v1", kind=LessonKind.BEHAVIOR)
+    with pytest.raises(MethodError, match="reveals the answer"):
+        growth.check_shared_batch(Batch(work=(work,)), view)
+
+
+def test_a_critic_that_only_proposes_lessons_is_heard_too(tmp_path: Path) -> None:
+    agent = ChatAgent(ScriptedModel(lambda _: acts("red")))
+    said = "When the lamp is lit take the third colour."
+    learner = Learner(
+        agent, method=critique_revise(trials=2), critic=lambda _: said, store=tmp_path
+    )
+    learner.run_sync(safes("green", max_steps=1), arms=("learned",))
+    with open_store(tmp_path) as store:
+        revised = [e.spec.revises for e in store.episodes()]
+    assert revised == [None, Previous(output="red", critique=said)]
 
 
 def test_transitions_count_what_refining_mended_and_broke(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.loop.world import safes
 from tests.methods.world import Told, acts, roles, tell
-from verbalrl import ChatAgent, Learner, ScriptedModel
+from verbalrl import ChatAgent, Learner, ScriptedModel, load_task
 from verbalrl.methods import SelfRefine, check_method, self_refine
 from verbalrl.records import Episode
 from verbalrl.store import open_store
@@ -125,6 +125,19 @@ def test_a_failed_attempt_begins_anew_with_nothing_remembered(tmp_path: Path) ->
 @pytest.mark.parametrize("keep", ["last", "best"])
 def test_it_keeps_the_contract_of_plans(keep: Any) -> None:
     check_method(SelfRefine(keep=keep, trials=2))
+
+
+def test_a_critic_that_is_a_program_is_told_no_outcome_either(tmp_path: Path) -> None:
+    agent = ChatAgent(ScriptedModel(lambda _: acts("2 + 2 = 5")))
+    learner = Learner(agent, method=self_refine(), critic="checks", store=tmp_path)
+    learner.run_sync(load_task("arithmetic-v1"), instances=1, arms=("learned",))
+    with open_store(tmp_path) as store:
+        said = store.critique_page({}).rows
+        episodes = store.episodes()
+    assert [c.verdict for c in said] == ["failure"] * 4
+    assert all("Wrong" not in c.quote for critique in said for c in critique.causes)
+    revised = [e.spec.revises.critique for e in episodes if e.spec.revises]
+    assert revised[0].startswith("2 + 2 = 5 does not hold")
 
 
 def test_a_critic_that_is_a_function_is_told_no_more_than_a_model(tmp_path: Path) -> None:

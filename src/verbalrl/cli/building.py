@@ -41,6 +41,7 @@ class Setup:
     critic: str | None = None
     curator: str | None = None
     concurrency: int | None = None
+    repeats: int | None = None
     prompts: Path | None = None
     budget: Budget | None = None
     cache: Path | None = None
@@ -116,7 +117,8 @@ def cache_option(command: F) -> F:
 
 def learner_of(setup: Setup) -> Learner:
     """A learner whose agent is a chat agent on `setup.model`."""
-    limits = Limits(cache=setup.cache, budget=setup.budget or Budget())
+    budget = setup.budget or Budget()
+    limits = Limits(cache=setup.cache, budget=budget, repeats=setup.repeats)
     if setup.concurrency is not None:
         limits = limits.replace(concurrency=setup.concurrency)
     url = setup.embedder_url

@@ -15,11 +15,13 @@ from ..records import Critique, Span, Verdict
 from .checks import CHECKS, Check, Finding, quoted
 from .critique import Draft
 from .schema import CauseReply, CritiqueReply, LessonReply
-from .view import CritiqueCase, show
+from .view import CritiqueCase, as_shown, show
 
 PREFIX = "checks"
 """`critic="checks"` is all of them, `critic="checks:sql,repeated"` those."""
 VERDICT, ANSWER = "check:verdict", "check:answer"
+PLAIN = (VERDICT, ANSWER)
+"""Templates that no model is asked by."""
 _MOST = 5
 """Findings of one critique: the first ones, as of a model's critique."""
 
@@ -42,7 +44,7 @@ class ProgrammaticCritic:
 
     async def write(self, case: CritiqueCase, context: CallContext, /) -> Critique:
         """The critique of `case`: its causes are findings, each with a span."""
-        episode = case.episodes[-1]
+        episode = as_shown(case.episodes[-1], case.work.shows)
         found = [f for check in self._checks for f in check(episode)]
         found = sorted(found, key=lambda f: (f.step, f.span.start))[:_MOST]
         causes = tuple(
@@ -73,7 +75,7 @@ def named(name: str) -> ProgrammaticCritic | None:
 def verdict(case: CritiqueCase) -> Critique | None:
     """What the plain critics say of `case`; None where its template is another's."""
     template, success = case.work.template, case.episodes[-1].success
-    if template not in (VERDICT, ANSWER):
+    if template not in PLAIN:
         return None
     steps = case.episodes[-1].trajectory.steps
     said = {True: "The answer is right.", False: "The answer is wrong.", None: ""}[success]

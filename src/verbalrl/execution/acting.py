@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import MethodError
 from ..models import Model
@@ -11,6 +11,7 @@ from ..records import HookSpec
 from ..rollout import Hook
 from ..rollout.asking import PlanHook, ReviewHook
 from ..rollout.guards import FormGuard, GroundGuard, LoopGuard
+from ..rollout.hooks import MAX_REVISIONS
 from .applying import judge_of
 from .kit import Kit
 
@@ -40,6 +41,43 @@ def built(kit: Kit, specs: tuple[HookSpec, ...]) -> tuple[Hook, ...]:
         if spec.name not in HOOKS:
             raise MethodError(f"unknown hook {spec.name!r}; known: {', '.join(HOOKS)}")
     return tuple(HOOKS[spec.name](kit, spec.settings) for spec in specs)
+
+
+def guards(kit: Kit) -> tuple[Hook, ...]:
+    """What the limits of the run put into every episode of every arm."""
+    repeats = kit.limits.repeats
+    return () if repeats is None else (LoopGuard(repeats, prompts=kit.prompts),)
+
+
+class Inside(NamedTuple):
+    """What hooks add to an episode, as far as it can be foretold."""
+
+    critic: int = 0
+    """Calls of the critic's model."""
+    actor: int = 0
+    """Drafts that are sent back."""
+    noted: bool = False
+    """Whether notes stand beside the steps."""
+
+
+def hook_calls(specs: tuple[HookSpec, ...], steps: int, *, few: bool) -> Inside:
+    """The calls that `specs` lead to in an episode of `steps` steps: as few as may be, or all."""
+    critic = actor = 0
+    for spec in specs if steps else ():
+        rounds = spec.settings.get("rounds", 1)
+        most = rounds if isinstance(rounds, int) else 1
+        match spec.name:
+            case "plan":
+                critic += 2 if few else 1 + 2 * most
+            case "review":
+                critic += steps * (1 if few else most)
+                actor += 0 if few else steps * most
+            case "ground":
+                actor += steps
+            case "form" | "loop":
+                actor += 0 if few else steps
+    # No step's draft is sent back more often, whoever asks for it.
+    return Inside(critic, min(actor, MAX_REVISIONS * steps), bool(specs))
 
 
 def _model(kit: Kit) -> Model:

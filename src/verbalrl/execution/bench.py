@@ -230,6 +230,7 @@ class Bench:
             critiques=tally.critiques(),
             oracle_selected=tally.oracle_selected,
             lessons=dict(sorted(statuses.items())),
+            oracle_selected=tally.oracle_selected,
         )
 
     async def _episode(self, work: RunEpisode, place: Place) -> Episode | None:

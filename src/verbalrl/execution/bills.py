@@ -77,7 +77,9 @@ def course(record: RunRecord, now: Limits) -> Limits:
     """
     then = Limits.model_validate(record.config["limits"])
     budget = continued(record, then.budget, now.budget)
-    return now.replace(max_steps=then.max_steps, max_tokens=then.max_tokens, budget=budget)
+    return now.replace(
+        max_steps=then.max_steps, max_tokens=then.max_tokens, repeats=then.repeats, budget=budget
+    )
 
 
 def continued(record: RunRecord, then: Budget, now: Budget) -> Budget:

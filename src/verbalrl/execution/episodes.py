@@ -22,7 +22,7 @@ from ..records import (
     Situation,
 )
 from ..rollout import Assignment, GuidanceProvider, run_episode
-from .acting import built
+from .acting import built, guards
 from .applying import ask_applies, judge_of
 from .embedding import PromptAsker
 from .kit import Kit
@@ -42,7 +42,7 @@ async def run(
         agent=kit.agent,
         context=context,
         guidance=provider(kit, work.spec, place, context),
-        hooks=(*built(kit, work.spec.hooks), *kit.hooks),
+        hooks=(*guards(kit), *built(kit, work.spec.hooks), *kit.hooks),
         limits=kit.limits,
     )
     return episode.model_copy(update={"revision": pinned})

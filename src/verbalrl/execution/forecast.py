@@ -13,7 +13,8 @@ from pydantic import JsonValue
 
 from ..agents import AgentHandle
 from ..agents.handles import public
-from ..critics import Critic
+from ..critics import FEEDBACK, Critic
+from ..critics.programmatic import PLAIN
 from ..curators import Curator
 from ..ids import token_estimate
 from ..lanes import Inherited, Place, Stream
@@ -55,31 +56,31 @@ from ..rollout.environments import EnvironmentDoor
 from ..stats import smallest_effect
 from ..tasks import Task
 from ..text import plural
+from .acting import hook_calls
 from .applying import judge_of
 from .plan import RunPlan
 
 GUIDANCE = 1_500
 """Tokens of lessons in a prompt, at most."""
+NOTE = 3_500
+"""Tokens of notes and drafts beside a step, at most, where a hook speaks."""
 CRITIC, CURATOR, RECALL = 1_500, 2_500, 400
 """Tokens of their prompts without what they are about."""
+ASIDE, BRIEF = (200, 1_500), 5
+"""Tokens of a prompt of feedback or of a hook, few and many, and of a short reply to it."""
 CONDITION = (8, 150)
 """Tokens of the condition of one lesson, with its exceptions: few and many."""
 PAIRS = 1_000
 """Tokens of the near texts that a merging call is asked about, at most."""
 EVIDENCE = 16_000
 """Tokens of evidence that one call of a curator reads, at most."""
-WRITTEN = {
-    "actor": (20, 300),
-    "critic": (80, 800),
-    "curator": (100, 2_000),
-    "recall": (5, 400),
-}
+WRITTEN = {"actor": (20, 300), "critic": (80, 800), "curator": (100, 2_000), "recall": (5, 400)}
 """Tokens of a reply, by role: few and many."""
 ASSUMES = (
     "low: every attempt succeeds at its first step; high: none ever does and each takes all steps",
     "replies: actor 20-300 tokens, critic 80-800, curator 100-2,000, recall 5-400, never more than "
-    "the output cap; no repairs, no retries; calls that an agent or a hook makes beside its own "
-    "are unknown",
+    "the output cap; no repairs, no retries; calls that an agent or a hook of yours makes beside "
+    "its own are unknown",
     "recall (condition=model): low: it asks about the conditional lessons that the run starts "
     "with; high: about every lesson of a full list",
     "smallest effect: paired, 80 % power, two-sided 5 %, (1.96 + 0.84)·sd/√instances, with half of "
@@ -183,10 +184,16 @@ class _Imagined:
 
     def _episode(self, work: RunEpisode, place: Place, key: str) -> Episode:
         sizes, steps = self.sizes, 1 if self.solved else self.sizes.steps
+        # What is replayed asks nobody.
+        steps = min(steps, (work.spec.max_steps or steps) - len(work.spec.prefix))
         later = sizes.step * steps * (steps - 1) // 2
         self.episodes += 1
-        read = 0 if work.spec.prefix else steps * (sizes.first + self.guidance) + later
-        used = self._use("actor", 0 if work.spec.prefix else steps, read)
+        inside = hook_calls(work.spec.hooks, steps, few=self.solved)
+        acts = steps + inside.actor
+        read = sizes.first + self.guidance + NOTE * (inside.noted and not self.solved)
+        used = self._use("actor", acts, acts * read + later * (1 + (inside.actor > 0)))
+        if inside.critic:
+            self._aside(inside.critic, sizes.first)
         self._recall(work.spec, steps)
         step = Step(n=1, observation=Observation(text="…"), action=Action(text="…"))
         candidate = work.spec.purpose == "candidate"
@@ -207,7 +214,10 @@ class _Imagined:
     def _critique(self, work: WriteCritique, place: Place, key: str) -> Critique:
         assert isinstance(place.view, InstanceView)
         shown = self.sizes.first + self.sizes.step * (1 if self.solved else self.sizes.steps)
-        self._use("critic", 1, CRITIC + len(work.episodes) * shown + self.guidance)
+        if work.template == FEEDBACK:
+            self._aside(1, shown)
+        elif work.template not in PLAIN:
+            self._use("critic", 1, CRITIC + len(work.episodes) * shown + self.guidance)
         return Critique(
             id=key,
             episodes=work.episodes,
@@ -215,6 +225,8 @@ class _Imagined:
             trial=max(e.trial for e in place.view.episodes),
             template=work.template,
             status="accepted",
+            verdict="success" if self.solved else "failure",
+            refinement="" if self.solved else "…",
             sample=work.sample,
             proposals=(LessonProposal(when="…", instruction="…"),),
         )
@@ -252,9 +264,14 @@ class _Imagined:
                 conditions = self.conditional * CONDITION[not self.solved]
                 self._use("recall", calls, calls * each + times * conditions)
 
-    def _use(self, role: str, calls: int, read: int) -> Usage:
-        written = calls * WRITTEN[role][not self.solved]
-        usage = Usage(input=read, output=written, calls=calls)
+    def _aside(self, calls: int, shown: int) -> None:
+        """Feedback and what hooks ask: on the critic's bill, with prompts of their own."""
+        read = ASIDE[0] if self.solved else ASIDE[1] + shown
+        self._use("critic", calls, calls * read, brief=True)
+
+    def _use(self, role: str, calls: int, read: int, *, brief: bool = False) -> Usage:
+        each = BRIEF if brief and self.solved else WRITTEN[role][not self.solved]
+        usage = Usage(input=read, output=calls * each, calls=calls)
         self.usage[role] = self.usage.get(role, Usage()) + usage
         return usage
 

@@ -28,6 +28,7 @@ from ..records import (
     OpenRound,
     PastCritique,
     PastEpisode,
+    Refusal,
     Reward,
     RewardSupplier,
     RunEpisode,
@@ -36,6 +37,8 @@ from ..records import (
     Work,
     WriteCritique,
 )
+
+_REVEALS = "a critique that reveals the answer is never learned from"
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +305,7 @@ def _shown_the_answer(spec: EpisodeSpec, view: InstanceView) -> str:
 
 def _barred(critiques: Sequence[str], view: InstanceView) -> None:
     if any(c.id in critiques and c.reveals_answer for c in view.critiques):
-        raise MethodError("a critique that reveals the answer is never learned from")
+        raise MethodError(_REVEALS)
 
 
 def _check_critique(work: WriteCritique, view: InstanceView) -> None:
@@ -318,6 +321,7 @@ def check_shared_batch(batch: Batch, view: SharedView) -> None:
         raise MethodError("the shared plan stalled: an empty batch that is not Done")
     _one_commit(batch)
     allowed = {c.id for r in view.rounds if not r.opened.evaluate for c in r.critiques}
+    barred = {c.id for r in view.rounds for c in r.critiques if c.refusal is Refusal.REVEALING}
     behind = {e.critique for lesson in view.lessons for e in lesson.evidence}
     for work in batch.work:
         match work:
@@ -326,6 +330,8 @@ def check_shared_batch(batch: Batch, view: SharedView) -> None:
                     raise MethodError("memory is frozen: nothing more may be committed")
                 if work.scope != view.scope:
                     raise MethodError("the shared stream commits to the shared scope only")
+                if barred.intersection((*work.critiques, *work.evidence)):
+                    raise MethodError(_REVEALS)
                 _known(work.critiques, allowed, "critique of a learning round")
                 _known(work.evidence, allowed | behind, "critique of a learning round")
             case JudgeLessons():

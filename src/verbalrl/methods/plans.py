@@ -108,7 +108,9 @@ def said(critique: Critique) -> str:
     """What a critique says of an output, for whoever is to improve it."""
     one = len({cause.step for cause in critique.causes}) < 2
     reasons = [c.why if one else f"step {c.step}: {c.why}" for c in critique.causes if c.why]
-    return "\n".join(filter(None, (*reasons, critique.refinement)))
+    parts = [part for part in (*reasons, critique.refinement) if part]
+    # Critics that are functions may say all they have to say as a lesson.
+    return "\n".join(parts or [x.instruction for x in critique.proposals])
 
 
 def best(candidates: tuple[Episode, ...]) -> str:

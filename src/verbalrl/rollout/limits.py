@@ -21,6 +21,9 @@ class Limits(Settings):
     """Seconds for one answer of the agent, one environment call, one hook; None: no bound."""
     max_tokens: int | None = Field(default=None, ge=1)
     """Tokens of an episode, in and out, its hooks included; no call is made once they are used."""
+    repeats: int | None = Field(default=None, ge=1)
+    """How often an action may be done where the same is seen; once more ends the episode, as in
+    reflexion's runs, where it is 3. None: no bound."""
     concurrency: int = Field(default=32, ge=1)
     """Model calls in flight."""
     cache: Path | None = None

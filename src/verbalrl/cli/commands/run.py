@@ -52,6 +52,7 @@ class RunOptions:
     no_learn: bool
     gate: str | None
     concurrency: int | None
+    repeats: int | None
     budget: Budget
     dry_run: bool
     prompts: Path | None
@@ -131,6 +132,12 @@ def _conditions(command: F) -> F:
             type=click.Path(exists=True, file_okay=False, path_type=Path),
             metavar="DIR",
             help="Folder of prompts in place of the shipped ones, file by file.",
+        ),
+        click.option(
+            "--repeats",
+            type=POSITIVE,
+            metavar="N",
+            help="An action that was done N times where the same was seen ends the episode. [off]",
         ),
         click.option("--concurrency", type=POSITIVE, metavar="C", help="Model calls at a time."),
         click.option(
@@ -214,6 +221,7 @@ def _run(given: RunOptions, how: Method, task: Task) -> int:
             critic=given.critic,
             curator=given.curator,
             concurrency=given.concurrency,
+            repeats=given.repeats,
             prompts=given.prompts,
             cache=given.cache,
             budget=given.budget,
