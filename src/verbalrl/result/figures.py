@@ -68,6 +68,8 @@ class ArmFacts(Record):
     """By status."""
     oracle_selected: bool = False
     """Whether rewards chose among its candidates."""
+    citations: dict[str, JsonValue] = {}
+    """What agents say of the lessons that they were shown, and how much they write."""
 
 
 class RunFacts(Record):
@@ -297,6 +299,7 @@ def _arm(
         "memory_digest": dict(arm.memory_digest),
         "episodes_digest": dict(arm.episodes_digest),
         "critiques": dict(arm.critiques),
+        "citations": dict(arm.citations),
         "lessons": dict(arm.lessons),
     }
 
