@@ -16,7 +16,14 @@ from pydantic import JsonValue
 
 from .. import markup
 from ..records import Record, RewardSupplier, Split, Usage
-from ..stats import Interval, interval, mean_by_instance, paired_chance, paired_difference
+from ..stats import (
+    Interval,
+    interval,
+    mean_by_instance,
+    paired_chance,
+    paired_difference,
+    shown_by,
+)
 from .curves import Curve, Point, known_curves
 from .plots import learning_curves
 from .table import table
@@ -333,6 +340,7 @@ def _versus(
         "diff": _figure(difference.mean),
         "ci95": _pair(difference),
         "p": round(chance, 6),
+        "shows": shown_by(difference.mean, chance),
         "n": difference.n,
         "of": _planned(facts),
         "partial": len(both) < _planned(facts) and facts.status != "done",
