@@ -49,7 +49,10 @@ def caveats(figures: Mapping[str, Any]) -> tuple[str, ...]:
     for name, arm in figures["arms"].items():
         if arm["unknown"]:
             said.append(f"{arm['unknown']} episodes of {name} are of unknown success: left out.")
-    said += [f"{line[0].upper()}{line[1:]}." for line in remarks(figures["arms"])]
+    for line in remarks(figures["arms"]):
+        # The name of an arm stays as it is.
+        begins = line if line.partition(":")[0] in figures["arms"] else line[0].upper() + line[1:]
+        said.append(f"{begins}.")
     if leaks := (figures.get("leaks") or {}).get("count"):
         said.append(f"{leaks} lessons hold words that only test instances hold.")
     if redone := figures.get("discarded"):
