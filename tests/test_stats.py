@@ -85,7 +85,8 @@ def test_the_figures_stand_beside_their_controls() -> None:
     learned = result.arms["learned"]
     assert learned["success_by_trial"] == [0.5, 1.0]
     assert learned["vs_retry"] == {
-        "trial": 2, "diff": 1.0, "ci95": [1.0, 1.0], "p": 0.5, "n": 2, "of": 2, "partial": False
+        "trial": 2, "diff": 1.0, "ci95": [1.0, 1.0], "p": 0.5, "shows": "neither",
+        "n": 2, "of": 2, "partial": False,
     }  # fmt: skip
     assert "says nothing about LLMs" in result.table()
 

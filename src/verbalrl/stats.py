@@ -14,6 +14,7 @@ DRAWS = 2_000
 _SEED = 20_260_101
 EXACT = 1_000
 """Instances up to which a test counts all ways in which signs can fall."""
+LEVEL = 0.05
 _STEPS = 2_520
 _WIDEST = 200_000
 
@@ -82,6 +83,16 @@ def paired_chance(
         spread = math.sqrt(2 * sum(size * size for size in sizes))
         return math.erfc(seen / spread)
     return _flipped(sizes, seen)
+
+
+def shown_by(difference: float, chance: float) -> str:
+    """What a comparison shows: `gain`, `loss` or `neither`, at 5 % two-sided.
+
+    So a method that changes nothing is reported as a gain in at most 2.5 % of all tables.
+    """
+    if chance >= LEVEL:
+        return "neither"
+    return "gain" if difference > 0 else "loss"
 
 
 def _flipped(sizes: Sequence[int], seen: int) -> float:

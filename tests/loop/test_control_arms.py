@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.loop.test_resume import killed_again_and_again, whole
+from tests.loop.test_retrying import Outage, digests, learner
 from tests.loop.world import episodes, pressed, pressing, prompts, run, safes
 from verbalrl import ChatAgent, Learner, Limits, load_task
 from verbalrl.ids import instance_scope
@@ -206,3 +207,19 @@ def test_a_dry_run_foretells_every_arm() -> None:
     low, high = arms["best_of_n"]["tokens"]
     assert 0 < low <= high
     assert 0.5 < high / arms["learned"]["tokens"][1] < 1.5
+
+
+@pytest.mark.parametrize(("task", "how", "sizes"), CASES, ids=["instance", "shared"])
+def test_failures_are_tried_again_and_what_rests_on_them_is_done_again(
+    tmp_path: Path, task: str, how: Method, sizes: dict[str, Any]
+) -> None:
+    found = load_task(task)
+    with open_store(tmp_path, create=True) as store:
+        there = learner(store, Outage(), how, 4).run_sync(found, arms=ARMS, **sizes)
+        broken = Outage(lambda n: n % 11 == 0)
+        first = learner(store, broken, how, 4).run_sync(found, arms=ARMS, **sizes)
+        assert digests(first) != digests(there)
+        last = learner(store, Outage(), how).resume_sync(first.run, found, retry_failed=True)
+        # How much best_of_n samples rests on what learned has spent by then.
+        assert digests(last) == digests(there)
+        assert store.damage() == ()

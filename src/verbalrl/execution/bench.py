@@ -59,8 +59,8 @@ class Bench:
     """Does the work of one run; implements the protocol that lanes drive."""
 
     def __init__(self, kit: Kit, plan: RunPlan, record: RunRecord) -> None:
-        goals = {instance.id: instance.goal for instance in (*plan.train, *plan.read)}
-        self.kit, self.plan, self.record = replace(kit, goals=goals), plan, record
+        self.kit = replace(kit, goals=plan.goals, topics=plan.topics)
+        self.plan, self.record = plan, record
         self.ledger = Ledger(plan)
         self.fences: dict[str, int] = {}
         """By branch: the lease under which it may commit."""
@@ -229,8 +229,8 @@ class Bench:
             },
             critiques=tally.critiques(),
             oracle_selected=tally.oracle_selected,
+            citations=tally.cited.figures(),
             lessons=dict(sorted(statuses.items())),
-            oracle_selected=tally.oracle_selected,
         )
 
     async def _episode(self, work: RunEpisode, place: Place) -> Episode | None:

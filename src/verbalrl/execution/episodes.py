@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from ..errors import MethodError
 from ..ids import token_estimate
@@ -26,6 +26,7 @@ from .acting import built, guards
 from .applying import ask_applies, judge_of
 from .embedding import PromptAsker
 from .kit import Kit
+from .narrowing import narrowed
 from .quoting import word_for_word
 
 
@@ -115,7 +116,10 @@ async def _recalled(
     """What the prompt of a role at a step gets from lessons, in the situation `text`."""
     (role, step), view = at, instance_view(place)
     wanted = spec.guidance[role]
-    lessons = kit.mispairs.of(view.lessons) if wanted.mispaired else view.lessons
+    lessons: Sequence[Lesson] = view.lessons
+    if wanted.mispaired:
+        lessons = kit.mispairs.of(view.lessons)
+    lessons = await narrowed(kit, lessons, wanted, spec, text, asker)
     judged: dict[str, bool] = {}
     model = judge_of(kit) if wanted.condition == "model" else None
     if model is not None and wanted.source == "recall":

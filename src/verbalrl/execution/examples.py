@@ -5,7 +5,7 @@ Which they are depends on closed rounds and the situation alone, so a resumed ru
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ..ids import seed_from
@@ -29,17 +29,12 @@ _NEAR_ROUNDS = 8
 """Shelves kept: of so many arms, seeds and rounds that are under way."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    episodes: Mapping[str, Episode]
-    shelf: Shelf
-
-
 @dataclass(slots=True)
 class Examples:
     """Finds examples; what it keeps only saves reading the rows again."""
 
-    _kept: dict[tuple[str, int, str], _Kept] = field(default_factory=dict)
+    _kept: dict[tuple[str, int, str], Shelf] = field(default_factory=dict)
+    """Tasks in words, under the ids of the attempts at them."""
 
     async def nearest(
         self,
@@ -57,23 +52,30 @@ class Examples:
 
         A success at the very instance is left out: it would give the answer away.
         """
-        kept = self._at(wanted, spec, lane, store, goals)
-        if not kept.episodes:
+        shelf = self._at(wanted, spec, lane, store, goals)
+        if not shelf.items:
             return ()
-        ranking = await memory.ranking(kept.shelf, situation, asker)
-        order = sorted(
-            range(len(ranking.items)),
-            key=lambda n: (-float(ranking.scores[n]), ranking.items[n].content),
-        )
         if wanted.mispaired:
-            order.sort(
-                key=lambda n: seed_from("mispaired", spec.instance, ranking.items[n].content)
+            items = sorted(
+                shelf.items, key=lambda x: seed_from("mispaired", spec.instance, x.content)
             )
-        found = [kept.episodes[ranking.items[n].lesson.id] for n in order]
-        barred = store.barred().episodes
-        own = spec.instance if wanted.examples_of == "success" else None
-        free = [e for e in found if e.instance != own and e.id not in barred]
-        return tuple(free[: wanted.examples])
+        else:
+            ranking = await memory.ranking(shelf, situation, asker)
+            by_score = sorted(
+                zip(ranking.scores.tolist(), ranking.items, strict=True),
+                key=lambda pair: (-pair[0], pair[1].content),
+            )
+            items = [item for _, item in by_score]
+        found: list[Episode] = []
+        for name in (item.lesson.id for item in items):
+            if len(found) == wanted.examples:
+                break
+            episode = store.episode(name)
+            own = episode is not None and episode.instance == spec.instance
+            gives_away = own and wanted.examples_of == "success"
+            if episode is not None and not gives_away and name not in store.barred().episodes:
+                found.append(episode)
+        return tuple(found)
 
     def _at(
         self,
@@ -82,37 +84,34 @@ class Examples:
         lane: LaneKey,
         store: Store,
         goals: Mapping[str, str],
-    ) -> _Kept:
+    ) -> Shelf:
         key = (lane.branch, spec.round, wanted.examples_of)
         if key not in self._kept:
             if len(self._kept) >= _NEAR_ROUNDS:
                 del self._kept[next(iter(self._kept))]
-            rows = store.episodes(run=lane.run, arm=lane.arm, seed=lane.seed, purpose="attempt")
+            rows = store.episodes(
+                run=lane.run, arm=lane.arm, seed=lane.seed, purpose="attempt", steps=False
+            )
             closed = [e for e in rows if e.spec.split == "train" and e.spec.round < spec.round]
-            self._kept[key] = _shelved(_chosen(closed, wanted.examples_of), goals)
+            chosen = _chosen(closed, wanted.examples_of, store)
+            entries = [_entry(e, goals) for e in chosen]
+            self._kept[key] = Shelf.of(entries, GuidanceSpec())
         return self._kept[key]
 
 
-def _chosen(episodes: Iterable[Episode], of: str) -> list[Episode]:
-    """Of each instance its shortest success, or its last failure."""
-    found: dict[str, Episode] = {}
-    for e in sorted(episodes, key=lambda e: (e.instance, e.trial)):
-        if (
-            e.status != "finished"
-            or not e.trajectory.steps
-            or (e.success is True) != (of == "success")
-        ):
-            continue
-        known = found.get(e.instance)
-        shorter = known is None or len(e.trajectory.steps) < len(known.trajectory.steps)
-        if shorter or of == "failure":
-            found[e.instance] = e
-    return list(found.values())
-
-
-def _shelved(episodes: Iterable[Episode], goals: Mapping[str, str]) -> _Kept:
-    by_id = {e.id: e for e in episodes}
-    return _Kept(by_id, Shelf.of([_entry(e, goals) for e in by_id.values()], GuidanceSpec()))
+def _chosen(bare: Iterable[Episode], of: str, store: Store) -> Iterator[Episode]:
+    """Of each instance its shortest success, or its last failure; one at a time is read whole."""
+    by_instance: dict[str, list[str]] = {}
+    for e in sorted(bare, key=lambda e: (e.instance, e.trial)):
+        if e.status == "finished" and (e.success is True) == (of == "success"):
+            by_instance.setdefault(e.instance, []).append(e.id)
+    for names in by_instance.values():
+        whole = (store.episode(name) for name in reversed(names))
+        acted = [e for e in whole if e is not None and e.trajectory.steps]
+        if acted and of == "success":
+            yield min(acted[::-1], key=lambda e: len(e.trajectory.steps))
+        elif acted:
+            yield acted[0]
 
 
 def _entry(episode: Episode, goals: Mapping[str, str]) -> Lesson:

@@ -36,6 +36,8 @@ class Kit:
     cache: AnswerCache | None = None
     goals: Mapping[str, str] = field(default_factory=dict)
     """By instance of the run, what its task is."""
+    topics: Mapping[str, str] = field(default_factory=dict)
+    """By instance of the run, what it is about; without those of which the task does not say."""
     examples: Examples = field(default_factory=Examples)
     mispairs: Mispairs = field(default_factory=Mispairs)
 

@@ -97,7 +97,13 @@ class RunPlan:
                 )
         if not read:
             raise ConfigurationError(f"{task.id} has no instances in {span[0]}:{span[1]}")
-        return cls(method, arms, seeds, start, read, train, span, test_rows)
+        made = cls(method, arms, seeds, start, read, train, span, test_rows)
+        if getattr(method, "retrieval", "") == "topic" and not made.topics:
+            raise ConfigurationError(
+                f"{method.name} retrieves by topic, and {task.id} names none; give rows a field "
+                '"topic", or set another retrieval'
+            )
+        return made
 
     @classmethod
     async def from_config(
@@ -136,6 +142,17 @@ class RunPlan:
     def reported(self) -> Split:
         """The split whose success is reported."""
         return "train" if self.method.learns == "instance" else "test"
+
+    @property
+    def goals(self) -> dict[str, str]:
+        """By instance, what its task is."""
+        return {i.id: i.goal for i in (*self.train, *self.read)}
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """By instance, what it is about; without those of which the task does not say."""
+        named = ((i.id, i.data.get("topic")) for i in (*self.train, *self.read))
+        return {name: topic for name, topic in named if isinstance(topic, str) and topic}
 
     def arm(self, name: str) -> Method:
         """The method as the arm `name` runs it."""

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from ..errors import first_line
 from ..records import Commit, Critique, Decision, Episode, Split, Usage
 from ..result import Outcome
+from ..result.cited import Citations
 
 
 class Outcomes:
@@ -73,6 +74,7 @@ class ArmTally:
     rejected_operations: int = 0
     oracle_selected: bool = False
     """Whether a choice among candidates was made by their rewards."""
+    cited: Citations = field(default_factory=Citations)
     _solved: dict[int, set[str]] = field(default_factory=dict)
 
     def episode(self, episode: Episode) -> None:
@@ -82,6 +84,8 @@ class ArmTally:
         for role, usage in episode.usage.items():
             self._use(role, usage)
         counts = episode.spec.purpose == "attempt" and episode.spec.split == self.reported
+        if counts:
+            self.cited.add(episode)
         if counts and episode.success is True:
             self._solved.setdefault(episode.seed, set()).add(episode.instance)
 

@@ -65,16 +65,7 @@ class Expel(MethodSettings):
         last = tried[-1]
         if view.solved or last.trial >= self.trials:
             return self._compare(view)
-        if plans.worth_a_critique(last):
-            critique = plans.critique_of(view, last)
-            if critique is None:
-                return plans.write_critique(last)
-            if critique.status == "accepted" and critique.id not in view.curated:
-                work = CurateLessons(
-                    critiques=(critique.id,), scope=view.instance_scope, kind=LessonKind.REFLECTION
-                )
-                return Batch(work=(work,))
-        return self._gather(view, last.trial + 1)
+        return plans.lesson_of(view, last) or self._gather(view, last.trial + 1)
 
     def plan_shared(self, view: SharedView, /) -> OpenRound | Batch | Done:
         """One round that gathers, the comparisons, the successes, then the test split."""

@@ -2,14 +2,15 @@
 
 Didolkar et al. 2025, "Metacognitive Reuse" (arXiv 2509.13237): behaviors are drawn from the agent's
 own attempts and stand in the prompts of later ones. Here a behavior always says when it applies.
-Retrieval, citations and the paper's other settings come with the methods set.
+The modes are the paper's: behaviors in context (`bci`), drawn from attempts at the very question
+(`self_improve`), and a handbook that is made once and never read while it is made (`static`).
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ..records import (
     Batch,
@@ -23,10 +24,14 @@ from ..records import (
     LessonKind,
     OpenRound,
     SharedView,
+    Shows,
 )
 from . import plans
 from .base import MAX_TRIALS, Learns, MethodSettings
 
+Mode = Literal["bci", "self_improve", "static"]
+Retrieval = Literal["all", "topic", "embedding"]
+_UNJUDGED = Shows(reward=False, outcome=False, feedback=False)
 TRIAL_CHANCE = 0.8
 """With which the gate `measured` lets a lesson on trial into a prompt."""
 
@@ -53,21 +58,27 @@ class Handbook(MethodSettings):
     """False: no new behavior is written; those that the run starts with are tested by the gate."""
     idle_after: int = Field(default=2_000, ge=0)
     """Under the gate `measured`: episodes after which a behavior without a shown benefit goes."""
+    mode: Mode = "bci"
+    """`self_improve` is read on the instances that it learns on, and sees no reward."""
+    retrieval: Retrieval = "all"
+    """Which behaviors a prompt may hold; `topic` needs instances that name one."""
+    most: int = Field(default=40, ge=1)
+    """So many, for the retrieval `embedding`; the paper inserts 40."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _where_it_is_read(cls, given: dict[str, Any]) -> dict[str, Any]:
+        own = given.get("mode") == "self_improve"
+        return given | {"learns": "instance" if own else "shared"}
 
     def plan(self, view: InstanceView, /) -> Batch | Done:
         """One attempt per round, then its critique, unless the round evaluates."""
+        if self.mode == "self_improve":
+            return self._improve(view)
         trial = view.round.trial
         attempts = [e for e in view.attempts if e.trial == trial]
         if not attempts:
-            measured = self.gate == "measured" and not view.round.evaluate
-            guidance = GuidanceSpec(
-                source="recall",
-                scopes=(view.scope,),
-                budget=self.budget,
-                chance=TRIAL_CHANCE if measured else 1.0,
-                condition=self.condition,
-            )
-            return plans.attempt(view, trial, {"actor": guidance}, self.max_steps)
+            return plans.attempt(view, trial, self._guidance(view), self.max_steps)
         last = attempts[-1]
         learning = (
             self.learn and self.writes and not view.round.evaluate and plans.worth_a_critique(last)
@@ -78,6 +89,8 @@ class Handbook(MethodSettings):
 
     def plan_shared(self, view: SharedView, /) -> OpenRound | Batch | Done:
         """Curate what the last round left, open the next one, at the end freeze and evaluate."""
+        if self.mode == "self_improve":
+            return plans.one_round(view, "train")
         if any(r.opened.evaluate for r in view.rounds):
             return Done(reason="evaluated")
         pending = self._pending(view)
@@ -85,7 +98,8 @@ class Handbook(MethodSettings):
             return self._curate(view, pending)
         if self.gate == "measured" and self.learn and len(view.rounds) > view.judged:
             return Batch(work=(self._judge(view),))
-        opened = plans.next_of_pass(view, self.round_size, self.trials) if self.learn else None
+        passes = 1 if self.mode == "static" else self.trials
+        opened = plans.next_of_pass(view, self.round_size, passes) if self.learn else None
         if opened is not None:
             return opened
         if not any(d.kind == "freeze" for d in view.decisions):
@@ -93,6 +107,36 @@ class Handbook(MethodSettings):
         if not view.test:
             return Done(reason="no test instances")
         return OpenRound(instances=view.test, split="test", evaluate=True)
+
+    def _guidance(self, view: InstanceView) -> dict[str, GuidanceSpec]:
+        if self.mode == "static" and not view.round.evaluate:
+            return {}
+        measured = self.gate == "measured" and not view.round.evaluate
+        found = GuidanceSpec(
+            source="recall",
+            scopes=(view.scope,),
+            budget=self.budget,
+            chance=TRIAL_CHANCE if measured else 1.0,
+            condition=self.condition,
+            retrieval="nearest" if self.retrieval == "embedding" else self.retrieval,
+            most=self.most,
+        )
+        return {"actor": found}
+
+    def _improve(self, view: InstanceView) -> Batch | Done:
+        """Attempt, draw behaviors from the attempt without its outcome, attempt again."""
+        if view.solved:
+            return Done(reason="solved")
+        own = GuidanceSpec(source="recall", scopes=(view.instance_scope,), budget=self.budget)
+        if not view.attempts:
+            return plans.attempt(view, 1, {"actor": own}, self.max_steps)
+        last = view.attempts[-1]
+        if last.trial >= self.trials:
+            return Done(reason="trials")
+        step = plans.lesson_of(view, last, _UNJUDGED) if self.learn else None
+        if step is not None:
+            return step
+        return plans.attempt(view, last.trial + 1, {"actor": own}, self.max_steps)
 
     def _pending(self, view: SharedView) -> tuple[str, ...]:
         accepted = (c.id for r in view.rounds for c in r.critiques if c.status == "accepted")
@@ -124,8 +168,9 @@ def handbook(
     budget: int = 1500,
     max_lessons: int = 24,
     gate: Gate = "none",
-    votes: Literal["support", "expel"] = "support",
-    condition: Literal["words", "model"] = "words",
+    mode: Mode = "bci",
+    retrieval: Retrieval = "all",
+    **settings: Any,
 ) -> Handbook:
     """The handbook with `trials` passes over the train split in rounds of `round_size`."""
     return Handbook(
@@ -134,6 +179,7 @@ def handbook(
         budget=budget,
         max_lessons=max_lessons,
         gate=gate,
-        votes=votes,
-        condition=condition,
+        mode=mode,
+        retrieval=retrieval,
+        **settings,
     )

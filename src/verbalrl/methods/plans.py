@@ -8,11 +8,13 @@ from typing import Any
 from ..records import (
     Batch,
     Critique,
+    CurateLessons,
     Done,
     Episode,
     EpisodeSpec,
     GuidanceSpec,
     InstanceView,
+    LessonKind,
     OpenRound,
     Previous,
     RunEpisode,
@@ -136,6 +138,29 @@ def worth_a_critique(episode: Episode) -> bool:
 def write_critique(episode: Episode, shows: Shows | None = None) -> Batch:
     """One critique of one episode."""
     return Batch(work=(WriteCritique(episodes=(episode.id,), shows=shows or Shows()),))
+
+
+def reflect(view: InstanceView, critique: Critique) -> Batch:
+    """The lines of one critique as reflections of its instance."""
+    work = CurateLessons(
+        critiques=(critique.id,), scope=view.instance_scope, kind=LessonKind.REFLECTION
+    )
+    return Batch(work=(work,))
+
+
+def lesson_of(view: InstanceView, last: Episode, shows: Shows | None = None) -> Batch | None:
+    """What learning from `last` still takes on its lane: the critique, then its reflections.
+
+    None when that is done, or the attempt is worth none.
+    """
+    if not worth_a_critique(last):
+        return None
+    critique = critique_of(view, last)
+    if critique is None:
+        return write_critique(last, shows)
+    if critique.status != "accepted" or critique.id in view.curated:
+        return None
+    return reflect(view, critique)
 
 
 def credits_of(view: InstanceView) -> dict[str, float]:

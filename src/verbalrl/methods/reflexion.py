@@ -14,11 +14,9 @@ from pydantic import Field
 
 from ..records import (
     Batch,
-    CurateLessons,
     Done,
     GuidanceSpec,
     InstanceView,
-    LessonKind,
     OpenRound,
     SharedView,
     Shows,
@@ -59,13 +57,8 @@ class Reflexion(MethodSettings):
             return Done(reason="solved")
         if last.trial >= self.trials:
             return Done(reason="trials")
-        if self._reflects and plans.worth_a_critique(last):
-            critique = plans.critique_of(view, last)
-            if critique is None:
-                return plans.write_critique(last, Shows(earlier=self.carry))
-            if critique.status == "accepted" and critique.id not in view.curated:
-                return self._reflect(view, critique.id)
-        return self._attempt(view, last.trial + 1)
+        step = plans.lesson_of(view, last, Shows(earlier=self.carry)) if self._reflects else None
+        return step or self._attempt(view, last.trial + 1)
 
     def plan_shared(self, view: SharedView, /) -> OpenRound | Batch | Done:
         """One round: no instance learns from another."""
@@ -93,12 +86,6 @@ class Reflexion(MethodSettings):
             lost = (x.id for x in view.reflections if credit.get(x.critique or "", 0.0) < 0)
             guidance = guidance.replace(force_out=tuple(lost))
         return plans.attempt(view, trial, {"actor": guidance}, self.max_steps)
-
-    def _reflect(self, view: InstanceView, critique: str) -> Batch:
-        work = CurateLessons(
-            critiques=(critique,), scope=view.instance_scope, kind=LessonKind.REFLECTION
-        )
-        return Batch(work=(work,))
 
 
 def reflexion(

@@ -86,6 +86,10 @@ class GuidanceSpec(Record):
     scopes: tuple[str, ...] = ()
     kinds: tuple[LessonKind, ...] = ()
     """Empty: all kinds."""
+    retrieval: Literal["all", "topic", "nearest"] = "all"
+    """Of shared lessons: all, those that stem from instances of the same topic, or the nearest."""
+    most: int = Field(default=40, ge=1)
+    """So many of them, where the nearest are asked for."""
     window: int | None = None
     """Of reflections, only those of the newest `window` critiques."""
     text: str = ""

@@ -16,7 +16,14 @@ from pydantic import JsonValue
 
 from .. import markup
 from ..records import Record, RewardSupplier, Split, Usage
-from ..stats import Interval, interval, mean_by_instance, paired_chance, paired_difference
+from ..stats import (
+    Interval,
+    interval,
+    mean_by_instance,
+    paired_chance,
+    paired_difference,
+    shown_by,
+)
 from .curves import Curve, Point, known_curves
 from .plots import learning_curves
 from .table import table
@@ -68,6 +75,8 @@ class ArmFacts(Record):
     """By status."""
     oracle_selected: bool = False
     """Whether rewards chose among its candidates."""
+    citations: dict[str, JsonValue] = {}
+    """What agents say of the lessons that they were shown, and how much they write."""
 
 
 class RunFacts(Record):
@@ -297,6 +306,7 @@ def _arm(
         "memory_digest": dict(arm.memory_digest),
         "episodes_digest": dict(arm.episodes_digest),
         "critiques": dict(arm.critiques),
+        "citations": dict(arm.citations),
         "lessons": dict(arm.lessons),
     }
 
@@ -330,6 +340,7 @@ def _versus(
         "diff": _figure(difference.mean),
         "ci95": _pair(difference),
         "p": round(chance, 6),
+        "shows": shown_by(difference.mean, chance),
         "n": difference.n,
         "of": _planned(facts),
         "partial": len(both) < _planned(facts) and facts.status != "done",

@@ -57,6 +57,7 @@ def _tail(figures: Mapping[str, Any], trial: int | None) -> list[str]:
     tail += _beside(figures, reused)
     if trial == 1:
         tail.append(_FIRST_ATTEMPTS)
+    tail += _citations(arms)
     tail += remarks(arms)
     return [*tail, _simulated(figures)] if figures["simulated"] else tail
 
@@ -136,6 +137,25 @@ def _critics(name: str, arm: Mapping[str, Any]) -> str:
         parts.append(f"{curations} curations failed")
     look = "; see `verbalrl critiques`" if failed or curations or not useful else ""
     return f"{name}: {', '.join(parts)}{look}" if parts else ""
+
+
+def _citations(arms: Mapping[str, Any]) -> list[str]:
+    """How much agents write, with lessons and without, and which of these they say they used."""
+    told = {name: arm.get("citations") or {} for name, arm in arms.items()}
+    if not any(found.get("shown") for found in told.values()):
+        return []
+    wrote = [
+        f"{name} {found['output_per_attempt']:,.0f}"
+        for name, found in told.items()
+        if found.get("output_per_attempt")
+    ]
+    lines = [f"output tokens of the actor per attempt: {', '.join(wrote)}"] if wrote else []
+    used = [
+        f"{name} {found['cited']:,} of {found['shown']:,}"
+        for name, found in told.items()
+        if found.get("shown")
+    ]
+    return [*lines, f"lessons cited of those shown: {', '.join(used)}"]
 
 
 def _unfinished(arm: Mapping[str, Any]) -> bool:

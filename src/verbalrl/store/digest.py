@@ -136,7 +136,18 @@ def _action(action: Action) -> list[Any]:
     return [action.text, [part_text(part) for part in action.parts]]
 
 
-_LATER = (*("chance", "attempts", "examples", "examples_of", "examples_budget", "mispaired"),)
+_LATER = (
+    *(
+        "chance",
+        "retrieval",
+        "most",
+        "attempts",
+        "examples",
+        "examples_of",
+        "examples_budget",
+        "mispaired",
+    ),
+)
 
 
 def _guidance_spec(spec: GuidanceSpec, contents: Mapping[str, str]) -> dict[str, Any]:

@@ -46,6 +46,8 @@ class Question(NamedTuple):
     choices: tuple[str, ...]
     scorer: str
     split: Split | None
+    topic: str = ""
+    """What it is about, as the row says; nobody is shown it."""
 
 
 class Questions:
@@ -103,6 +105,8 @@ class Questions:
             "choices": list(question.choices),
             "scorer": question.scorer,
         }
+        if question.topic:
+            data["topic"] = question.topic
         goal = _CHOICE_GOAL if question.choices else _GOAL
         return Problem(goal, data, question.answers, question.name)
 
@@ -238,7 +242,8 @@ def _question(fields: dict[str, Any]) -> Question:
         raise ValueError("id is neither a text nor a whole number")
     if name is None or not str(name).strip():
         name = key_id("q", text, list(choices))[:12]
-    return Question(str(name).strip(), text, answers, choices, scorer, split)
+    topic = _text(fields.get("topic"))
+    return Question(str(name).strip(), text, answers, choices, scorer, split, topic)
 
 
 def _check_scoring(scorer: object, answers: tuple[str, ...], choices: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ from ..execution.tally import outcome_of
 from ..records import Lesson, RunRecord, Split
 from ..result import Outcome, solved_by
 from ..result.figures import judged
-from ..stats import paired_difference
+from ..stats import paired_chance, paired_difference
 from ..store import Store
 from .rows import check_measured, figures_of
 from .tables import Table
@@ -41,6 +41,8 @@ class ArmPair:
     """Other minus one, paired by instance and seed; None where they share none."""
     low: float | None
     high: float | None
+    p: float | None
+    """How often chance makes a difference as large."""
     n: int
     tokens: tuple[int, int]
 
@@ -129,6 +131,7 @@ def arms_table(found: Comparison) -> Table:
             figure(pair.other),
             figure(pair.difference, signed=True),
             span((pair.low, pair.high), signed=True),
+            figure(pair.p),
             pair.n,
             *pair.tokens,
         )
@@ -138,11 +141,12 @@ def arms_table(found: Comparison) -> Table:
         "arm",
         "first",
         "second",
-        "second - first",
+        "difference",
         "95 %",
+        "p",
         "paired",
-        "tokens, first",
-        "second",
+        "tokens",
+        "tokens 2",
     )
     return Table(name="comparison", caption="Success by arm", heads=heads, rows=rows)
 
@@ -162,6 +166,7 @@ def _arm(arm: str, one: Side, other: Side) -> ArmPair:
     trials = [len(s["success_by_trial"]) if s else 0 for s in sides]
     solved = [_solved(s, arm, max(1, t)) for s, t in zip((one, other), trials, strict=True)]
     found = paired_difference(solved[1], solved[0]) if min(trials) else None
+    chance = paired_chance(solved[1], solved[0]) if min(trials) else None
     low, high = (None, None) if found is None else (round(found.low, 4), round(found.high, 4))
     return ArmPair(
         arm=arm,
@@ -170,6 +175,7 @@ def _arm(arm: str, one: Side, other: Side) -> ArmPair:
         difference=None if found is None else round(found.mean, 4),
         low=low,
         high=high,
+        p=None if chance is None else round(chance, 4),
         n=0 if found is None else found.n,
         tokens=(_tokens(sides[0]), _tokens(sides[1])),
     )

@@ -30,7 +30,10 @@ def headline(figures: Mapping[str, Any], found: Sequence[Gap]) -> str:
     gap = next((g for g in found if g.arm == "learned"), None)
     if gap is None:
         return f"{said}; nothing stands beside it to compare with."
-    sure = "the interval leaves no doubt" if gap.low > 0 or gap.high < 0 else "it may be chance"
+    shows = (learned.get("vs_retry") or {}).get("shows")
+    # Runs of before there was the test have the interval alone.
+    clear = gap.low > 0 or gap.high < 0 if shows is None else shows != "neither"
+    sure = "that is hardly chance" if clear else "it may be chance"
     return (
         f"{said}: {gap.mean * 100:+.0f} points against retry at trial {gap.trial} "
         f"(95 % interval {gap.low * 100:+.0f} to {gap.high * 100:+.0f}); {sure}."
@@ -46,7 +49,10 @@ def caveats(figures: Mapping[str, Any]) -> tuple[str, ...]:
     for name, arm in figures["arms"].items():
         if arm["unknown"]:
             said.append(f"{arm['unknown']} episodes of {name} are of unknown success: left out.")
-    said += [f"{line[0].upper()}{line[1:]}." for line in remarks(figures["arms"])]
+    for line in remarks(figures["arms"]):
+        # The name of an arm stays as it is.
+        begins = line if line.partition(":")[0] in figures["arms"] else line[0].upper() + line[1:]
+        said.append(f"{begins}.")
     if leaks := (figures.get("leaks") or {}).get("count"):
         said.append(f"{leaks} lessons hold words that only test instances hold.")
     if redone := figures.get("discarded"):

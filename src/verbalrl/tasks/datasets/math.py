@@ -85,7 +85,9 @@ def _question(row: Row, text: str, answers: list[str], scorer: str) -> tuple[str
     known = str(name).strip() if isinstance(name, str | int) and not isinstance(name, bool) else ""
     # Rows without an id are told apart by what they ask.
     key = known or key_id("q", text)[:12]
-    return key, Question(key, text.strip(), tuple(answers), (), scorer, None)
+    topic = row.fields.get("subject", row.fields.get("type"))
+    about = topic.strip() if isinstance(topic, str) else ""
+    return key, Question(key, text.strip(), tuple(answers), (), scorer, None, about)
 
 
 def _layout(rows: tuple[Row, ...]) -> tuple[str, _Reader]:
