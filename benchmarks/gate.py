@@ -30,6 +30,7 @@ from verbalrl.records import (
     Origin,
     Status,
 )
+from verbalrl.store import Store
 from verbalrl.store.reduce import lesson_id
 from verbalrl.store.tried import key
 from verbalrl.tasks.triage import Triage, action_for
@@ -62,7 +63,7 @@ def bodies(world: Triage) -> dict[str, list[LessonBody]]:
     }
 
 
-async def plant(store: vrl.Store, scope: str, planted: dict[str, list[LessonBody]]) -> None:
+async def plant(store: Store, scope: str, planted: dict[str, list[LessonBody]]) -> None:
     """Put the lessons on `main` as provisional ones."""
     updates = tuple(
         MemoryUpdate(
