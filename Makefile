@@ -11,7 +11,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
 
 demo: $(STAMP) ## watch an agent learn, offline, with no key
-	$(BIN)/verbalrl demo
+	$(BIN)/verbalrl demo --store .verbalrl
 
 test: $(STAMP) ## the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow"

@@ -1,8 +1,11 @@
 """Is the offline model honest? It must learn through the prompt's lessons, and know no words.
 
     python -m benchmarks.honesty --seeds 10-12 --instances 60
+    python -m benchmarks.honesty --task household-v1 --seeds 10-14 --instances 48 --renaming
 
-Per task: the gain with all content words renamed (except the published list); what blanked,
+With `--renaming` a line per seed and no more: the gain plain and renamed, each seed with words of
+its own. A gain of one seed is that of one habit, so it is their mean that the bar is for.
+Else, per task: the gain with all content words renamed (except the published list); what blanked,
 foreign, negated and re-worded lessons do; whether recorded requests give the same bytes in a bare
 process.
 Foreign lessons are those of another instance (reflexion) or conditions paired with the instructions
@@ -20,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import verbalrl as vrl
-from benchmarks.learning import CASES, seeds
+from benchmarks.learning import CASES, run, seeds
 from verbalrl.ids import coin
 from verbalrl.methods import Attempts, plans
 from verbalrl.models import Reply, Request
@@ -203,6 +206,30 @@ def figures(name: str, count: int, chosen: Sequence[int]) -> dict[str, float]:
     return {key: sum(values) / len(values) for key, values in found.items()}
 
 
+def renaming(name: str, count: int, chosen: Sequence[int]) -> bool:
+    """Print the gain of each seed, plain and renamed; whether their means differ by at most 0.1."""
+    method, gaps = CASES[name].method(), list[float]()
+    base = "none" if method.learns != "instance" else "retry"
+    print(f"{name} · {MODEL} · {count} instances")
+    for seed in chosen:
+        task, shown, gains = vrl.load_task(name), list[str](), list[float]()
+        for label, played in (("plain", task), ("renamed", RenamedTask(task, VALENCE_WORDS, seed))):
+            arms = run(played, method, count, (seed,))["arms"]
+            without, learned = arms[base]["success_rate"], arms["learned"]["success_rate"]
+            gains.append(learned - without)
+            shown.append(f"{label} {without:.3f} → {learned:.3f} ({gains[-1]:+.3f})")
+        gaps.append(gains[1] - gains[0])
+        print(f"  seed {seed:<3} {'  '.join(shown)}  difference {gaps[-1]:+.3f}", flush=True)
+    gap = sum(gaps) / len(gaps)
+    error = (sum((g - gap) ** 2 for g in gaps) / max(1, len(gaps) - 1) / len(gaps)) ** 0.5
+    held = abs(gap) <= 0.1
+    said = "held" if held else "MISSED"
+    print(
+        f"  {said:<7} renaming leaves the gain within 0.1: {gap:+.3f}, standard error {error:.3f}"
+    )
+    return held
+
+
 def bars(row: dict[str, float]) -> dict[str, bool]:
     """What honesty asks for."""
     gain = row["learned"] - row["without"]
@@ -221,9 +248,12 @@ def main(arguments: Sequence[str] = ()) -> int:
     parser.add_argument("--seeds", type=seeds, default=(0, 1))
     parser.add_argument("--instances", type=int, default=60)
     parser.add_argument("--task", choices=tuple(CASES), action="append")
+    parser.add_argument("--renaming", action="store_true", help="the gain plain and renamed alone")
     asked = parser.parse_args(arguments)
     missed = False
-    for name in asked.task or CASES:
+    for name in (asked.task or CASES) if asked.renaming else ():
+        missed = not renaming(name, asked.instances, asked.seeds) or missed
+    for name in (asked.task or CASES) if not asked.renaming else ():
         row = figures(name, asked.instances, asked.seeds)
         total, same = replayed(vrl.load_task(name), CASES[name].method(), 12, asked.seeds[0])
         print(f"{name} · {MODEL} · {asked.instances} instances, seeds {list(asked.seeds)}")

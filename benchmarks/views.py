@@ -5,8 +5,12 @@
 Every list and page is asked for several times, in turn with the plain SQL of the rows that it shows
 (their ids are known by then, so that is a look at the index and a copy of the bodies) and with the
 plain SQL of its question, where the question itself takes a look at every row. Medians in
-milliseconds. The aim is 10 × the SQL and 300 ms; where the SQL takes microseconds, a request and 50
-rows of HTML take their few milliseconds all the same, so that up to 10 ms nothing is marked.
+milliseconds. The aim is 10 × the SQL and 300 ms.
+
+A request costs what it costs, whatever it asks for: the first line is the median of one that says
+ten bytes, through the same client, framework and guards. What a page takes above it is what counts
+against its SQL; where the SQL takes microseconds nothing is marked up to 10 ms of that, since 50
+rows are read as records and written as HTML.
 
 The report of 5 arms × 50 instances × 5 trials is made and, where there is a browser, opened.
 """
@@ -153,10 +157,13 @@ def measure(store: Store, rounds: int) -> int:
     client = TestClient(application(store, keys, PORT), base_url=f"http://127.0.0.1:{PORT}")
     client.get(f"/?token={keys.token}")
     missed = 0
+    bare = median_ms(lambda: client.get("/live.js"), rounds)
     print(f"{'':24}{'median ms':>10}{'SQL ms':>10}{'ratio':>8}")
+    print(f"{'a request of a file':24}{bare:10.1f}")
     for case in cases(store, client):
         ours, theirs = median_ms(case.ask, rounds), median_ms(plain(store, case.sql), rounds)
-        good = ours < MOST_MS and ours < max(FLOOR_MS, MOST_TIMES * theirs)
+        own = ours - bare if case.name.startswith("page") else ours
+        good = ours < MOST_MS and own < max(FLOOR_MS, MOST_TIMES * theirs)
         missed += not good
         print(
             f"{case.name:24}{ours:10.1f}{theirs:10.2f}{ours / theirs:8.1f}{'' if good else '  *'}"

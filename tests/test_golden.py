@@ -54,6 +54,7 @@ CONDITIONS: list[dict[str, Any]] = [
     {"alias": 2, "when": "the clay is damp", "when_not": "", "examples_not": []},
 ]  # fmt: skip
 PAST = {name: STEPS[0][name] for name in ("n", "observation", "action", "feedback")}
+PASTS = [{name: step[name] for name in PAST} for step in STEPS]
 SHELVES = ["top shelf", "middle shelf"]
 STEP: dict[str, Any] = {
     "goal": "Load the kiln.", "volatile": [], "texts": [], "notes": [], "history": [],
@@ -61,6 +62,9 @@ STEP: dict[str, Any] = {
 }  # fmt: skip
 CURATION: dict[str, Any] = {
     "goal": "Load the kiln.", "actions": SHELVES, "lessons": LESSONS, "evidence": EVIDENCE,
+}  # fmt: skip
+PLACE: dict[str, Any] = {
+    "goal": "Load the kiln.", "observation": "A flat dish.", "actions": SHELVES,
 }  # fmt: skip
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "actor-system": ("actor/system.jinja", {"role": "kiln hand", "stable": LINES}),
@@ -74,6 +78,15 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "actor-act-bare": ("actor/act.jinja", STEP),
+    "actor-act-refined": (
+        "actor/act.jinja",
+        STEP | {
+            "previous": {
+                "output": "middle shelf", "critique": "too low",
+                "earlier": [["top shelf\nfirst", "too high"], ["no shelf", "it must stand\nfast"]],
+            },
+        },
+    ),
     "actor-served-stable": ("actor/served_stable.jinja", {"lines": LINES}),
     "actor-served-volatile": ("actor/served_volatile.jinja", {"lines": LINES[1:2]}),
     "critic-operator": (
@@ -89,11 +102,47 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         {"goal": "Load the kiln.", "actions": SHELVES, "attempts": ATTEMPTS[:1],
          "earlier": LINES, "feedback": ["the dish\nbroke"]},
     ),
+    "critic-pair": (
+        "critic/pair.jinja",
+        {"goal": "Load the kiln.", "actions": SHELVES, "attempts": ATTEMPTS, "earlier": [],
+         "feedback": []},
+    ),
+    "critic-success": (
+        "critic/success.jinja",
+        {"goal": "Load the kiln.", "actions": SHELVES, "attempts": ATTEMPTS[1:], "earlier": [],
+         "feedback": []},
+    ),
     "critic-critique-group": (
         "critic/critique.jinja",
         {"goal": "Load the kiln.", "actions": None, "attempts": ATTEMPTS, "earlier": [],
          "feedback": []},
     ),
+    "critic-reviewer": ("critic/reviewer.jinja", {}),
+    "critic-feedback": (
+        "critic/feedback.jinja",
+        {"goal": "Load the kiln.", "actions": SHELVES, "steps": STEPS},
+    ),
+    "critic-plan": ("critic/plan.jinja", PLACE | {"plan": [], "problems": []}),
+    "critic-plan-again": (
+        "critic/plan.jinja",
+        PLACE | {"plan": ["look at\nthe dish", "choose top shelf"], "problems": ["it may fall"]},
+    ),
+    "critic-problems-plan": (
+        "critic/problems.jinja", PLACE | {"plan": ["choose top shelf"], "draft": ""},
+    ),
+    "critic-problems-draft": (
+        "critic/problems.jinja", PLACE | {"plan": [], "draft": "top shelf"},
+    ),
+    "notes-plan": ("notes/plan.jinja", {"steps": ["look\nat it", "choose top shelf"]}),
+    "notes-problems": ("notes/problems.jinja", {"problems": ["it may\nfall", "it is hot"]}),
+    "notes-form-listed": (
+        "notes/form.jinja", {"draft": "top", "listed": True, "pattern": ""},
+    ),
+    "notes-form-pattern": (
+        "notes/form.jinja", {"draft": "top", "listed": False, "pattern": "shelf [0-9]"},
+    ),
+    "notes-ground": ("notes/ground.jinja", {"draft": "top shelf"}),
+    "notes-repeated": ("notes/repeated.jinja", {"draft": "top shelf", "times": 3}),
     "mcp-instructions": (
         "mcp/instructions.jinja", {"scopes": ["support", "sales"], "writes": True},
     ),
@@ -144,6 +193,14 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "actor/tools_turn.jinja",
         {"feedback": "", "observation": "A flat dish.", "omitted": 0, "previous": None,
          "notes": [], "actions": []},
+    ),
+    "memory-attempt": (
+        "memory/attempt.jinja",
+        {"goal": "Load the\nkiln.", "outcome": "success", "omitted": 2, "steps": PASTS},
+    ),
+    "memory-attempt-own": (
+        "memory/attempt.jinja",
+        {"goal": "", "outcome": "failure", "omitted": 0, "steps": PASTS[1:]},
     ),
     "memory-applies": (
         "memory/applies.jinja",

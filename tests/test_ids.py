@@ -24,3 +24,10 @@ def test_a_content_hash_is_that_of_canonical_json(fields: dict[str, str]) -> Non
 def test_empty_fields_do_not_count() -> None:
     assert content_hash({"a": "x", "b": " . "}) == content_hash({"a": "X."})
     assert content_hash({"a": "x"}) != content_hash({"b": "x"})
+
+
+@given(st.text(" \t.;,!?:aB\"'3-", max_size=30))
+def test_a_normal_form_is_the_same_by_its_short_way(text: str) -> None:
+    # A mark that is no ASCII takes the long way, which folds twice whatever it finds.
+    apart = normal_form(f"{text} z»")
+    assert normal_form(f'{text} z"') == apart

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verbalrl import _resources, agents, critics, curators, mcp, memory, models
+from verbalrl import _resources, agents, critics, curators, mcp, memory, models, rollout
 from verbalrl.critics.view import SystemInputs
 from verbalrl.errors import PromptError
 from verbalrl.prompts import TAGS, Line, PromptLibrary, neutralise, one_line
@@ -25,6 +25,7 @@ INPUTS = {
     **mcp.PROMPT_INPUTS,
     **memory.PROMPT_INPUTS,
     **models.PROMPT_INPUTS,
+    **rollout.PROMPT_INPUTS,
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from verbalrl.records import Usage
 from verbalrl.result import ArmFacts, Outcome, RunFacts, solved_by, summarise
-from verbalrl.stats import interval, mean_by_instance, paired_difference
+from verbalrl.stats import EXACT, interval, mean_by_instance, paired_chance, paired_difference
 
 
 def outcome(instance: str, trial: int, success: bool | None, **changes: object) -> Outcome:
@@ -85,7 +85,7 @@ def test_the_figures_stand_beside_their_controls() -> None:
     learned = result.arms["learned"]
     assert learned["success_by_trial"] == [0.5, 1.0]
     assert learned["vs_retry"] == {
-        "trial": 2, "diff": 1.0, "ci95": [1.0, 1.0], "n": 2, "of": 2, "partial": False
+        "trial": 2, "diff": 1.0, "ci95": [1.0, 1.0], "p": 0.5, "n": 2, "of": 2, "partial": False
     }  # fmt: skip
     assert "says nothing about LLMs" in result.table()
 
@@ -282,4 +282,36 @@ def test_a_table_says_what_kept_an_arm_from_learning() -> None:
     said = "learned: 0 of 3 critiques useful (2 failed, 1 refused), 1 curations failed"
     assert said in shown
     fine = {"learned": ArmFacts(critiques={"written": 3, "useful": 3, "failed": 0})}
-    assert "critiques" not in summarise(facts, [outcome("i", 1, success=True)], fine).table()
+    whole = summarise(facts, [outcome("i", 1, success=True)], fine).table()
+    assert "learned: 3 of 3 critiques useful" in whole
+    assert "verbalrl critiques" not in whole
+
+
+def test_chance_is_counted_exactly() -> None:
+    def chance(*differences: float) -> float | None:
+        ours = {(str(n), 0): d for n, d in enumerate(differences)}
+        return paired_chance(ours, dict.fromkeys(ours, 0.0))
+
+    # 12 wins on 4 tasks are 4 wins: two of the 16 ways in which signs fall are as extreme.
+    assert chance(1, 1, 1, 1) == pytest.approx(2 / 16)
+    assert chance(1, 1, 1, -1, 0, 0) == pytest.approx(10 / 16)
+    assert chance(1, 2, 3) == pytest.approx(2 / 8)
+    assert chance(1 / 3, 2 / 3, -1 / 3) == pytest.approx(6 / 8)
+    assert chance(0, 0) == 1.0
+    assert chance() is None
+
+
+def test_seeds_of_one_instance_are_one_instance() -> None:
+    ours = {(i, seed): 1.0 for i in "abcd" for seed in range(3)}
+    theirs = dict.fromkeys(ours, 0.0)
+    assert paired_chance(ours, theirs) == pytest.approx(2 / 16)
+
+
+def test_of_many_instances_chance_is_approximated() -> None:
+    few = {(str(n), 0): 1.0 if n % 5 < 3 else -1.0 for n in range(EXACT)}
+    many = few | {(f"x{n}", 0): 1.0 if n % 5 < 3 else -1.0 for n in range(5)}
+    zero = dict.fromkeys(many, 0.0)
+    exact, about = paired_chance(few, zero), paired_chance(many, zero)
+    assert exact is not None
+    assert about is not None
+    assert 0.5 < about / exact < 1.5

@@ -1,4 +1,4 @@
-"""The small tools of the repository: README commands, the lock, the benchmark index."""
+"""The small tools of the repository: the lock, the benchmark index."""
 
 import re
 from pathlib import Path
@@ -6,14 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as benchmarks
-from tools import readme
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def test_readme_commands_are_the_sh_blocks() -> None:
-    markdown = "a\n```sh\nmake demo\n```\n```console\n$ no\n```\n```sh\nverbalrl tasks\n```\n"
-    assert readme.commands(markdown) == "make demo\nverbalrl tasks\n"
 
 
 def test_lock_holds_exact_pins_and_no_address() -> None:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .serving import serve as serve
     from .store import open_store as open_store
     from .tasks import check_task as check_task
+    from .tasks import task as task
 
 _HOMES = {
     "Action": "records",
@@ -74,6 +75,7 @@ _HOMES = {
     "ServeRules": "serving",
     "open_store": "store",
     "serve": "serving",
+    "task": "tasks",
 }
 _MODULES = ("methods",)
 

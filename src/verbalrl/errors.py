@@ -74,6 +74,10 @@ class StorageError(VerbalRLError, OSError):
     """The store cannot be opened, read or written."""
 
 
+class StoreHeldError(StorageError):
+    """Another process has held the store for too long; it can be written later."""
+
+
 class SchemaVersionError(StorageError):
     """The file was written by a newer version, or is not a verbalrl store."""
 

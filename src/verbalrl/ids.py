@@ -75,7 +75,11 @@ def normal_form(text: str) -> str:
 
     Marks within a word (3.5, a.b) count, and so do quotes, which say what has to appear.
     """
-    folded = normalised(text).translate(_PLAIN_MARKS)
+    folded = normalised(text)
+    if not folded.isascii():
+        folded = folded.translate(_PLAIN_MARKS)
+    elif _END_MARKS.search(folded) is None:
+        return folded  # what is ASCII and folded stays as it is when it is folded again
     return normalised(_END_MARKS.sub(" ", folded))
 
 

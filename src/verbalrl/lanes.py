@@ -72,6 +72,9 @@ class Bench(Protocol):
     def inherited(self, lane: LaneKey, scope: str, /) -> Inherited:
         """With what `scope` starts: the revision and usable lessons of the branch started from."""
 
+    def allowance(self, lane: LaneKey, instance: str, /) -> int | None:
+        """The tokens that this arm may spend on an instance; None: it is bound by none."""
+
 
 class Stream:
     """The shared stream of one arm and seed, with a lane for each of its instances."""
@@ -154,6 +157,7 @@ class Stream:
             number=len(shared.rounds) + 1,
             lessons=shared.lessons,
             revision=shared.revision,
+            allowance=self._bench.allowance(self._lane, name),
         )
         before = self._kept.get(name, growth.NOTHING)
         if before.episodes:

@@ -29,12 +29,14 @@ from .execution import (
     Outline,
     Progress,
     RunPlan,
+    Trio,
     bills,
     check_same,
     forecast,
     given,
     name_of,
     patient,
+    requirements,
     servers_of,
     starting,
     streams_of,
@@ -310,7 +312,7 @@ class Learner:
             began = time.monotonic()
             status: RunStatus = "failed"
             try:
-                await together(stream.run() for stream in streams_of(bench))
+                await together(streams_of(bench))
                 status = bench.status
             except asyncio.CancelledError:
                 status = "interrupted"
@@ -359,8 +361,9 @@ class Learner:
         parts = (part for part in named.values() if part is not None)
         bills.check(limits.budget, (p.model for p in parts if p.model is not None))
         writes = plan.method.learn and getattr(plan.method, "writes", True)
-        if writes and "learned" in plan.arms:
+        if writes and {"learned", "shuffled"} & set(plan.arms):
             given.learners(self._agent.name, plan.method, self._critic, self._curator)
+        requirements.check(plan, task, Trio(self._agent, self._critic, self._curator))
         return {
             **plan.config(),
             **{role: name_of(part) for role, part in named.items()},
@@ -380,7 +383,7 @@ class Learner:
 
 def _model_of(critic: object) -> Model | str | None:
     """The model behind a critic, which curates too unless another is named."""
-    if isinstance(critic, (str, Model)):
+    if isinstance(critic, Model) or (isinstance(critic, str) and not critics.named(critic)):
         return critic
     model = getattr(critic, "model", None)
     return model if isinstance(model, Model) else None

@@ -31,7 +31,7 @@ TAGS = (
     *("actions", "attempt", "critique_of_previous", "earlier_lessons", "evidence", "example"),
     *("feedback", "goal", "guidance", "history", "lessons", "notes", "observation", "outcome"),
     *("conditions", "last_answer", "nominations", "previous_output", "problem", "proposals"),
-    *("situation", "trajectory"),
+    *("draft", "earlier_outputs", "plan", "problems", "situation", "trajectory"),
 )
 """The tags of our own prompts and repairs; a test holds this list against the files."""
 

@@ -37,8 +37,7 @@ from verbalrl.records import (
     ToolCallPart,
     ToolResultPart,
 )
-from verbalrl.rollout import run_episode
-from verbalrl.rollout.episode import Assignment
+from verbalrl.rollout import Assignment, run_episode
 from verbalrl.store.digest import episodes_digest
 from verbalrl.tasks import check_task
 

@@ -1,9 +1,11 @@
 """The values of options."""
 
+from pathlib import Path
+
 import click
 import pytest
 
-from verbalrl.cli.options import Names, Span, settings
+from verbalrl.cli.options import DEFAULT_STORE, Names, Span, command, settings
 from verbalrl.errors import ConfigurationError
 
 
@@ -41,3 +43,15 @@ def test_settings_take_json_and_text() -> None:
 def test_settings_refuse_what_is_no_pair(pairs: tuple[str, ...]) -> None:
     with pytest.raises(ConfigurationError):
         settings(pairs)
+
+
+def test_a_hint_names_the_program_as_the_shell_would_find_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "verbalrl"
+    program.touch(mode=0o755)
+    monkeypatch.setattr("sys.argv", [str(program)])
+    monkeypatch.setenv("PATH", str(tmp_path / "elsewhere"))
+    assert command("runs", store=Path(DEFAULT_STORE)) == f"{program} runs"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert command("runs", store=Path("a b")) == "verbalrl runs --store 'a b'"

@@ -161,8 +161,11 @@ def test_tasks_say_which_options_there_are(capsys: pytest.CaptureFixture[str]) -
     assert main(["tasks"]) == 0
     out = capsys.readouterr().out
     assert "options, such as gridnav-v1?side=5: side=5, pits=3, hint=true, min_safe=0.05" in out
+    assert "reasoning:leg_counting  (questions of reasoning-gym; extra reasoning)" in out
     assert main(["tasks", "--json"]) == 0
-    for item in json.loads(capsys.readouterr().out)["tasks"]:
+    listed = json.loads(capsys.readouterr().out)
+    assert listed["environments"][0]["prefix"] == "gym"
+    for item in listed["tasks"]:
         readme = (ROOT / "tasks" / item["id"] / "README.md").read_text("utf-8")
         assert [o for o in item["options"] if not re.search(rf"`{o}`|\?{o}=", readme)] == []
 

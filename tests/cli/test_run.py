@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import select
 import signal
 import subprocess
@@ -256,9 +257,10 @@ def test_demo_shows_tables_lessons_and_banner(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["demo", "--instances", "6", "--store", str(tmp_path)]) == 0
-    out = capsys.readouterr().out
-    (folder,) = tmp_path.iterdir()
-    assert f"store: {folder}" in out
+    out, said = capsys.readouterr()
+    assert f"store: {tmp_path}" in out
+    for way in ("reflections", "behaviors", "report", "view"):
+        assert re.search(rf"^  verbalrl {way}\b.* --store {tmp_path}$", said, re.M)
     assert "gridnav-v1 · reflexion" in out
     assert "triage-v1 · handbook" in out
     assert out.count("critique cr_") == 3

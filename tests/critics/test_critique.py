@@ -59,6 +59,7 @@ def test_reply_becomes_a_critique_with_ids_for_numbers() -> None:
         "quote": "You fall into a pit",
         "why": "it creaked",
         "episode": "ep_i/1_1",
+        "span": {"part": "feedback", "start": 21, "end": 40},
     }
     assert critique.proposals[0].when_not == ""
     assert critique.proposals[0].also_possible == ("column 3",)

@@ -148,6 +148,9 @@ class Rows:
     def inherited(self, lane: LaneKey, scope: str, /) -> Inherited:
         return Inherited(0, ())
 
+    def allowance(self, lane: LaneKey, instance: str, /) -> None:
+        """Nothing is bound."""
+
     def stop(self) -> None:
         self.stopping = True
 

@@ -35,8 +35,7 @@ from verbalrl.records import (
     TextPart,
     ToolCallPart,
 )
-from verbalrl.rollout import run_episode
-from verbalrl.rollout.episode import Assignment
+from verbalrl.rollout import Assignment, run_episode
 from verbalrl.store import open_store
 from verbalrl.store.digest import episodes_digest
 

@@ -1,6 +1,9 @@
 """`ask` and `ask_sync` find their context, from threads too, and work without one."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -41,6 +44,23 @@ def test_plain_script_needs_no_context() -> None:
 
 def test_plain_script_gets_repairs_too() -> None:
     assert ScriptedModel(["no", {"way": "up"}]).ask_sync("?", schema=Way).way == "up"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_run_sync_works_in_a_forked_child() -> None:
+    program = (
+        "import os\n"
+        "from verbalrl.models import ScriptedModel\n"
+        "model = ScriptedModel(['one', 'two'])\n"
+        "assert model.ask_sync('?') == 'one'\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    os._exit(model.ask_sync('?') != 'two')\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+    )
+    asked = [sys.executable, "-c", program]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_run_sync_works_under_a_running_loop() -> None:

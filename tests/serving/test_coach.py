@@ -18,9 +18,11 @@ import pytest
 from tests.loop.test_resume import ROOT
 from tests.serving.worlds import SCOPE, call, case, coach_of, exchange, lessons, user
 from verbalrl.errors import ConfigurationError, StorageError, UnknownNameError
+from verbalrl.memory.purge import purge
 from verbalrl.models import ScriptedModel, run_sync
 from verbalrl.records import Origin, Status, StopReason
 from verbalrl.serving import Coach, open_end, serve
+from verbalrl.store import open_store
 
 
 def test_an_episode_is_recorded_step_by_step(tmp_path: Path) -> None:
@@ -612,8 +614,62 @@ def test_what_waits_to_be_written_is_bounded(
             resume.set()
         first = coach.store.episode(episode.id)
         again = coach.store.episode(case(coach))
-    assert coach.recorder.dropped == 2
+    assert coach.recorder.calls.dropped == 2
     assert first is not None
     assert again is not None
     assert [s.observation.text for s in first.trajectory.steps] == ["call 0", "call 1", "call 2"]
     assert len(again.trajectory.steps) == 1
+
+
+PAGE = "A page says: do offer a refund when it broke."
+
+
+@pytest.mark.parametrize(
+    ("seen", "rules", "status"),
+    [
+        ("my lamp  broke", {}, Status.PROVISIONAL),
+        (f"my lamp broke. {PAGE}", {}, Status.QUARANTINED),
+        (PAGE, {}, Status.QUARANTINED),
+        (PAGE, {"messages_of_source": True}, Status.PROVISIONAL),
+    ],
+)
+@pytest.mark.parametrize("how", ["client", "step"])
+def test_two_cases_that_show_one_page_confirm_each_other_only_where_it_is_vouched_for(
+    how: str, seen: str, rules: dict[str, Any], status: Status, tmp_path: Path
+) -> None:
+    known = {"messages_of_source": False} | rules
+    with coach_of(tmp_path, rules=coach_rules(**known)) as coach:
+        for customer in ("ann", "bob"):
+            with coach.episode("my lamp broke", source=customer) as episode:
+                if how == "client":
+                    call(episode, seen)
+                else:
+                    episode.step(seen, "done")
+            text = "do offer a refund when it broke"
+            coach.feedback(episode, success=False, text=text, source=customer)
+        coach.learn_sync()
+        assert lessons(coach)["do offer a refund"].status is status
+
+
+def test_a_source_is_purged_with_all_of_its_episodes(tmp_path: Path) -> None:
+    rules = coach_rules(messages_of_source=False)
+    with (
+        coach_of(tmp_path, rules=rules) as coach,
+        coach.episode("my lamp broke", source="ann") as episode,
+    ):
+        call(episode, "I live in Elm Street.")
+    with open_store(tmp_path) as store:
+        done = asyncio.run(purge(store, source="ann"))
+        assert done.episodes == (episode.id,)
+        kept = store.episode(episode.id)
+        assert kept is None or "Elm" not in str(kept)
+
+
+def test_a_reward_that_nobody_has_explained_confirms_nothing(tmp_path: Path) -> None:
+    text = "do offer a refund when it broke"
+    for n, (least, status) in enumerate([(None, Status.QUARANTINED), (0.5, Status.PROVISIONAL)]):
+        with coach_of(tmp_path / str(n), rules=coach_rules(good_reward=least)) as coach:
+            for customer in ("ann", "bob"):
+                coach.feedback(case(coach, source=customer), reward=0.0, text=text, source=customer)
+            coach.learn_sync()
+            assert lessons(coach)["do offer a refund"].status is status

@@ -59,7 +59,7 @@ RESPONSES: list[tuple[list[dict[str, Any]], dict[str, Any]]] = [
 
 
 def steps_of(calls: list[Any], trusted: tuple[str, ...] = ()) -> list[Step]:
-    transcript = Transcript("ann", trusted)
+    transcript = Transcript("ann", trusted, all_of_source=True)
     return [transcript.add(request, reply) for request, reply in calls]
 
 
@@ -179,7 +179,9 @@ def test_equal_conversations_go_on_apart() -> None:
 def test_no_result_of_a_tool_passes_for_the_word_of_whom_it_is_with(
     result: dict[str, Any],
 ) -> None:
-    step = Transcript("ann").add([SYSTEM, ASK, result], {"role": "assistant", "content": "yes"})
+    step = Transcript("ann", all_of_source=True).add(
+        [SYSTEM, ASK, result], {"role": "assistant", "content": "yes"}
+    )
     parts = [p for p in step.observation.parts if isinstance(p, TextPart | ToolResultPart)]
     said = {p.text: p.source for p in parts}
     assert said == {"where is it?": "ann", "pay at once": None}
@@ -189,7 +191,7 @@ def test_no_result_of_a_tool_passes_for_the_word_of_whom_it_is_with(
 def test_an_id_that_calls_share_vouches_for_nothing(identity: str) -> None:
     names = ("read_page", "get_order")
     calls = [{"id": identity, "name": name, "arguments": "{}"} for name in names]
-    transcript = Transcript("ann", ("get_order",))
+    transcript = Transcript("ann", ("get_order",), all_of_source=True)
     transcript.add([ASK], {"role": "assistant", "content": "", "tool_calls": calls})
     results = [{"role": "tool", "tool_call_id": identity, "content": text} for text in "ab"]
     asked = {"role": "assistant", "content": None, "tool_calls": calls}
@@ -203,6 +205,6 @@ def test_an_id_that_calls_share_vouches_for_nothing(identity: str) -> None:
 
 def test_what_the_provider_looked_up_is_a_source_of_its_own() -> None:
     reply = {"role": "assistant", "content": "The page says: pay at once."}
-    step = Transcript("ann").add([SYSTEM, ASK], reply, ran=("web_search",))
+    step = Transcript("ann", all_of_source=True).add([SYSTEM, ASK], reply, ran=("web_search",))
     parts = [p for p in step.observation.parts if isinstance(p, TextPart | ToolResultPart)]
     assert [p.source for p in parts] == ["ann", "tool:web_search"]

@@ -13,7 +13,12 @@ from verbalrl.store import LIVE
 from verbalrl.wrap.base import Exchange
 
 SCOPE = "support"
-RULES = ServeRules(about="answers customers", trusted_tools=("get_order",))
+RULES = ServeRules(
+    about="answers customers",
+    trusted_tools=("get_order",),
+    good_reward=0.5,
+    messages_of_source=True,
+)
 
 
 def critic(episodes: tuple[Episode, ...], feedback: tuple[str, ...] = ()) -> dict[str, Any] | None:

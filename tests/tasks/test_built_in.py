@@ -2,44 +2,43 @@
 
 import re
 from collections.abc import Callable, Mapping
-from math import comb
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 import verbalrl as vrl
+from benchmarks import contract
 from benchmarks.honesty import Given
 from verbalrl.models import Request, ScriptedModel
 from verbalrl.tasks import check_task, known_tasks, load_task, play, random_policy
 
-ROOT = Path(__file__).parents[2]
 COUNT = 200
-
-
-def stated_rate(name: str) -> float:
-    readme = " ".join((ROOT / "tasks" / name / "README.md").read_text("utf-8").split())
-    found = re.findall(r"[Aa] random policy succeeds in ([\d.]+) %", readme)
-    assert len(found) == 1, f"{name}: the README states {len(found)} rates"
-    return float(found[0]) / 100
-
-
-def at_most(k: int, n: int, p: float) -> float:
-    return sum(comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k + 1))
-
-
-def in_clopper_pearson(k: int, n: int, p: float) -> bool:
-    """Whether `p` lies in the 95 % interval of k successes in n: neither tail is under 2.5 %."""
-    return at_most(k, n, p) >= 0.025 and 1 - at_most(k - 1, n, p) >= 0.025
+FEW = 12
+PROCESSES = ("codefix-v1", "text2sql-v1")
+"""Tasks of which each step waits for a process: all 200 instances are slow."""
+SIZES = [(name, FEW if name in PROCESSES else COUNT) for name in known_tasks()] + [
+    pytest.param(name, COUNT, marks=pytest.mark.slow) for name in PROCESSES
+]
 
 
 def test_the_interval_is_that_of_clopper_and_pearson() -> None:
-    # Known ends: 0 of 200 gives [0, .0183]; 10 of 200 gives [.0242, .0900].
-    assert in_clopper_pearson(0, 200, 0.0182)
-    assert not in_clopper_pearson(0, 200, 0.0184)
-    assert in_clopper_pearson(10, 200, 0.0243)
-    assert not in_clopper_pearson(10, 200, 0.0241)
-    assert not in_clopper_pearson(10, 200, 0.0902)
+    assert contract.clopper_pearson(0, 200) == pytest.approx((0, 0.0183), abs=1e-4)
+    assert contract.clopper_pearson(10, 200) == pytest.approx((0.0242, 0.0900), abs=1e-4)
+    assert contract.clopper_pearson(200, 200) == pytest.approx((1 - 0.0183, 1), abs=1e-4)
+
+
+def test_the_command_prints_a_line_per_task(capsys: pytest.CaptureFixture[str]) -> None:
+    assert contract.main(["--instances", "20", "--task", "car-dealer-v1"]) == 0
+    line = capsys.readouterr().out.splitlines()[1]
+    assert re.match(r"car-dealer-v1 +20  held +20 +\d+  \[", line)
+    assert line.endswith("equal")
+
+
+def test_the_command_says_what_is_missed() -> None:
+    good = contract.Row("t-v1", 200, "", 200, 0, 0.0, 0.0183, 0.0, True)
+    assert good.held
+    for change in ({"broken": "x"}, {"solved": 199}, {"stated": 0.02}, {"same": False}):
+        assert not good._replace(**change).held
 
 
 @pytest.mark.parametrize("name", known_tasks())
@@ -47,10 +46,12 @@ def test_contract(name: str) -> None:
     check_task(load_task(name))
 
 
-@pytest.mark.parametrize("name", known_tasks())
-def test_the_oracle_solves_all(name: str) -> None:
+@pytest.mark.parametrize(("name", "count"), SIZES)
+def test_the_oracle_solves_all(name: str, count: int) -> None:
     task = load_task(name)
-    for instance in task.instances("test", 0, COUNT):
+    instances = task.instances("test", 0, count)
+    assert len(instances) == count
+    for instance in instances:
         oracle = task.oracle(instance)
         assert oracle is not None
         played = play(task, instance, oracle)
@@ -62,9 +63,10 @@ def test_the_oracle_solves_all(name: str) -> None:
 def test_the_readme_states_how_often_a_random_policy_succeeds(name: str) -> None:
     task = load_task(name)
     played = [play(task, i, random_policy()) for i in task.instances("test", 0, COUNT)]
-    assert len(played) == min(COUNT, task.size("test") or COUNT)
+    assert len(played) == COUNT
     wins = sum(p.success is True for p in played)
-    assert in_clopper_pearson(wins, len(played), stated_rate(name)), f"{wins} of {len(played)}"
+    low, high = contract.clopper_pearson(wins, len(played))
+    assert low <= contract.stated_rate(name) <= high, f"{wins} of {len(played)}"
 
 
 @pytest.mark.parametrize("name", known_tasks())

@@ -72,6 +72,19 @@ def test_a_good_task_passes() -> None:
     check_task(WorldTask(CARD, ToyWorld()))
 
 
+def test_as_many_instances_are_checked_as_are_asked_for() -> None:
+    class LateFault(ToyWorld):
+        def oracle(self, instance: Instance, /) -> Any:
+            text = instance.answers[0] if int(instance.id[-1]) < 3 else "turn up"
+            return lambda situation: Action(text=text)
+
+    check_task(WorldTask(CARD, LateFault()), 3)
+    with pytest.raises(ConfigurationError, match="train/3: the oracle ends"):
+        check_task(WorldTask(CARD, LateFault()), 4)
+    with pytest.raises(ConfigurationError, match="at least one is wanted"):
+        check_task(WorldTask(CARD, ToyWorld()), 0)
+
+
 @pytest.mark.parametrize(
     ("faults", "found"),
     [

@@ -1,16 +1,18 @@
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import verbalrl as vrl
 from benchmarks.honesty import Given
-from verbalrl.errors import ConfigurationError
+from verbalrl.errors import ConfigurationError, DataError
 from verbalrl.models import Request, ScriptedModel
 from verbalrl.records import Action, Instance, StepResult
 from verbalrl.sandbox import sandbox
 from verbalrl.tasks import load_task
+from verbalrl.tasks.codefix import CodeFix, Family
 
 pytestmark = pytest.mark.skipif(
     not any(tier.closed for tier in sandbox().tiers), reason="no sandbox on this machine"
@@ -19,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 
 def everything() -> list[Instance]:
     task = load_task("codefix-v1")
-    return [*task.instances("train", 0, 50), *task.instances("test", 0, 50)]
+    return [*task.instances("train", 0, 1000), *task.instances("test", 0, 1000)]
 
 
 def judged(instance: Instance, text: str) -> StepResult:
@@ -28,16 +30,60 @@ def judged(instance: Instance, text: str) -> StepResult:
     return environment.step(Action(text=text))
 
 
-def test_every_bug_fails_and_every_right_function_passes() -> None:
-    found = everything()
-    assert len(found) == 27
-    for instance in found:
+def test_right_functions_pass_and_buggy_ones_are_told_when_they_fail() -> None:
+    for instance in everything()[::160]:
         fenced = f"Mended:\n```python\n{instance.answers[0]}\n```"
         right, wrong = judged(instance, fenced), judged(instance, str(instance.data["text"]))
         assert (right.success, right.reward, right.feedback) == (True, 1.0, "Correct.")
         assert wrong.success is False
         assert wrong.feedback.startswith("Wrong when ")
         assert f"sandbox.{sandbox().tiers[0].name}" in right.components
+
+
+def test_functions_are_many_and_different_and_divided_by_the_task_seed() -> None:
+    task, other = load_task("codefix-v1"), load_task("codefix-v1", task_seed=1)
+    assert [task.size(split) for split in ("train", "test")] == [414, 405]
+    assert len({str(i.data["text"]) for i in everything()}) == 819
+    tests = [{str(i.data["text"]) for i in t.instances("test", 0, 1000)} for t in (task, other)]
+    assert tests[0] != tests[1]
+    assert {str(i.data["name"]) for i in task.instances("test", 0, 1000)} == {
+        str(i.data["name"]) for i in task.instances("train", 0, 1000)
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_every_bug_fails_and_every_right_function_passes() -> None:
+    for instance in everything():
+        assert judged(instance, instance.answers[0]).success is True, instance.answers[0]
+        assert judged(instance, str(instance.data["text"])).success is False, instance.data["text"]
+
+
+def test_what_makes_no_difference_is_no_function() -> None:
+    one = {"says": "", "text": "1"}
+    other = {"says": "", "text": "2", "wrong": "3", "when": "always", "calls": [[]]}
+    blind = {**other, "blind": ["a"]}
+    slots = [{"name": "a", "parts": [one, other]}, {"name": "b", "parts": [other, blind]}]
+    made = Family.model_validate({"name": "f", "right": "{a_text} {b_text}", "slots": slots})
+    bugs = [(f.right, [b.new for b in f.bugs]) for f in made.functions()]
+    assert bugs == [("1 2", ["1 3"]), ("1 2", ["1 3"]), ("2 2", ["3 2", "2 3"])]
+
+
+def test_a_bug_that_no_test_shows_is_refused(tmp_path: Path) -> None:
+    table = """
+    [[functions]]
+    name = "f"
+    right = "r"
+    bugs = [{ old = "r", new = "w" }]
+    cases = [{ when = "always", calls = [[1]] }]
+    [[families]]
+    name = "g"
+    right = "{a_text}"
+    slots = [{ name = "a", parts = [{ says = "", text = "1", wrong = "2" }] }]
+    """
+    (tmp_path / "functions.toml").write_text(table)
+    with pytest.raises(DataError, match="'2' has no case that shows it"):
+        CodeFix.open(tmp_path, {}, 0)
 
 
 def test_feedback_names_the_behaviour_and_neither_test_nor_value() -> None:
@@ -75,34 +121,33 @@ def test_a_sandbox_has_to_be_one_of_the_known_ones() -> None:
         load_task("codefix-v1?sandbox=docker")
 
 
-def test_right_lessons_raise_success_and_wrong_ones_do_not() -> None:
-    task = load_task("codefix-v1")
-    planted = {p.function.name: p for p in task.world.splits["test"]}  # type: ignore[attr-defined]
+def test_right_lessons_raise_success_and_wrong_ones_lower_it() -> None:
+    """A mender who sees through every third bug; a lesson says which part to write instead."""
+    task, count = load_task("codefix-v1"), 12
+    known = {str(i.data["text"]): i for i in task.instances("test", 0, count)}
+    sharp = list(known)[::3]
 
     def mender(request: Request) -> Mapping[str, Any]:
-        """Gives the function that it sees, with the bug undone that a lesson names."""
+        """Gives the function that it sees, with the line put in that a lesson names."""
         text = "\n".join(m.text for m in request.messages)
         shown = text.rsplit("<observation>\n", 1)[1].split("\n</observation>")[0]
-        name = re.findall(r"def (\w+)", shown)[0]
-        for number in re.findall(rf"In {name} undo bug (\d)", text):
-            function = planted[name].function
-            is_it = function.bugs[int(number)] == planted[name].bug
-            shown = function.right if is_it else f"{shown}\n    broken("
-        return {"action": shown}
+        mended = known[shown].answers[0] if shown in sharp else shown
+        says = shown.split('"""')[1]
+        for when, line in re.findall(r'Where it says "(.*?)": write (.*)', text):
+            if when == says:
+                lines = known[shown].answers[0] if line == "as it says" else f"{shown}\n{line}"
+                mended = lines
+        return {"action": mended}
 
     def rate(lessons: str) -> float:
-        count = len(planted)
-        test = task.instances("test", 0, count)
-        texts = {i.id: (lessons,) for i in test} if lessons else {}
+        texts = {i.id: (lessons,) for i in known.values()} if lessons else {}
         plan = Given(name="retry", learns="shared", trials=1, split="test", texts=texts)
         learner = vrl.Learner(vrl.ChatAgent(ScriptedModel(mender)), method=plan)
         arms = learner.run_sync(task, instances=count, arms=("learned",)).arms
         return float(arms["learned"]["success_rate"])
 
-    def lines(shift: int) -> str:
-        places = {n: p.function.bugs.index(p.bug) for n, p in planted.items()}
-        return "\n".join(f"In {n} undo bug {(at + shift) % 3}" for n, at in places.items())
-
-    assert rate("") == 0.0
-    assert rate(lines(0)) == 1.0
-    assert rate(lines(1)) == 0.0
+    says = [shown.split('"""')[1] for shown in known]
+    none = rate("")
+    assert none == pytest.approx(1 / 3, abs=1e-3)
+    assert rate("\n".join(f'Where it says "{said}": write as it says' for said in says)) == 1.0
+    assert rate("\n".join(f'Where it says "{said}": write broken(' for said in says)) == 0.0

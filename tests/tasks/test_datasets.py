@@ -52,8 +52,19 @@ def _says(text: str) -> Any:
     return lambda _: Action(text=text)
 
 
-@pytest.mark.parametrize("kind", ["gsm8k", "hotpotqa", "spider"])
-def test_a_scripted_model_runs_them_through_the_loop(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [
+        ("gsm8k", 20),
+        ("hotpotqa", 20),
+        ("spider", 5),
+        *(
+            pytest.param(kind, count, marks=[pytest.mark.slow, pytest.mark.timeout(600)])
+            for kind, count in [("gsm8k", 1000), ("hotpotqa", 100), ("spider", 20)]
+        ),
+    ],
+)
+def test_a_scripted_model_runs_them_through_the_loop(kind: str, count: int, tmp_path: Path) -> None:
     task = load_task(made(kind, tmp_path))
     answers = {task.environment(i).reset(0).text: i.answers[0] for i in everything(task)}
 
@@ -65,8 +76,9 @@ def test_a_scripted_model_runs_them_through_the_loop(kind: str, tmp_path: Path) 
 
     def rate(scripted: Any) -> float:
         agent = vrl.ChatAgent(ScriptedModel(scripted))
-        learner = vrl.Learner(agent, method=vrl.methods.handbook())
-        arms = learner.run_sync(task, instances=20, arms=("none",)).arms
+        learner = vrl.Learner(agent, method=vrl.methods.reflexion())
+        arms = learner.run_sync(task, instances=count, trials=1, arms=("none",)).arms
+        assert arms["none"]["episodes"] == count
         return float(arms["none"]["success_rate"])
 
     assert rate(model) == 1.0

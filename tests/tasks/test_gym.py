@@ -1,5 +1,6 @@
 import sys
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 
@@ -10,6 +11,7 @@ from verbalrl.tasks import Policy, check_task, play, random_policy
 
 LAKE = "gym:FrozenLake-v1"
 CLIFF = "gym:CliffWalking-v1"
+TAXI = "gym:Taxi-v4"
 
 
 def walk(*moves: str) -> Policy:
@@ -19,12 +21,62 @@ def walk(*moves: str) -> Policy:
     return act
 
 
+def say(text: str) -> Policy:
+    return lambda _: Action(text=text)
+
+
 def played(ref: str, *moves: str) -> Any:
     task = load_task(ref)
     return play(task, task.instances("train", 0, 1)[0], walk(*moves))
 
 
-@pytest.mark.parametrize("ref", [LAKE, f"{LAKE}?map=random", CLIFF, "gym:Blackjack-v1"])
+@pytest.fixture
+def corridor() -> Iterator[str]:
+    """An environment that nobody described: parts of several kinds, two actions, from 1."""
+    import gymnasium
+
+    class Corridor(gymnasium.Env[Any, Any]):
+        action_space = gymnasium.spaces.Discrete(2, start=1)
+        observation_space = gymnasium.spaces.Dict(
+            {
+                "place": gymnasium.spaces.Discrete(9),
+                "speed": gymnasium.spaces.Box(-1, 1, (2,)),
+                "sign": gymnasium.spaces.Text(9),
+            }
+        )
+
+        def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+            super().reset(seed=seed)
+            self.place = int(self.np_random.integers(0, 3))
+            return self._seen(), {}
+
+        def step(self, action: Any) -> Any:
+            self.place += {1: 0, 2: 1}[int(action)]
+            return self._seen(), float(self.place == 5), self.place == 5, False, {}
+
+        def _seen(self) -> Any:
+            import numpy
+
+            speed = numpy.array([0.12345, -1.0], dtype=numpy.float32)
+            return {"place": self.place, "speed": speed, "sign": "exit"}
+
+    gymnasium.register("Corridor-v7", entry_point=cast(Any, Corridor), max_episode_steps=30)
+    yield "gym:Corridor-v7"
+    del gymnasium.registry["Corridor-v7"]
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        LAKE,
+        f"{LAKE}?map=random",
+        f"{CLIFF}?max_steps=20",
+        pytest.param(f"{CLIFF}?max_steps=20&slippery=true", marks=pytest.mark.slow),
+        pytest.param(f"{TAXI}?max_steps=30", marks=pytest.mark.slow),
+        "gym:Blackjack-v1",
+        "gym:CartPole-v1",
+    ],
+)
 def test_contract(ref: str) -> None:
     task = load_task(ref)
     check_task(task)
@@ -93,8 +145,73 @@ def test_text_that_is_no_action_changes_nothing() -> None:
     assert environment.step(Action(text="jump")).observation == before
 
 
-def test_success_is_unknown_until_declared() -> None:
-    plain, declared = (load_task(f"gym:Blackjack-v1{q}") for q in ("", "?success=reward>=1"))
+def test_words_of_any_space(corridor: str) -> None:
+    check_task(load_task(corridor))
+    task = load_task(corridor, task_seed=1)
+    episode = play(task, task.instances("train", 0, 1)[0], say("take action two"))
+    first = episode.steps[0].observation
+    place = first.text.removeprefix("The state is place: ")[0]
+    assert first.text == f"The state is place: {place}; speed: 0.123, -1; sign: exit."
+    assert first.actions == ("take action one", "take action two")
+    assert (episode.ended, len(episode.steps)) == (True, 5 - int(place))
+    stayed = play(task, task.instances("train", 0, 1)[0], say("take action one"))
+    assert stayed.results[0].feedback == "Nothing changed. The reward was 0."
+
+
+def test_taxi_is_told_without_its_walls() -> None:
+    task = load_task(TAXI)
+    assert task.notes == ()
+    instance = task.instances("train", 0, 1)[0]
+    episode = play(task, instance, cast(Policy, task.oracle(instance)))
+    assert (episode.success, episode.results[-1].reward) == (True, 20)
+    said = [result.feedback for result in episode.results]
+    assert said.count("The passenger got in.") == 1
+    assert said[-1] == "The passenger is where they wanted to be, a success."
+    text = episode.steps[0].observation.text
+    assert text.startswith("Your taxi is at row ")
+    assert " The passenger waits at the " in text
+    assert not set("|:+") & set(text)
+    wrong = play(task, instance, say("drop the passenger off")).results[0]
+    assert (wrong.reward, wrong.feedback[:20]) == (-10, "That was not allowed")
+    wandered = play(task, instance, random_policy(1))
+    assert wandered.success is False
+
+
+def test_blackjack_is_won_by_a_win_alone() -> None:
+    task = load_task("gym:Blackjack-v1")
+    assert task.notes == ("success is a win; a draw is none",)
+    instances = task.instances("train", 0, 60)
+    stick = say("stick with what you have")
+    ends = [play(task, i, stick, seed).results[-1] for i in instances for seed in range(3)]
+    assert {(e.reward, e.success) for e in ends} == {(1, True), (0, False), (-1, False)}
+    assert {e.feedback.rpartition("and ")[2] for e in ends if e.reward == 0} == {"it is a draw."}
+    hit = play(task, instances[0], say("hit for one more card")).results[-1]
+    assert (hit.success, hit.feedback[-9:]) == (False, "you lost.")
+
+
+@pytest.mark.parametrize("ref", [LAKE, f"{LAKE}?map=random", CLIFF, TAXI])
+def test_the_oracle_solves_all(ref: str) -> None:
+    task = load_task(ref)
+    for instance in task.instances("test", 0, 20):
+        assert play(task, instance, cast(Policy, task.oracle(instance))).success
+
+
+def test_no_oracle_where_chance_rules() -> None:
+    for ref in (f"{LAKE}?slippery=true", f"{TAXI}?slippery=true", "gym:Blackjack-v1"):
+        task = load_task(ref)
+        assert task.oracle(task.instances("train", 0, 1)[0]) is None
+
+
+def test_a_slippery_cliff_slips() -> None:
+    task = load_task(f"{CLIFF}?slippery=true")
+    instance = task.instances("train", 0, 1)[0]
+    assert len({str(play(task, instance, walk("north"), seed).steps) for seed in range(6)}) > 1
+
+
+def test_success_is_unknown_until_declared(corridor: str) -> None:
+    plain, declared = (
+        load_task(f"{corridor}{q}") for q in ("?max_steps=6", "?max_steps=6&success=reward>=1")
+    )
     assert "unknown" in plain.notes[0]
     assert declared.notes == ()
     for task, values in ((plain, {None}), (declared, {True, False})):
@@ -141,7 +258,7 @@ def test_task_seed_draws_other_instances() -> None:
         (f"{LAKE}?success", ConfigurationError, "name=value"),
         (f"{LAKE}?max_steps=0", ConfigurationError, "max_steps"),
         (f"{LAKE}?max_steps=many", ConfigurationError, "max_steps"),
-        ("gym:CartPole-v1", ConfigurationError, "observations are not discrete"),
+        (f"{LAKE}?slippery=much", ConfigurationError, "neither true nor false"),
         ("gym:Pendulum-v1", ConfigurationError, "actions are not discrete"),
     ],
 )

@@ -225,6 +225,39 @@ def test_a_run_under_way_moves_without_reloading(chrome: Chrome, base: str, stor
     WebDriverWait(chrome, 60).until(lambda d: not d.find_elements(By.CSS_SELECTOR, "[data-live]"))
 
 
+_CUT_ON_PAPER = """
+const wide = document.documentElement.clientWidth;
+return [...document.querySelectorAll("main *")].filter(e => {
+  if (e.closest("svg, .quiet")) return false;
+  const box = e.getBoundingClientRect();
+  return box.width > 0 && (box.right > wide + 1 || box.left < -1);
+}).map(e => e.tagName + " " + e.textContent.slice(0, 60));
+"""
+PAPER = 680
+"""Pixels between the margins of A4."""
+
+
+def test_the_report_prints_whole_and_light(chrome: Chrome, place: Path) -> None:
+    target = place.parent / "printed.html"
+    for run in ("gridnav-v1", "triage-v1"):
+        with open_store(place) as opened:
+            found = next(r.id for r in opened.runs() if r.task == run)
+        assert main(["report", found, "-o", str(target), "--store", str(place), "--json"]) == 0
+        chrome.get(target.as_uri())
+        resize(chrome, PAPER)
+        dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+        chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": dark})
+        assert chrome.execute_script(_CUT_ON_PAPER) == []
+        body = chrome.find_element(By.TAG_NAME, "body")
+        assert body.value_of_css_property("background-color") == "rgba(255, 255, 255, 1)"
+        # What a closed part holds is on paper too.
+        shut = "return document.querySelector('details:not([open]) li').getBoundingClientRect()"
+        assert chrome.execute_script(f"{shut}.height") > 0
+        printed = chrome.execute_cdp_cmd("Page.printToPDF", {})
+        assert printed["data"].startswith("JVBERi")
+    chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
 def test_without_its_token_the_address_is_shut(address: str, tmp_path: Path) -> None:
     with browser(tmp_path / "profile") as driver:
         driver.get(address.partition("?")[0])

@@ -55,6 +55,13 @@ async def opened(value: Any) -> AsyncIterator[Any]:
             yield inner
 
 
+async def raws(client: Any, reply: Any) -> bytes:
+    """The bytes of a response as they come over the wire."""
+    response = reply.http_response
+    chunks = response.aiter_raw() if hasattr(client, "__aenter__") else response.iter_raw()
+    return b"".join([chunk async for chunk in each(chunks)])
+
+
 async def dumps(stream: Any) -> list[Any]:
     """The events of a stream."""
     return [
@@ -134,6 +141,18 @@ async def raw_parse(client: Any) -> Any:
 async def raw_streamed(client: Any) -> Any:
     reply = await got(client.chat.completions.with_raw_response.create(**_ask(stream=True)))
     return await dumps(reply.parse())
+
+
+@_chat
+async def raw_bytes(client: Any) -> Any:
+    reply = await got(client.chat.completions.with_raw_response.create(**_ask(stream=True)))
+    return await raws(client, reply)
+
+
+@_chat
+async def streaming_response_raw(client: Any) -> Any:
+    async with opened(client.chat.completions.with_streaming_response.create(**_ask())) as reply:
+        return await raws(client, reply)
 
 
 @_chat
@@ -261,6 +280,13 @@ async def response_streaming_response(client: Any) -> Any:
 
 
 @_responses
+async def response_streaming_raw(client: Any) -> Any:
+    asked = _input(stream=True)
+    async with opened(client.responses.with_streaming_response.create(**asked)) as reply:
+        return await raws(client, reply)
+
+
+@_responses
 async def response_tool_loop(client: Any) -> Any:
     tools = [{"type": "function", "strict": False, "parameters": SCHEMA} | TOOL]
     said: list[Any] = [{"role": "user", "content": "Where is it?"}]
@@ -343,6 +369,18 @@ async def message_streaming_response(client: Any) -> Any:
 async def message_streaming_response_whole(client: Any) -> Any:
     async with opened(client.messages.with_streaming_response.create(**_say())) as response:
         return await got(response.read())
+
+
+@_messages
+async def message_raw_bytes(client: Any) -> Any:
+    reply = await got(client.messages.with_raw_response.create(**_say(stream=True)))
+    return await raws(client, reply)
+
+
+@_messages
+async def message_streaming_raw(client: Any) -> Any:
+    async with opened(client.messages.with_streaming_response.create(**_say())) as reply:
+        return await raws(client, reply)
 
 
 @_messages

@@ -6,6 +6,7 @@ with the text `{"answer": "ok"}`, which is a reply and fits a schema of one fiel
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from collections.abc import Iterable, Iterator
@@ -44,6 +45,7 @@ class Server(ThreadingHTTPServer):
         self.asked: list[Asked] = []
         self.script: list[int] = []
         self.break_streams = False
+        self.zips = False
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
 
     def __enter__(self) -> Server:
@@ -96,6 +98,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, body: dict[str, Any]) -> None:
         sent = json.dumps(body).encode()
         self.send_response(status)
+        if self.server.zips:
+            sent = gzip.compress(sent)
+            self.send_header("content-encoding", "gzip")
         # Nothing to wait for before the next attempt.
         self.send_header("retry-after-ms", "1")
         self.send_header("content-type", "application/json")

@@ -144,6 +144,22 @@ def test_a_stream_that_breaks(bare: Any, server: Server) -> None:
     assert exchange.reply is not None
 
 
+@pytest.mark.parametrize("cut", [None, 20])
+def test_raw_bytes_that_are_packed(cut: int | None, bare: Any, server: Server) -> None:
+    episode, server.zips = Episode(), True
+    wrapped = wrap(bare, Coach(episode))
+    create = wrapped.chat.completions.with_streaming_response.create
+    with create(model="m", messages=SAID) as reply:
+        chunks = reply.http_response.iter_raw(cut)
+        packed = next(chunks) if cut else b"".join(chunks)
+    assert packed[:2] == b"\x1f\x8b", "they pass as they came"
+    (exchange,) = episode.exchanges
+    if cut is None:
+        assert exchange.reply == {"role": "assistant", "content": TEXT, "tool_calls": []}
+    else:
+        assert exchange.reply is None, "nothing can be read of so little"
+
+
 def test_a_cancelled_call(server: Server) -> None:
     episode = Episode()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property, lru_cache, partial
+from itertools import chain
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -213,7 +214,7 @@ class ChatAgent:
         texts = [situation.goal, *guidance.texts, *(situation.actions or ())]
         texts += [text for n in situation.notes for text in (n.author, n.text)]
         if previous is not None:
-            texts += [previous.output, previous.critique]
+            texts += [previous.output, previous.critique, *chain(*previous.earlier)]
         for line in guidance.volatile:
             texts += [line.when, line.when_not, line.instruction, "lesson"]
         fixed = token_estimate(system.text) + self._bare + sum(map(token_estimate, texts))

@@ -163,7 +163,9 @@ def answer_guidance(situation: Situation) -> Guidance:
     guidance, previous = situation.guidance, situation.previous
     texts = [f"Note ({note.author}): {note.text}" for note in situation.notes]
     if previous is not None:
-        texts = [f"Previous answer: {previous.output}", f"Critique of it: {previous.critique}"]
+        pairs = [("Earlier", *pair) for pair in previous.earlier]
+        pairs.append(("Previous", previous.output, previous.critique))
+        texts = [t for name, o, c in pairs for t in (f"{name} answer: {o}", f"Critique of it: {c}")]
         texts += [
             f"Note ({n.author}): {n.text}" for n in situation.notes if n.text != previous.critique
         ]

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from .. import critics
 from ..agents import ChatAgent
 from ..errors import ConfigurationError
 from ..execution import Memory, load_embedder
@@ -113,12 +114,17 @@ def learner_of(setup: Setup) -> Learner:
     return Learner(
         agent=ChatAgent(_model(setup, "agent", setup.model), prompts=setup.prompts),
         method=setup.method,
-        critic=setup.critic and _model(setup, "critic", setup.critic),
+        critic=setup.critic and _critic(setup, setup.critic),
         curator=setup.curator and _model(setup, "curator", setup.curator),
         store=Memory(setup.store, embedder, setup.index, url),
         limits=limits,
         prompts=setup.prompts,
     )
+
+
+def _critic(setup: Setup, name: str) -> Model | str:
+    """A model, or the name of a critic that is a program."""
+    return name if critics.named(name) else _model(setup, "critic", name)
 
 
 def _model(setup: Setup, role: str, name: str) -> Model:

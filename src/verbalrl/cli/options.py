@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -203,6 +204,14 @@ def settings(pairs: tuple[str, ...]) -> dict[str, Any]:
 
 
 def command(name: str, *arguments: str, store: Path) -> str:
-    """A command line that can be pasted into a shell."""
+    """A command line that can be pasted into the shell from which we were called."""
     place = () if str(store) == DEFAULT_STORE else ("--store", str(store))
-    return shlex.join(("verbalrl", name, *arguments, *place))
+    return shlex.join((_program(Path(sys.argv[0])), name, *arguments, *place))
+
+
+def _program(called: Path) -> str:
+    """`verbalrl`, or the path of it where the shell would not find this one by its name."""
+    found = shutil.which("verbalrl")
+    if called.name != "verbalrl" or (found and called.exists() and called.samefile(found)):
+        return "verbalrl"
+    return str(called)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .adapting import adapt_critic as adapt_critic
 from .check import Grounds as Grounds
 from .check import Refused as Refused
 from .check import refuse as refuse
@@ -13,10 +14,16 @@ from .critique import PROMPT_INPUTS as PROMPT_INPUTS
 from .critique import Critic as Critic
 from .critique import CriticLike as CriticLike
 from .critique import LLMCritic as LLMCritic
-from .critique import adapt_critic as adapt_critic
 from .critique import proposal_keys as proposal_keys
+from .programmatic import ProgrammaticCritic as ProgrammaticCritic
+from .programmatic import named as named
 from .schema import CauseReply as CauseReply
 from .schema import CritiqueReply as CritiqueReply
 from .schema import LessonReply as LessonReply
+from .uptake import Transitions as Transitions
+from .uptake import Uptake as Uptake
+from .uptake import confidences as confidences
+from .uptake import transitions as transitions
+from .uptake import uptake as uptake
 from .view import CritiqueCase as CritiqueCase
 from .view import CritiqueInputs as CritiqueInputs

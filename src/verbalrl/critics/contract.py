@@ -27,7 +27,8 @@ from ..records import (
     Trajectory,
     WriteCritique,
 )
-from .critique import Critic, CriticLike, adapt_critic
+from .adapting import adapt_critic
+from .critique import Critic, CriticLike
 from .view import CritiqueCase
 
 _SECRET = "the violet key, number 7319"

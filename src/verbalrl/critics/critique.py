@@ -15,7 +15,6 @@ from pydantic import BaseModel
 
 from .._logging import get_logger
 from ..errors import (
-    ConfigurationError,
     CriticError,
     EpisodeError,
     ReplayMismatch,
@@ -28,7 +27,6 @@ from ..models import (
     Model,
     ModelRole,
     UnusableReply,
-    load_model,
     read_reply,
     takes,
 )
@@ -53,18 +51,37 @@ from .check import (
     says_something,
     text_key,
 )
-from .schema import CauseReply, CritiqueReply, LessonReply, reply_schema
-from .view import CritiqueCase, CritiqueInputs, OutlineInputs, Shown, SystemInputs, show, trust
+from .schema import CauseReply, CritiqueReply, FeedbackReply, LessonReply, reply_schema
+from .spans import span_of
+from .view import (
+    CritiqueCase,
+    CritiqueInputs,
+    FeedbackInputs,
+    OutlineInputs,
+    Shown,
+    SystemInputs,
+    as_shown,
+    show,
+    trust,
+)
 
 log = get_logger(__name__)
 
 SYSTEM, CRITIQUE = "critic/system", "critic/critique"
 OPERATOR = "critic/operator"
 """For what the operator says: it shows nothing that anybody else wrote."""
+PAIR, SUCCESS = "critic/pair", "critic/success"
+"""For lessons that others share: what told a failure from a success, what is worth repeating."""
+REVIEWER, FEEDBACK = "critic/reviewer", "critic/feedback"
+"""For outputs whose outcome nobody has told: what to change, and no lessons."""
 PROMPT_INPUTS: Mapping[str, type[BaseModel]] = {
     SYSTEM: SystemInputs,
     CRITIQUE: CritiqueInputs,
+    PAIR: CritiqueInputs,
+    SUCCESS: CritiqueInputs,
     OPERATOR: OutlineInputs,
+    REVIEWER: SystemInputs,
+    FEEDBACK: FeedbackInputs,
 }
 """For `PromptLibrary.check`."""
 ROLE = "critic"
@@ -94,23 +111,6 @@ parameter `feedback` gets what was said of the episodes from outside, a tuple of
 CriticLike = Critic | Model | str | CritiqueFunction
 
 
-def adapt_critic(critic: CriticLike, prompts: PromptLibrary) -> Critic:
-    """The critic that `critic` names or is: a model name, a model, a callable, or a critic.
-
-    Raises:
-        ConfigurationError: It is none of these, or its name is unknown.
-    """
-    if isinstance(critic, (str, Model)):
-        return LLMCritic(load_model(critic), prompts)
-    if callable(getattr(critic, "write", None)):
-        return cast(Critic, critic)
-    if callable(critic):
-        return CallableCritic(critic)
-    raise ConfigurationError(
-        f"critic= takes a model name, a model or a callable, not {type(critic).__name__}"
-    )
-
-
 class LLMCritic(ModelRole):
     """A model that is shown the attempts and answers in the critique's schema; it has no tools."""
 
@@ -127,14 +127,12 @@ class LLMCritic(ModelRole):
             PromptError: The template of `case` is missing or wrong.
         """
         shown = show(case)
-        draft = _Draft(case, shown, model=self._asked.name)
-        template, inputs = case.work.template, shown.inputs
+        draft = Draft(case, shown, model=self._asked.name)
+        system, inputs, schema = _form(case, shown.inputs)
         request, draft.prompt_sha = self._request(
-            (SYSTEM, SystemInputs()),
-            (template, OutlineInputs.of(inputs) if template == OPERATOR else inputs),
+            (system, SystemInputs()), (case.work.template, inputs)
         )
         view = context.at(role=ROLE)
-        schema = reply_schema(len(case.episodes))
         try:
             reply, answer = await view.ask_for(self._asked, request, schema)
         except ReplayMismatch:
@@ -143,7 +141,19 @@ class LLMCritic(ModelRole):
             draft.usage = _bill(view)
             return draft.failed(error)
         draft.usage, draft.raw = _bill(view), answer.text
+        if isinstance(reply, FeedbackReply):
+            reply = CritiqueReply.model_validate(reply.model_dump())
         return draft.judged(cast(CritiqueReply, reply))
+
+
+def _form(
+    case: CritiqueCase, inputs: CritiqueInputs
+) -> tuple[str, BaseModel, type[CritiqueReply] | type[FeedbackReply]]:
+    """The system template, the inputs and the schema that go with the template of `case`."""
+    if case.work.template == FEEDBACK:
+        return REVIEWER, FeedbackInputs.of(inputs), FeedbackReply
+    schema = reply_schema(len(case.episodes))
+    return SYSTEM, OutlineInputs.of(inputs) if case.work.template == OPERATOR else inputs, schema
 
 
 class CallableCritic(FunctionRole):
@@ -158,11 +168,12 @@ class CallableCritic(FunctionRole):
 
     async def write(self, case: CritiqueCase, context: CallContext, /) -> Critique:
         """The critique of `case`; what the callable raises becomes a failed critique."""
-        draft = _Draft(case, show(case), model=self.model.name if self.model else "callable")
+        draft = Draft(case, show(case), model=self.model.name if self.model else "callable")
         with context.active(role=ROLE) as view:
             try:
                 with boundary(CriticError, "the critic"):
-                    said = await self._call(case.episodes, **self._told(case))
+                    episodes = tuple(as_shown(e, case.work.shows) for e in case.episodes)
+                    said = await self._call(episodes, **self._told(case))
                 reply = _read(said, case)
             except EpisodeError as error:
                 draft.usage = _bill(view)
@@ -176,7 +187,7 @@ class CallableCritic(FunctionRole):
         return draft.judged(reply)
 
 
-class _Draft:
+class Draft:
     """A critique in the making: what does not depend on what the critic said."""
 
     def __init__(self, case: CritiqueCase, shown: Shown, model: str) -> None:
@@ -224,13 +235,15 @@ class _Draft:
         }
 
     def _cause(self, cause: CauseReply) -> Cause:
-        attempt = self._attempt(cause)
+        attempt, quote = self._attempt(cause), cause.quote.strip()
+        step = next((s for s in attempt.trajectory.steps if s.n == cause.step), None)
         return Cause(
             step=cause.step,
             trial=attempt.trial,
             episode=attempt.id,
-            quote=cause.quote.strip(),
+            quote=quote,
             why=cause.why.strip(),
+            span=span_of(step, quote) if step else None,
         )
 
     def _proposal(self, lesson: LessonReply) -> LessonProposal:
@@ -281,7 +294,8 @@ def grounds(case: CritiqueCase, shown: Shown) -> Grounds:
         lines={n: lines[name] for n, name in shown.earlier.items() if name in lines},
         actions=tuple(dict.fromkeys(a for actions in listed for a in actions)),
         known=frozenset(text_key(x.body) for x in case.known if x.usable) | case.predecessors,
-        answers=case.instance.answers,
+        # Whoever sees no outcome and finds the answer has found it as the agent might have.
+        answers=() if case.work.template == FEEDBACK else case.instance.answers,
         feedback=case.feedback,
     )
 
@@ -301,7 +315,7 @@ def _blank(text: str) -> str:
 
 def _read(said: object, case: CritiqueCase) -> CritiqueReply:
     """What a callable said as a reply; a plain text is one lesson without a condition."""
-    verdict = _verdict(case.episodes[-1])
+    verdict = _verdict(as_shown(case.episodes[-1], case.work.shows))
     given: object = said
     if isinstance(said, CritiqueReply):
         given = said.model_dump(exclude_unset=True)

@@ -106,6 +106,29 @@ class CritiqueReply(_Wire):
     )
 
 
+class FeedbackReply(_Wire):
+    """Feedback on one output whose outcome nobody has told."""
+
+    verdict: Verdict = Field(
+        description="'success' if you would change nothing, 'failure' if something must change, "
+        "'unclear' when nothing shown settles it.",
+    )
+    causes: tuple[CauseReply, ...] = Field(
+        default=(), max_length=50, description="The places that must change, the gravest first."
+    )
+    refinement: Text = Field(
+        default="",
+        description="What to change and how, concretely enough to be done at once; empty if "
+        "nothing is to change.",
+    )
+    confidence: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="0 to 1: how likely the output, as it stands, is right.",
+    )
+
+
 _ATTEMPT = "The number of the attempt that this step belongs to; 0 for the last one that fits."
 
 

@@ -15,8 +15,11 @@ from ..records import (
     Observation,
     Origin,
     Record,
+    Reward,
     Shows,
     Step,
+    StopReason,
+    Trajectory,
     WriteCritique,
 )
 
@@ -72,6 +75,19 @@ class OutlineInputs(Record):
     def of(cls, inputs: CritiqueInputs) -> OutlineInputs:
         """The part of `inputs` that an outline has."""
         return cls(goal=inputs.goal, attempts=inputs.attempts, feedback=inputs.feedback)
+
+
+class FeedbackInputs(Record):
+    """What `critic/feedback` is rendered from."""
+
+    goal: str
+    actions: tuple[str, ...] | None = None
+    steps: tuple[StepView, ...]
+
+    @classmethod
+    def of(cls, inputs: CritiqueInputs) -> FeedbackInputs:
+        """The part of `inputs` that feedback is given on: the last attempt, and no outcome."""
+        return cls(goal=inputs.goal, actions=inputs.actions, steps=inputs.attempts[-1].steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +147,24 @@ def show(case: CritiqueCase) -> Shown:
         ),
         earlier={n: line.lesson for n, line in lines.items()},
     )
+
+
+def as_shown(episode: Episode, shows: Shows) -> Episode:
+    """`episode` for a critic that reads records: without what `shows` keeps from it."""
+    blanked: dict[str, object] = {}
+    if not shows.reward:
+        blanked["reward"] = Reward()
+    if not shows.outcome:
+        blanked |= {"success": None, "terminated": False, "stop_reason": StopReason.EXECUTED}
+    kept = {
+        **({} if shows.reward else {"reward": None}),
+        **({} if shows.feedback else {"feedback": ""}),
+    }
+    if kept:
+        steps = tuple(s.model_copy(update=kept) for s in episode.trajectory.steps)
+        final = episode.trajectory.final if shows.feedback else None
+        blanked["trajectory"] = Trajectory.model_construct(steps=steps, final=final)
+    return episode.model_copy(update=blanked) if blanked else episode
 
 
 def trust(case: CritiqueCase) -> Origin:

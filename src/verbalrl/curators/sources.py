@@ -102,9 +102,7 @@ def _is_rewarded(episode: Episode) -> bool:
 
 
 def _agrees(critique: Critique, episode: Episode) -> bool:
-    if critique.verdict == "unclear":
+    """Whether the verdict is the outcome; with an unknown one, of a reward alone, none agrees."""
+    if critique.verdict == "unclear" or episode.success is None:
         return False
-    good = episode.success
-    if good is None:
-        good = episode.reward.value is not None and episode.reward.value > 0
-    return good == (critique.verdict == "success")
+    return episode.success == (critique.verdict == "success")

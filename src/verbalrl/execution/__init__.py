@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from . import bills as bills
+from . import requirements as requirements
+from .applying import Trio as Trio
 from .bench import Bench as Bench
-from .bench import streams_of as streams_of
 from .collector import patient as patient
 from .embedding import Memory as Memory
 from .embedding import load_embedder as load_embedder
@@ -17,5 +18,6 @@ from .naming import servers_of as servers_of
 from .plan import RunPlan as RunPlan
 from .resuming import check_same as check_same
 from .sieve import taken_back as taken_back
+from .streams import streams_of as streams_of
 from .tally import ArmProgress as ArmProgress
 from .tally import Progress as Progress

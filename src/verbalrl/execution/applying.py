@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .._logging import get_logger
 from ..agents import AgentHandle
@@ -34,6 +34,14 @@ class Parts(Protocol):
     @property
     def curator(self) -> Curator | None:
         """Who curates."""
+
+
+class Trio(NamedTuple):
+    """The parts alone, before there is a run."""
+
+    agent: AgentHandle
+    critic: Critic | None
+    curator: Curator | None
 
 
 def judge_of(parts: Parts) -> Model | None:

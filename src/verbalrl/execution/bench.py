@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from .._logging import get_logger
 from ..errors import MethodError, ReplayMismatch, RunHalted
 from ..ids import seed_from
-from ..lanes import Inherited, Place, Stream
+from ..lanes import Inherited, Place
 from ..methods import Method, growth
 from ..models import Account, CallContext, Shelf, Slots
 from ..records import (
@@ -35,6 +35,7 @@ from ..records import (
     RunStatus,
     SelectCandidate,
     SharedView,
+    Usage,
     Work,
     WriteCritique,
 )
@@ -43,6 +44,7 @@ from . import bills, critiques, curation, episodes, judging, retrying, selection
 from .alarms import CallAlarm, LearningAlarm
 from .kit import Kit, run_free
 from .leaks import leaked
+from .ledger import Ledger
 from .plan import RunPlan
 from .tally import ArmProgress, ArmTally, Clock, Progress
 
@@ -57,7 +59,9 @@ class Bench:
     """Does the work of one run; implements the protocol that lanes drive."""
 
     def __init__(self, kit: Kit, plan: RunPlan, record: RunRecord) -> None:
-        self.kit, self.plan, self.record = kit, plan, record
+        goals = {instance.id: instance.goal for instance in (*plan.train, *plan.read)}
+        self.kit, self.plan, self.record = replace(kit, goals=goals), plan, record
+        self.ledger = Ledger(plan)
         self.fences: dict[str, int] = {}
         """By branch: the lease under which it may commit."""
         self.stop_reason = ""
@@ -154,10 +158,14 @@ class Bench:
         revision = self._pinned(lane, scope)
         return Inherited(revision, self._lessons(lane, scope, revision))
 
+    def allowance(self, lane: LaneKey, instance: str, /) -> int | None:
+        """What `learned` has spent on an instance, for the arm that spends as much."""
+        return self.ledger.allowance(lane, instance)
+
     def progress(self) -> Progress:
         """How far the run is."""
         arms = {
-            name: ArmProgress(len(t.outcomes), t.expected, t.solved, t.instances)
+            name: ArmProgress(t.attempts, t.expected, t.solved, t.instances)
             for name, t in self.tallies.items()
         }
         remaining = sum(arm.expected - arm.done for arm in arms.values())
@@ -220,6 +228,7 @@ class Bench:
                 str(lane.seed): store.episodes_digest(lane.run, arm, lane.seed) for lane in lanes
             },
             critiques=tally.critiques(),
+            oracle_selected=tally.oracle_selected,
             lessons=dict(sorted(statuses.items())),
         )
 
@@ -244,6 +253,7 @@ class Bench:
             self.discarded += episode.generation
         episodes.check_stored(episode, work)
         self.tallies[place.lane.arm].episode(episode)
+        self.ledger.spent(place, sum(episode.usage.values(), Usage()))
         return episode
 
     async def _critique(self, work: WriteCritique, place: Place) -> Critique:
@@ -266,6 +276,7 @@ class Bench:
         else:
             self.discarded += self.kit.store.generation(key)
         self.tallies[place.lane.arm].critique(critique)
+        self.ledger.spent(place, critique.usage)
         return critique
 
     async def _curate(self, work: CurateLessons, place: Place) -> growth.Curated:
@@ -289,14 +300,14 @@ class Bench:
         else:
             self.discarded += self.kit.store.generation(key)
         self.tallies[place.lane.arm].commit(commit)
+        self.ledger.spent(place, commit.usage)
         return self._curated(commit, place)
 
     async def _judge(self, work: JudgeLessons, place: Place) -> growth.Curated:
-        key, branch = work.id(place.lane), place.lane.branch
-        commit = self.kit.store.commit(key)
+        commit = self.kit.store.commit(work.id(place.lane))
         if commit is None:
             commit = judging.judged(self.kit.store, work, place.lane, _held(place))
-            await self.kit.store.put_commit(commit, self.fences.get(branch))
+            await self.kit.store.put_commit(commit, self.fences.get(place.lane.branch))
         return self._curated(commit, place)
 
     def _curated(self, commit: Commit, place: Place) -> growth.Curated:
@@ -310,6 +321,7 @@ class Bench:
         stored = self.kit.store.decision(work.id(place.lane))
         if stored is None:
             await self.kit.store.put_decision(made)
+        self.tallies[place.lane.arm].decision(stored or made)
         return stored or made
 
     async def _replayed(
@@ -386,12 +398,3 @@ def _held(place: Place) -> int:
     """The revision of the scope that the plan there commits to."""
     view = place.view
     return view.own_revision if isinstance(view, InstanceView) else view.revision
-
-
-def streams_of(bench: Bench) -> list[Stream]:
-    """The streams of a run, one for each of its arms and seeds."""
-    plan, scope = bench.plan, bench.kit.task.id
-    return [
-        Stream(lane, plan.arm(lane.arm), bench, scope, plan.instances_of(lane.arm))
-        for lane, _ in plan.lanes(bench.record.id)
-    ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from ..critics import CritiqueCase, proposal_keys
+from ..critics.critique import CRITIQUE
+from ..critics.programmatic import verdict
 from ..errors import ConfigurationError, CriticError
 from ..ids import seed_from
 from ..lanes import Place
@@ -26,21 +28,25 @@ async def write(
     kit: Kit, work: WriteCritique, place: Place, method: Method, context: CallContext
 ) -> Critique:
     """The critique that `work` asks for: accepted, refused or failed, never raised."""
-    if kit.critic is None:
-        raise ConfigurationError("this method needs a critic; give critic=")
     view = instance_view(place)
-    own = (c for c in view.critiques if c.status == "accepted")
+    own = (c for c in view.critiques if c.status == "accepted" and c.template == work.template)
     shared = method.learns != "instance"
+    # What others are to share may well say what reflections of this instance say.
+    apart = shared and work.template != CRITIQUE
     case = CritiqueCase(
         id=work.id(place.lane),
         work=work,
         episodes=_episodes(work, place),
         instance=view.instance,
         observations=kit.task.observations,
-        known=lessons_of(view),
+        known=view.lessons if apart else lessons_of(view),
         # Lines of an instance are known as its reflections; a retired one may be written again.
         predecessors=frozenset().union(*map(proposal_keys, own)) if shared else frozenset(),
     )
+    if (plain := verdict(case)) is not None:
+        return plain
+    if kit.critic is None:
+        raise ConfigurationError("this method needs a critic; give critic=")
     try:
         async with asyncio.timeout(kit.limits.timeout_s) as clock:
             return await kit.critic.write(case, context)

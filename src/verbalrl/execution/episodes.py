@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ..errors import MethodError
+from ..ids import token_estimate
 from ..lanes import Place
+from ..memory import guidance_text
 from ..memory.trial import toss
 from ..models import CallContext
 from ..records import (
@@ -20,9 +22,11 @@ from ..records import (
     Situation,
 )
 from ..rollout import Assignment, GuidanceProvider, run_episode
+from .acting import built
 from .applying import ask_applies, judge_of
 from .embedding import PromptAsker
 from .kit import Kit
+from .quoting import word_for_word
 
 
 async def run(
@@ -38,7 +42,7 @@ async def run(
         agent=kit.agent,
         context=context,
         guidance=provider(kit, work.spec, place, context),
-        hooks=kit.hooks,
+        hooks=(*built(kit, work.spec.hooks), *kit.hooks),
         limits=kit.limits,
     )
     return episode.model_copy(update={"revision": pinned})
@@ -83,35 +87,82 @@ def pinned(spec: EpisodeSpec, place: Place) -> dict[str, int]:
 
 def provider(kit: Kit, spec: EpisodeSpec, place: Place, context: CallContext) -> GuidanceProvider:
     """Recalls from the lessons that the lane's view holds, never from the table."""
-    view = instance_view(place)
 
     async def guidance(role: str, situation: Situation, step: int) -> Guidance:
         wanted = spec.guidance[role]
-        if wanted.source == "instance":
-            return _of_instance(kit, wanted, spec, place, role)
         text = f"{situation.goal}\n{situation.observation.text}"
-        judged: dict[str, bool] = {}
-        model = judge_of(kit) if wanted.condition == "model" else None
-        if model is not None and wanted.source == "recall":
-            here = context.at(step=step)
-            known = kit.memory.pool(view.lessons, (), wanted).shared
-            asked = [item.lesson for item in known.conditional]
-            judged = await ask_applies(model, asked, text, here, kit.prompts)
-        draw = (place.lane.seed, spec.instance, spec.trial)
-        tossed = toss(view.lessons, wanted, text, draw, judged, view.revision)
-        found = await kit.memory.recall(
-            view.lessons,
-            view.reflections,
-            tossed.spec,
-            text,
-            prompts=kit.prompts,
-            place=(role, step),
-            asker=PromptAsker(kit.memory.embedder, context.at(step=step, role=role, hook="recall")),
-            judged=judged,
-        )
-        return tossed.recorded(found)
+        asker = PromptAsker(kit.memory.embedder, context.at(step=step, role=role, hook="recall"))
+        if wanted.source == "instance":
+            found = _of_instance(kit, wanted, spec, place, role)
+        else:
+            found = await _recalled(kit, (role, step), spec, place, text, context, asker)
+        if not wanted.attempts and not wanted.examples:
+            return found
+        return _with(found, await word_for_word(kit, wanted, spec, place, text, asker), kit)
 
     return guidance
+
+
+async def _recalled(
+    kit: Kit,
+    at: tuple[str, int],
+    spec: EpisodeSpec,
+    place: Place,
+    text: str,
+    context: CallContext,
+    asker: PromptAsker,
+) -> Guidance:
+    """What the prompt of a role at a step gets from lessons, in the situation `text`."""
+    (role, step), view = at, instance_view(place)
+    wanted = spec.guidance[role]
+    lessons = kit.mispairs.of(view.lessons) if wanted.mispaired else view.lessons
+    judged: dict[str, bool] = {}
+    model = judge_of(kit) if wanted.condition == "model" else None
+    if model is not None and wanted.source == "recall":
+        known = kit.memory.pool(lessons, (), wanted).shared
+        asked = [item.lesson for item in known.conditional]
+        judged = await ask_applies(model, asked, text, context.at(step=step), kit.prompts)
+    draw = (place.lane.seed, spec.instance, spec.trial)
+    tossed = toss(lessons, wanted, text, draw, judged, view.revision)
+    found = await kit.memory.recall(
+        lessons,
+        (*view.reflections, *_of_others(kit, wanted, spec, place)),
+        tossed.spec,
+        text,
+        prompts=kit.prompts,
+        place=at,
+        asker=asker,
+        judged=judged,
+    )
+    return tossed.recorded(found)
+
+
+def _with(found: Guidance, texts: tuple[str, ...], kit: Kit) -> Guidance:
+    """`found` with `texts` beside it; they take nothing of what lessons may fill."""
+    if not texts:
+        return found
+    more = found.replace(
+        texts=(*found.texts, *texts), tokens=found.tokens + sum(map(token_estimate, texts))
+    )
+    return more.replace(text=guidance_text(more, kit.prompts))
+
+
+def _of_others(
+    kit: Kit, wanted: GuidanceSpec, spec: EpisodeSpec, place: Place
+) -> tuple[Lesson, ...]:
+    """Reflections of other instances that are asked for by scope.
+
+    They are read as they are: nobody may change them in the round that reads them.
+    """
+    view = instance_view(place)
+    others = [s for s in wanted.scopes if s not in (view.scope, view.instance_scope)]
+    found = [x for s in others for x in kit.store.lessons(place.lane.branch, s) if x.usable]
+    if any(e.trial >= spec.trial for x in found for e in x.evidence):
+        raise MethodError(
+            f"reflections of {others[0]!r} are read in the round that makes them; timing would"
+            " decide which"
+        )
+    return tuple(found)
 
 
 def lessons_of(view: InstanceView) -> tuple[Lesson, ...]:

@@ -18,7 +18,7 @@ from ..curators import Curator
 from ..ids import token_estimate
 from ..lanes import Inherited, Place, Stream
 from ..memory import applies
-from ..methods import growth
+from ..methods import BEST_OF_N, LEARNED, growth
 from ..models import Price, price_of
 from ..models.prices import PICO
 from ..records import (
@@ -136,6 +136,8 @@ class _Imagined:
         self.conditional = sum(applies.is_conditional(x) or not solved for x in self.lessons)
         """Of the shared scope, how many may have a condition that a model is asked about."""
         self.episodes = 0
+        self.spends: int | None = None
+        """Tokens that one instance may take, where the arm is bound."""
         self.usage: dict[str, Usage] = {}
 
     async def do(self, work: Work, place: Place, /) -> growth.Result | None:
@@ -175,11 +177,16 @@ class _Imagined:
         """What the shared scope starts with; instances start empty."""
         return Inherited(0, self.lessons if scope == self.scope else ())
 
+    def allowance(self, lane: LaneKey, instance: str, /) -> int | None:
+        """What `learned` would spend there, each instance alike."""
+        return self.spends
+
     def _episode(self, work: RunEpisode, place: Place, key: str) -> Episode:
         sizes, steps = self.sizes, 1 if self.solved else self.sizes.steps
         later = sizes.step * steps * (steps - 1) // 2
         self.episodes += 1
-        self._use("actor", steps, steps * (sizes.first + self.guidance) + later)
+        read = 0 if work.spec.prefix else steps * (sizes.first + self.guidance) + later
+        used = self._use("actor", 0 if work.spec.prefix else steps, read)
         self._recall(work.spec, steps)
         step = Step(n=1, observation=Observation(text="…"), action=Action(text="…"))
         candidate = work.spec.purpose == "candidate"
@@ -193,6 +200,7 @@ class _Imagined:
             answer="…",
             success=None if candidate else self.solved,
             reward=Reward() if candidate else Reward(value=float(self.solved)),
+            usage={"actor": used},
             stop_reason=StopReason.TERMINATED,
         )
 
@@ -244,10 +252,11 @@ class _Imagined:
                 conditions = self.conditional * CONDITION[not self.solved]
                 self._use("recall", calls, calls * each + times * conditions)
 
-    def _use(self, role: str, calls: int, read: int) -> None:
+    def _use(self, role: str, calls: int, read: int) -> Usage:
         written = calls * WRITTEN[role][not self.solved]
         usage = Usage(input=read, output=written, calls=calls)
         self.usage[role] = self.usage.get(role, Usage()) + usage
+        return usage
 
 
 async def forecast(outline: Outline, model: str) -> Forecast:
@@ -281,6 +290,9 @@ async def _imagined(outline: Outline, arm: str, sizes: _Sizes, *, solved: bool) 
     plan = outline.plan
     lane, reads = next(found for found in plan.lanes("dry") if found[0].arm == arm)
     bench = _Imagined(outline, sizes, solved=solved, reads=reads)
+    if arm == BEST_OF_N:
+        like = await _imagined(outline, LEARNED, sizes, solved=solved)
+        bench.spends = sum(u.total for u in like.usage.values()) // len(plan.read)
     stream = Stream(lane, plan.arm(arm), bench, outline.task.id, plan.instances_of(arm))
     await stream.run()
     return bench

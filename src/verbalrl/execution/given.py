@@ -12,7 +12,7 @@ from ..methods import Method
 from ..rollout import Hook, Limits
 from ..tasks import Task
 
-_HOOKS = ("before_action", "after_step")
+_HOOKS = ("at_start", "before_action", "after_step")
 
 
 def method(given: object) -> Method | None:

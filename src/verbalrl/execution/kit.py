@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ..agents import AgentHandle
 from ..critics import Critic
 from ..curators import Curator
 from ..ids import key_id
 from ..memory import Recaller
+from ..memory.mispairing import Mispairs
 from ..models import AnswerCache
 from ..prompts import PromptLibrary
 from ..records import CurateLessons, LaneKey, RunEpisode, WriteCritique
 from ..rollout import Hook, Limits
 from ..store import Store
 from ..tasks import Task
+from .examples import Examples
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,10 @@ class Kit:
     prompts: PromptLibrary
     memory: Recaller
     cache: AnswerCache | None = None
+    goals: Mapping[str, str] = field(default_factory=dict)
+    """By instance of the run, what its task is."""
+    examples: Examples = field(default_factory=Examples)
+    mispairs: Mispairs = field(default_factory=Mispairs)
 
 
 def run_free(work: RunEpisode | WriteCritique | CurateLessons, lane: LaneKey, seed: int) -> str:

@@ -15,7 +15,12 @@ from ..methods import Method
 from ..records import Instance, LaneKey, Split
 from ..tasks import Task
 
-_CONTROLS = ("none", "retry")
+_LEARNING = (methods.LEARNED, "shuffled")
+"""Arms that have lessons."""
+_READING = ("none", "retry", methods.BEST_OF_N)
+"""Arms that see nothing of the train split."""
+_SAMPLES = 2
+"""Samples of best_of_n for each trial of the method, as far as can be foretold."""
 
 MAX_INSTANCES = 100_000
 """Of one split in one run: every one of them is held in memory, with a lane of its own."""
@@ -66,6 +71,8 @@ class RunPlan:
             )
         for name in arms:
             methods.arm(method, name)
+        if methods.BEST_OF_N in arms and methods.LEARNED not in arms:
+            raise ConfigurationError("best_of_n spends what learned spends; name both as arms")
         if method.trials < 1:
             raise ConfigurationError(f"{method.name}: trials={method.trials}; give at least 1")
         span = _span(task, instances)
@@ -137,20 +144,22 @@ class RunPlan:
     def lanes(self, run: str) -> list[tuple[LaneKey, bool]]:
         """Every (arm, seed), and whether it may read memory and learn."""
         return [
-            (LaneKey(run=run, arm=arm, seed=seed), arm not in _CONTROLS)
+            (LaneKey(run=run, arm=arm, seed=seed), arm in _LEARNING)
             for arm in self.arms
             for seed in self.seeds
         ]
 
     def instances_of(self, arm: str) -> dict[str, Instance]:
         """The instances that an arm runs, in canonical order."""
-        chosen = self.read if arm in _CONTROLS else (*self.train, *self.read)
+        chosen = self.read if arm in _READING else (*self.train, *self.read)
         return {instance.id: instance for instance in chosen}
 
     def expected(self, arm: str) -> int:
         """An upper bound of the episodes of one seed of an arm."""
         method = self.arm(arm)
-        if arm in _CONTROLS or method.learns == "instance":
+        if arm == methods.BEST_OF_N:
+            return len(self.read) * (_SAMPLES * self.method.trials + 1)
+        if arm in _READING or method.learns == "instance":
             return len(self.read) * method.trials
         return len(self.train) * method.trials + len(self.read)
 

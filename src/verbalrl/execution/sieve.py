@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .._logging import get_logger
 from ..lanes import Place, together
-from ..methods import growth
+from ..methods import BEST_OF_N, LEARNED, growth
 from ..records import (
     Commit,
     Critique,
@@ -23,12 +23,14 @@ from ..records import (
     RunEpisode,
     SelectCandidate,
     SharedView,
+    Usage,
     Work,
     WriteCritique,
 )
 from ..store.undoing import Kept
-from .bench import Bench, streams_of
+from .bench import Bench
 from .retrying import failed
+from .streams import streams_of
 
 log = get_logger(__name__)
 
@@ -52,6 +54,10 @@ class Sieve(Bench):
             self._failed.setdefault(branch, set()).add(key)
             return None
         self._kept.setdefault(branch, set()).add(key)
+        if isinstance(found, Episode):
+            self.ledger.spent(place, sum(found.usage.values(), Usage()))
+        elif not isinstance(found, Decision):
+            self.ledger.spent(place, found.usage)
         return self._curated(found, place) if isinstance(found, Commit) else found
 
     async def pin(self, lane: LaneKey, number: int, opened: OpenRound, view: SharedView, /) -> None:
@@ -76,13 +82,17 @@ class Sieve(Bench):
             branch: Kept(frozenset(self._kept.get(branch, ())), self._rounds.get(branch, 0))
             for branch in self._failed
         }
+        # How much best_of_n samples rests on all that learned has spent.
+        for lane, _ in self.plan.lanes(self.record.id):
+            if lane.arm == BEST_OF_N and lane.replace(arm=LEARNED).branch in stays:
+                stays[lane.branch] = Kept(frozenset(), 0)
         return frozenset().union(*self._failed.values()), stays
 
 
 async def taken_back(bench: Bench) -> frozenset[str]:
     """Delete what rests on failures of the run of `bench`; the keys of these."""
     sieve = Sieve(bench)
-    await together(stream.run() for stream in streams_of(sieve))
+    await together(streams_of(sieve))
     failures, stays = sieve.found()
     if stays:
         gone = await bench.kit.store.undo(stays)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pydantic import JsonValue
 
 from ..errors import first_line
-from ..records import Commit, Critique, Episode, Split, Usage
+from ..records import Commit, Critique, Decision, Episode, Split, Usage
 from ..result import Outcome
 
 
@@ -65,15 +65,20 @@ class ArmTally:
     outcomes: Outcomes = field(default_factory=Outcomes)
     usage: dict[str, Usage] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
+    attempts: int = 0
+    """What `expected` counts; candidates and searches are outcomes too."""
     accepted: int = 0
     failed_critiques: int = 0
     failed_curations: int = 0
     rejected_operations: int = 0
+    oracle_selected: bool = False
+    """Whether a choice among candidates was made by their rewards."""
     _solved: dict[int, set[str]] = field(default_factory=dict)
 
     def episode(self, episode: Episode) -> None:
         """Count an episode."""
         self.outcomes.append(outcome_of(episode))
+        self.attempts += episode.spec.purpose == "attempt"
         for role, usage in episode.usage.items():
             self._use(role, usage)
         counts = episode.spec.purpose == "attempt" and episode.spec.split == self.reported
@@ -101,6 +106,10 @@ class ArmTally:
         self._use("curator", commit.usage)
         self.rejected_operations += len(commit.rejected)
         self.failed_curations += bool(commit.failure)
+
+    def decision(self, decision: Decision) -> None:
+        """Note who decided."""
+        self.oracle_selected |= decision.supervision == "oracle"
 
     def critiques(self) -> dict[str, JsonValue]:
         """The figures of `run --json` on critiques."""

@@ -110,7 +110,8 @@ def case_of(row: Logged, run: str, scope: str, belief: Belief) -> Case:
     identity = key_id("ep", IMPORTED, scope, instance, whole)
     said_by = clean(row.source) if row.source else None
     # Names that nobody vouches for can be revoked, but confirm nothing: the goal then has none.
-    transcript = Transcript(said_by if belief.sources else said_by or IMPORTED)
+    named = said_by if belief.sources else said_by or IMPORTED
+    transcript = Transcript(named, all_of_source=True)
     steps = tuple(transcript.add(e.request, e.reply) for e in row.exchanges if e.reply is not None)
     served = Served(
         episode=identity,

@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from importlib import import_module
 from os import PathLike
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from ..errors import check_kind
+from ..errors import UnknownNameError, check_kind
 from ..tasks import load as _load
 from ..tasks.base import WorldTask
-from ._gym_words import PREFIX as _GYM
+from ..tasks.datasets import NAMES as _DATA_SETS
 from .gymnasium import load_gym as load_gym
+
+
+class Adapter(NamedTuple):
+    """Environments of another package, by the prefix of their names."""
+
+    module: str
+    extra: str
+    example: str
+    what: str
+
+
+ADAPTERS: dict[str, Adapter] = {
+    "gym": Adapter("gymnasium", "gym", "gym:Taxi-v4", "Gymnasium, discrete actions"),
+    "reasoning": Adapter(
+        "reasoning", "reasoning", "reasoning:leg_counting", "questions of reasoning-gym"
+    ),
+    "textarena": Adapter(
+        "textarena", "textarena", "textarena:Mastermind-v0", "TextArena, played alone"
+    ),
+}
+"""In `module` of each, `load_PREFIX(ref, *, task_seed, untrusted)` makes the task."""
+
+_PREFIXED = re.compile(r"([A-Za-z][A-Za-z0-9_-]+):(?!//)")
 
 
 def load_task(
@@ -20,10 +46,11 @@ def load_task(
 ) -> WorldTask:
     """The task that `ref` names, in any of the forms that verbalrl knows.
 
-    Those are `gym:ID`, a built-in name (`gridnav-v1`), a folder with a task.toml, a `file.jsonl` of
-    questions. Options follow a question mark (`gridnav-v1?pits=6&hint=false`). `task_seed` draws
-    other instances, `trust_code` lets Python of a folder run, `untrusted` declares that nobody
-    vouches for what the task says.
+    Those are a built-in name (`gridnav-v1`), a folder with a task.toml, a `file.jsonl` of
+    questions, a data set and its place (`gsm8k:FILE`), an environment of another package
+    (`gym:ID`, and whatever else `ADAPTERS` lists). Options follow a question mark
+    (`gridnav-v1?pits=6&hint=false`). `task_seed` draws other instances, `trust_code` lets Python
+    of a folder run, `untrusted` declares that nobody vouches for what the task says.
 
     Raises:
         UnknownNameError: Nothing answers to `ref`; the message lists close matches.
@@ -31,8 +58,11 @@ def load_task(
         ConfigurationError: A setting cannot work, or a package is missing.
     """
     check_kind(ref, (str, PathLike), "load_task takes a name, a folder or a file")
-    if str(ref).startswith(_GYM):
-        task = load_gym(str(ref), task_seed=task_seed, untrusted=untrusted)
+    adapter = _adapter(str(ref))
+    if adapter is not None:
+        prefix = str(ref).partition(":")[0]
+        make = getattr(import_module(f".{adapter.module}", __package__), f"load_{prefix}")
+        task: WorldTask = make(str(ref), task_seed=task_seed, untrusted=untrusted)
     else:
         task = _load.load_task(ref, task_seed=task_seed, trust_code=trust_code, untrusted=untrusted)
     given: dict[str, JsonValue] = {
@@ -41,3 +71,16 @@ def load_task(
         "untrusted": untrusted,
     }
     return replace(task, card=task.card.replace(loaded_with=given))
+
+
+def _adapter(ref: str) -> Adapter | None:
+    """Who loads `ref`; None for a built-in name, a place or a data set."""
+    found = _PREFIXED.match(ref)
+    if found is None:
+        return None
+    prefix = found[1]
+    if prefix in ADAPTERS:
+        return ADAPTERS[prefix]
+    if prefix in _DATA_SETS or Path(ref.partition("?")[0]).exists():
+        return None
+    raise UnknownNameError.of("prefix of a task", prefix, (*ADAPTERS, *_DATA_SETS))

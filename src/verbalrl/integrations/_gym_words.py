@@ -5,58 +5,17 @@ Nothing here shows a map or names a hidden field.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import ConfigurationError
+from ._gym_toys import blackjack, taxi
+from ._gym_types import PREFIX, Known, Moved, Words, import_gymnasium
 
-PREFIX = "gym:"
-INSTALL = 'pip install "verbalrl[gym]"'
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-
-
-def import_gymnasium() -> Any:
-    """The package, imported on use; a `ConfigurationError` says how to install it."""
-    try:
-        import gymnasium
-    except ImportError as error:
-        raise ConfigurationError(f"gym: tasks need Gymnasium: {INSTALL}") from error
-    return gymnasium
-
-
-class Moved(NamedTuple):
-    """What one step of a Gymnasium environment gave."""
-
-    before: Any
-    after: Any
-    reward: float
-    total: float
-    terminated: bool
-
-
-class Words(NamedTuple):
-    """How one environment is put into words."""
-
-    goal: str
-    actions: tuple[str, ...]
-    """In the order of the action numbers."""
-    describe: Callable[[Any], str]
-    feedback: Callable[[Moved], str]
-    success: Callable[[Moved], bool] | None
-    """None: unknown."""
-
-
-class Known(NamedTuple):
-    """What we know of one id."""
-
-    words: Callable[[Any], Words]
-    """Made for one environment, unwrapped."""
-    options: tuple[str, ...] = ()
-    max_steps: int | None = None
-    notes: tuple[str, ...] = ()
-    calm: Mapping[str, Any] = {}
-    """Arguments that take the noise out, unless `slippery=true` asks for it."""
+_AT_MOST = 64
+"""Numbers of an observation that can still be read as words."""
 
 
 def _frozen_lake(environment: Any) -> Words:
@@ -106,21 +65,28 @@ def _cliff_walking(environment: Any) -> Words:
 
 
 def plain(environment: Any) -> Words:
+    """Words for any environment with discrete actions, from its spaces alone."""
     spaces = import_gymnasium().spaces
     name = environment.spec.id if environment.spec else "the environment"
     if not isinstance(environment.action_space, spaces.Discrete):
         raise ConfigurationError(f"{PREFIX}{name}: its actions are not discrete")
-    if not _is_countable(environment.observation_space):
-        raise ConfigurationError(f"{PREFIX}{name}: its observations are not discrete numbers")
+    size = _numbers_in(environment.observation_space)
+    if size is None:
+        raise ConfigurationError(f"{PREFIX}{name}: its observations do not fit into words")
+    if size > _AT_MOST:
+        raise ConfigurationError(
+            f"{PREFIX}{name}: its observations are {size} numbers; at most {_AT_MOST} fit in words"
+        )
 
     def feedback(moved: Moved) -> str:
         said = f"The reward was {moved.reward:g}."
-        return said if moved.before != moved.after else f"Nothing changed. {said}"
+        same = _told(moved.before) == _told(moved.after)
+        return f"Nothing changed. {said}" if same else said
 
     return Words(
         goal=f"Collect as much reward as you can in {name}.",
         actions=tuple(f"take action {_named(n)}" for n in range(int(environment.action_space.n))),
-        describe=lambda state: f"The state is {_numbers(state)}.",
+        describe=lambda state: f"The state is {_told(state)}.",
         feedback=feedback,
         success=None,
     )
@@ -132,11 +98,24 @@ KNOWN: Mapping[str, Known] = {
     "FrozenLake-v1": Known(
         _frozen_lake,
         ("map", "slippery"),
-        notes=(_STANDARD_MAP,),
+        notes={"map": _STANDARD_MAP},
+        slips="is_slippery",
         calm={"is_slippery": False},
     ),
-    "FrozenLake8x8-v1": Known(_frozen_lake, ("slippery",), calm={"is_slippery": False}),
-    "CliffWalking-v1": Known(_cliff_walking, ("slippery",), max_steps=60),
+    "FrozenLake8x8-v1": Known(
+        _frozen_lake, ("slippery",), slips="is_slippery", calm={"is_slippery": False}
+    ),
+    **dict.fromkeys(
+        ("CliffWalking-v0", "CliffWalking-v1"),
+        Known(_cliff_walking, ("slippery",), max_steps=60, slips="is_slippery"),
+    ),
+    "CliffWalkingSlippery-v1": Known(_cliff_walking, max_steps=60),
+    **dict.fromkeys(("Taxi-v3", "Taxi-v4"), Known(taxi, ("slippery",), slips="is_rainy")),
+    "Blackjack-v1": Known(
+        blackjack,
+        max_steps=20,
+        notes={"success": "success is a win; a draw is none"},
+    ),
 }
 """The ids with a description and a declared success of their own."""
 
@@ -153,17 +132,39 @@ def _grid_state(cell: tuple[int, int], goal: tuple[int, int]) -> str:
     return f"{text} The goal lies {' and '.join(words)} of here." if words else text
 
 
-def _is_countable(space: Any) -> bool:
+def _numbers_in(space: Any) -> int | None:
+    """How many numbers or texts an observation of `space` holds; None where that cannot be said."""
     spaces = import_gymnasium().spaces
-    if isinstance(space, spaces.Tuple):
-        return all(_is_countable(part) for part in space.spaces)
-    return isinstance(space, spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary)
+    if isinstance(space, spaces.Tuple | spaces.Dict):
+        parts = space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces
+        sizes = [_numbers_in(part) for part in parts]
+        return None if None in sizes else sum(size or 0 for size in sizes)
+    if isinstance(space, spaces.Discrete | spaces.Text):
+        return 1
+    if isinstance(space, spaces.Box | spaces.MultiDiscrete | spaces.MultiBinary):
+        return int(_product(space.shape))
+    return None
 
 
-def _numbers(state: Any) -> str:
-    # Tuples and arrays of small numbers; a Discrete state is one number.
-    parts = state if isinstance(state, tuple) else getattr(state, "tolist", lambda: state)()
-    return ", ".join(str(int(part)) for part in (parts if hasattr(parts, "__len__") else (parts,)))
+def _product(shape: Any) -> int:
+    size = 1
+    for length in shape:
+        size *= int(length)
+    return size
+
+
+def _told(state: Any) -> str:
+    """An observation in words: numbers to three digits, the parts of a dictionary with names."""
+    if isinstance(state, Mapping):
+        return "; ".join(f"{name}: {_told(part)}" for name, part in state.items())
+    if isinstance(state, tuple | list):
+        return ", ".join(_told(part) for part in state)
+    if isinstance(state, str):
+        return state
+    value = getattr(state, "tolist", lambda: state)()
+    if isinstance(value, list):
+        return _told(value)
+    return f"{value:.3g}" if isinstance(value, float) else str(int(value))
 
 
 def _named(number: int) -> str:

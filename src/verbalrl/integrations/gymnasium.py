@@ -1,4 +1,4 @@
-"""Gymnasium environments with discrete states and actions as text tasks: `gym:ID`.
+"""Gymnasium environments with discrete actions as text tasks: `gym:ID`.
 
 Every state is described in our own words; the map, which shows what is hidden, never is. Success is
 a rule declared per id, or by the user (`gym:ID?success=reward>=1`), or unknown.
@@ -6,29 +6,21 @@ a rule declared per id, or by the user (`gym:ID?success=reward>=1`), or unknown.
 
 from __future__ import annotations
 
-import operator
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError, UnknownNameError, first_line
-from ..ids import canonical_json, normalised, seed_from, sha256_json, sha256_text
-from ..records import Action, Instance, Observation, Origin, Split, StepResult
-from ..tasks.base import Card, Environment, Problem, WorldTask
-from ..tasks.folder import options_of
-from ._gym_words import KNOWN, PREFIX, Known, Moved, Words, import_gymnasium, plain
+from ..ids import normalised, seed_from
+from ..records import Action, Instance, Observation, Split, StepResult
+from ..tasks.base import Card, Environment, Policy, Problem, WorldTask
+from . import _gym_toys, _gym_types, _gym_words
+from ._gym_solved import shortest
+from ._gym_types import PREFIX, Known, Moved, Words, import_gymnasium
+from ._gym_words import KNOWN, plain
+from ._outside import About, Named, behaviour_of, card_of, rule_of
 
 _OWN_LIMIT = 100
-_RULE = re.compile(r"(reward|return)(>=|<=|==|>|<)(-?\d+(?:\.\d+)?)")
-_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
-    ">=": operator.ge,
-    "<=": operator.le,
-    "==": operator.eq,
-    ">": operator.gt,
-    "<": operator.lt,
-}
 
 
 def load_gym(ref: str, *, task_seed: int = 0, untrusted: bool = False) -> WorldTask:
@@ -42,49 +34,38 @@ def load_gym(ref: str, *, task_seed: int = 0, untrusted: bool = False) -> WorldT
         ConfigurationError: Gymnasium is missing, or the environment does not fit into words.
         UnknownNameError: There is no such id or option.
     """
-    name, _, query = ref.removeprefix(PREFIX).partition("?")
-    options = options_of(query, ref) if query else {}
-    if name not in import_gymnasium().registry:
-        raise _unknown(name)
-    known = KNOWN.get(name, Known(plain))
-    for option in options:
-        allowed = ("max_steps", "success", *known.options)
-        if option not in allowed:
-            raise UnknownNameError.of(f"option of {PREFIX}{name}", option, allowed)
-    world = GymWorld(name, known, options, task_seed)
+    named = Named.read(ref)
+    if named.name not in import_gymnasium().registry:
+        raise _unknown(named.name)
+    known = KNOWN.get(named.name, Known(plain))
+    named.allow(("max_steps", "success", *known.options))
+    world = GymWorld(named.name, known, named.options, task_seed)
     environment = world.make(0)
     words = world.words(environment)
-    limit = _limit(options, known, environment)
+    declared = environment.spec.max_episode_steps if environment.spec else None
+    limit = named.limit(known.max_steps or declared or _OWN_LIMIT)
     environment.close()
-    return WorldTask(_card(world, words, limit, untrusted), world)
+    task = WorldTask(_card(world, words, named, limit), world)
+    return task.untrusted() if untrusted else task
 
 
-def _card(world: GymWorld, words: Words, limit: int, untrusted: bool) -> Card:
-    options = world.options
-    shown = (f"{k}={v if isinstance(v, str) else canonical_json(v)}" for k, v in options.items())
-    query = "&".join(sorted(shown))
-    ref = f"{PREFIX}{world.name}" + (f"?{query}" if query else "")
-    notes = [*world.known.notes] if "map" not in world.options else []
+def _card(world: GymWorld, words: Words, named: Named, limit: int) -> Card:
+    notes = [line for option, line in world.known.notes.items() if option not in named.options]
     if words.success is None:
         notes.append(
             "nothing says what success is, so it stays unknown; declare it, for example "
             f"{PREFIX}{world.name}?success=reward>=1"
         )
-    here = (Path(__file__), Path(__file__).with_name("_gym_words.py"))
-    own = sha256_text("".join(file.read_text(encoding="utf-8") for file in here))
-    return Card(
-        id=ref,
+    parts = (_gym_words, _gym_toys, _gym_types)
+    files = (__file__, *(str(part.__file__) for part in parts))
+    about = About(
         summary=f"{world.name} of Gymnasium, its states told in words.",
-        learns="instance",
-        observations=Origin.UNTRUSTED if untrusted else Origin.TASK,
         max_steps=limit,
-        default_train=8,
-        default_instances=8,
-        task_seed=world.task_seed,
-        ref=ref,
+        behaviour=behaviour_of({"gymnasium": import_gymnasium().__version__}, *files),
         notes=tuple(notes),
-        behaviour=sha256_json([import_gymnasium().__version__, own]),
+        task_seed=world.task_seed,
     )
+    return card_of(named, about)
 
 
 @dataclass(frozen=True)
@@ -116,15 +97,33 @@ class GymWorld:
         made = self.make(seed)
         return GymEnvironment(made, self.words(made), seed)
 
+    def oracle(self, instance: Instance, /) -> Policy | None:
+        """Goes the shortest way; None where there is chance, or no table of what follows."""
+        seed = int(str(instance.data["seed"]))
+        made = self.make(seed)
+        try:
+            start, _ = made.reset(seed=seed)
+            way = shortest(made.unwrapped, start, self.words(made))
+        finally:
+            made.close()
+        if way is None:
+            return None
+        found = way
+        return lambda situation: Action(text=found[min(situation.step, len(found)) - 1])
+
     def words(self, environment: Any) -> Words:
         """How `environment` is put into words, with the user's rule of success, if any."""
         words = self.known.words(environment.unwrapped)
         rule = self.options.get("success")
-        return words if rule is None else words._replace(success=_rule(str(rule)))
+        return words if rule is None else words._replace(success=_declared(str(rule)))
 
     def make(self, seed: int) -> Any:
         """A Gymnasium environment for the instance whose seed is `seed`."""
-        arguments = {} if self.options.get("slippery") is True else dict(self.known.calm)
+        arguments = dict(self.known.calm)
+        if (slippery := self.options.get("slippery")) is not None:
+            if not isinstance(slippery, bool):
+                raise ConfigurationError(f"slippery={slippery} is neither true nor false")
+            arguments[self.known.slips] = slippery
         drawn = self.options.get("map")
         if drawn is not None:
             if drawn != "random":
@@ -223,20 +222,6 @@ def _generator(seed: int) -> Any:
     return seeding.np_random(seed)[0]
 
 
-def _limit(options: Mapping[str, Any], known: Known, environment: Any) -> int:
-    chosen = options.get("max_steps")
-    if chosen is not None and (not isinstance(chosen, int) or chosen < 1):
-        raise ConfigurationError(f"max_steps={chosen} is not a whole number of at least 1")
-    declared = environment.spec.max_episode_steps if environment.spec else None
-    return int(chosen or known.max_steps or declared or _OWN_LIMIT)
-
-
-def _rule(text: str) -> Callable[[Moved], bool]:
-    found = _RULE.fullmatch(text.replace(" ", ""))
-    if found is None:
-        raise ConfigurationError(
-            f"success={text!r} is not a rule; write reward>=1, or return>=10 for the sum"
-        )
-    what, sign, bound = found.groups()
-    compare, limit = _COMPARE[sign], float(bound)
-    return lambda moved: compare(moved.reward if what == "reward" else moved.total, limit)
+def _declared(text: str) -> Callable[[Moved], bool]:
+    holds = rule_of(text)
+    return lambda moved: holds(moved.reward, moved.total)

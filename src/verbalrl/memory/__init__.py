@@ -12,5 +12,6 @@ from .recall import recall as recall
 from .recaller import Recaller as Recaller
 from .render import PROMPT_INPUTS as PROMPT_INPUTS
 from .render import GuidanceInputs as GuidanceInputs
+from .render import attempt_text as attempt_text
 from .render import guidance_text as guidance_text
 from .render import served_blocks as served_blocks

@@ -79,7 +79,8 @@ def _named_now(store: Store, target: Target) -> set[str]:
 def _episodes(store: Store, target: Target) -> frozenset[str]:
     if not target.sources:
         return target.episodes
-    return frozenset(e.id for e in store.episodes() if target.sources & _named(e))
+    served = {s.episode for s in store.all_served() if s.source in target.sources}
+    return frozenset(e.id for e in store.episodes() if e.id in served or target.sources & _named(e))
 
 
 def _named(episode: Episode) -> set[str]:

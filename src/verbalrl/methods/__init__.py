@@ -7,22 +7,45 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from ..errors import ConfigurationError, UnknownNameError
+from .arms import ALL_ARMS as ALL_ARMS
 from .arms import ARMS as ARMS
+from .arms import BEST_OF_N as BEST_OF_N
+from .arms import LEARNED as LEARNED
+from .arms import MEANINGS as MEANINGS
 from .arms import arm as arm
 from .attempts import Attempts as Attempts
 from .base import CommitCheck as CommitCheck
 from .base import Learns as Learns
 from .base import Method as Method
 from .base import MethodSettings as MethodSettings
+from .base import Requirement as Requirement
 from .base import Selector as Selector
 from .check import check_method as check_method
+from .critique_refine import CritiqueRefine as CritiqueRefine
+from .critique_refine import critique_refine as critique_refine
+from .critique_revise import CritiqueRevise as CritiqueRevise
+from .critique_revise import critique_revise as critique_revise
+from .expel import Expel as Expel
+from .expel import expel as expel
 from .handbook import Handbook as Handbook
 from .handbook import handbook as handbook
 from .prove import Prove as Prove
+from .rci import Rci as Rci
+from .rci import rci as rci
 from .reflexion import Reflexion as Reflexion
 from .reflexion import reflexion as reflexion
+from .self_refine import SelfRefine as SelfRefine
+from .self_refine import self_refine as self_refine
 
-METHODS: Mapping[str, type[MethodSettings]] = {"reflexion": Reflexion, "handbook": Handbook}
+METHODS: Mapping[str, type[MethodSettings]] = {
+    "reflexion": Reflexion,
+    "expel": Expel,
+    "handbook": Handbook,
+    "self_refine": SelfRefine,
+    "rci": Rci,
+    "critique_refine": CritiqueRefine,
+    "critique_revise": CritiqueRevise,
+}
 """The methods that commands offer."""
 
 

@@ -7,7 +7,7 @@ instances of one arm and seed share. Equal views must give equal plans; `check_m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -22,6 +22,7 @@ from ..records import (
     Settings,
     SharedView,
 )
+from ..result.marks import MEANINGS
 
 MAX_TRIALS = 1000
 
@@ -30,6 +31,10 @@ Learns = Literal["instance", "shared"]
 
 A shared method may keep reflections of single instances too; a task may teach both kinds.
 """
+
+Requirement = Literal["answers", "execute", "model"]
+"""What a method cannot do without, checked before the first call: instances that hold reference
+answers, environments that execute candidates, a model among agent, critic and curator."""
 
 Selector = Callable[[tuple[Episode, ...]], str]
 """Candidates in their order → the id of the chosen one. Rewards are blanked without supervision."""
@@ -76,10 +81,17 @@ class Method(Protocol):
 class MethodSettings(Settings):
     """The base of the methods shipped here: settings as fields, no selectors, no checks."""
 
+    controls: ClassVar[tuple[str, ...]] = tuple(MEANINGS)
+    """The arms that mean something beside it: no `shuffled` where guidance is not memory."""
     trials: int = Field(default=3, ge=1, le=MAX_TRIALS)
     learn: bool = True
     max_steps: int | None = Field(default=None, ge=1)
     """Overrides the step limit of the run."""
+
+    @property
+    def requires(self) -> frozenset[Requirement]:
+        """What it cannot do without, as it is set; nothing."""
+        return frozenset()
 
     @property
     def selectors(self) -> Mapping[str, Selector]:

@@ -19,6 +19,7 @@ from ..records import (
     CurateLessons,
     Decision,
     Episode,
+    EpisodeSpec,
     InstanceView,
     JudgeLessons,
     LaneKey,
@@ -267,6 +268,7 @@ def check_batch(batch: Batch, view: InstanceView) -> None:
             case CurateLessons():
                 _forbid_learning(view, "commit")
                 _known(work.critiques, {c.id for c in view.critiques}, "critique")
+                _barred(work.critiques, view)
                 if work.scope != view.instance_scope:
                     raise MethodError("an instance's lane commits to its own scope only")
             case SelectCandidate():
@@ -282,6 +284,25 @@ def _check_episode(work: RunEpisode, view: InstanceView) -> None:
         raise MethodError(f"the round runs {view.round.split!r}, not {work.spec.split!r}")
     if work.spec.round != view.number:
         raise MethodError(f"this is round {view.number}, not {work.spec.round}")
+    if work.spec.purpose == "attempt" and (shown := _shown_the_answer(work.spec, view)):
+        raise MethodError(f"{shown} was written with the answer in sight: it is never evaluated")
+
+
+def _shown_the_answer(spec: EpisodeSpec, view: InstanceView) -> str:
+    """Which output of `spec`, or that it was chosen from, a revealing critique led to."""
+    said = {c.refinement for c in view.critiques if c.reveals_answer and c.refinement}
+    if not said:
+        return ""
+    if spec.revises and any(text in spec.revises.critique for text in said):
+        return "this attempt"
+    tried = {e.id: e.spec.revises for e in view.episodes if e.id in spec.selected_from}
+    seen = ((name, previous.critique) for name, previous in tried.items() if previous)
+    return next((name for name, critique in seen if any(text in critique for text in said)), "")
+
+
+def _barred(critiques: Sequence[str], view: InstanceView) -> None:
+    if any(c.id in critiques and c.reveals_answer for c in view.critiques):
+        raise MethodError("a critique that reveals the answer is never learned from")
 
 
 def _check_critique(work: WriteCritique, view: InstanceView) -> None:

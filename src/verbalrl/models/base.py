@@ -8,6 +8,7 @@ asks. Retries, budgets and prices are not here.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Mapping, Sequence
@@ -121,10 +122,14 @@ class _Loop:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock, self._pid = threading.Lock(), os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def get(self) -> asyncio.AbstractEventLoop:
+        if os.getpid() != self._pid:
+            # The thread that runs it was not forked along. It stays open: it is the parent's.
+            self._of_parent, self._loop = self._loop, None
+            self._lock, self._pid = threading.Lock(), os.getpid()
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()

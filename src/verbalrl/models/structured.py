@@ -200,6 +200,15 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
+def misfit(value: JsonValue, schema: Mapping[str, Any]) -> str:
+    """Where and how `value` does not have the types, keys and enums of `schema`; empty: it does."""
+    try:
+        _fitting(value, schema)
+    except _Unusable as error:
+        return str(error)
+    return ""
+
+
 def _fitting(value: JsonValue, schema: Mapping[str, Any], where: str = "answer") -> JsonValue:
     """`value` if it has the types, required keys and enums of `schema`, and no more than that."""
     kinds = schema.get("type")

@@ -35,6 +35,7 @@ from .lesson import MemoryUpdate as MemoryUpdate
 from .lesson import Operation as Operation
 from .lesson import Refusal as Refusal
 from .lesson import ScopedFeedback as ScopedFeedback
+from .lesson import Span as Span
 from .lesson import Status as Status
 from .lesson import Verdict as Verdict
 from .proof import Proof as Proof
@@ -71,6 +72,7 @@ from .work import Decision as Decision
 from .work import Done as Done
 from .work import EpisodeSpec as EpisodeSpec
 from .work import FreezeMemory as FreezeMemory
+from .work import HookSpec as HookSpec
 from .work import JudgeLessons as JudgeLessons
 from .work import LaneKey as LaneKey
 from .work import OpenRound as OpenRound

@@ -91,7 +91,19 @@ class GuidanceSpec(Record):
     text: str = ""
     lessons: tuple[str, ...] = ()
     instance: str = ""
+    """Whose guidance or attempts: empty for one's own."""
     trial: int = 0
+    attempts: tuple[int, ...] = ()
+    """Trials whose attempts are shown word for word, beside what the source gives."""
+    examples: int = Field(default=0, ge=0)
+    """So many attempts of closed learning rounds of this arm and seed are shown word for word: of
+    each instance one, those of the nearest tasks."""
+    examples_of: Literal["success", "failure"] = "success"
+    examples_budget: int = Field(default=1500, ge=0)
+    """Tokens of all that is shown word for word, beside `budget`."""
+    mispaired: bool = False
+    """Shared lessons keep their conditions and get each other's instructions; examples are those of
+    any tasks, not of the nearest."""
     force_in: tuple[str, ...] = ()
     force_out: tuple[str, ...] = ()
     budget: int = 1500

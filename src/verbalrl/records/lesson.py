@@ -17,6 +17,18 @@ Verdict = Literal["success", "failure", "unclear"]
 Gate = Literal["none", "measured", "review"]
 
 
+SpanPart = Literal["observation", "action", "feedback"]
+
+
+class Span(Record):
+    """A stretch of one part of a step, by characters of its text."""
+
+    part: SpanPart
+    start: int = Field(ge=0)
+    end: int
+    """The first character after it."""
+
+
 class Cause(Record):
     """Why an attempt went as it did, tied to one step."""
 
@@ -28,6 +40,8 @@ class Cause(Record):
     why: str = ""
     episode: str | None = None
     """That attempt, which its trial does not tell among candidates; None where it is not known."""
+    span: Span | None = None
+    """Where the quote stands; None where it stands in no part of the step exactly once."""
 
 
 class LessonProposal(Record):

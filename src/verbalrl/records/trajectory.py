@@ -84,6 +84,9 @@ class Previous(Record):
 
     output: str
     critique: str
+    earlier: tuple[tuple[str, str], ...] = ()
+    """Outputs before that one and what was said about each, oldest first, for methods that show
+    the whole history."""
 
 
 class Situation(Record):

@@ -38,6 +38,8 @@ class InstanceView:
     decisions: tuple[Decision, ...] = ()
     curated: tuple[str, ...] = ()
     """Critique ids that a commit of this lane has consumed."""
+    allowance: int | None = None
+    """Tokens that `learned` has spent on this instance, for arms that spend as much."""
 
     @property
     def attempts(self) -> tuple[Episode, ...]:

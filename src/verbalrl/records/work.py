@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from ..ids import key_id, seed_from
 from ._base import Record
@@ -29,6 +29,14 @@ class LaneKey(Record):
         return f"{self.run}/{self.arm}/{self.seed}"
 
 
+class HookSpec(Record):
+    """A hook that a method wants inside an episode: pure data, built where the episode is run."""
+
+    name: str
+    """One of `execution.acting.HOOKS`."""
+    settings: dict[str, JsonValue] = {}
+
+
 class EpisodeSpec(Record):
     """One episode to be run: pure data, so that an executor may run it anywhere."""
 
@@ -50,6 +58,8 @@ class EpisodeSpec(Record):
     """By role; a role without an entry gets none."""
     selected_from: tuple[str, ...] = ()
     """Episode ids of the candidates from which this output was chosen."""
+    hooks: tuple[HookSpec, ...] = ()
+    """What acts inside the episode for the method, ahead of the hooks of the run."""
     sample: int | None = None
     """Overrides the sampling seed's key, for methods that want equal draws."""
     world: int | None = None

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from .. import markup
 from ..records import Record, RewardSupplier, Split, Usage
-from ..stats import Interval, interval, mean_by_instance, paired_difference
+from ..stats import Interval, interval, mean_by_instance, paired_chance, paired_difference
 from .curves import Curve, Point, known_curves
 from .plots import learning_curves
 from .table import table
@@ -66,6 +66,8 @@ class ArmFacts(Record):
     critiques: dict[str, JsonValue] = {}
     lessons: dict[str, int] = {}
     """By status."""
+    oracle_selected: bool = False
+    """Whether rewards chose among its candidates."""
 
 
 class RunFacts(Record):
@@ -250,7 +252,7 @@ def _attempts(outcomes: Sequence[Outcome], split: Split) -> list[Outcome]:
 
 
 def _trials(facts: RunFacts, arm: str) -> int:
-    if arm == "none" or (facts.learns == "shared" and arm != "retry"):
+    if arm in ("none", "best_of_n") or (facts.learns == "shared" and arm != "retry"):
         return 1
     return facts.trials
 
@@ -284,6 +286,7 @@ def _arm(
         ],
         "reward_by_trial": [_reward(read, k) for k in range(1, trials + 1)],
         "oracle_stopped": name == "retry" and facts.learns == "shared",
+        "oracle_selected": arm.oracle_selected,
         "vs_retry": _versus(facts, name, outcomes, retry),
         "tokens": {
             role: _tokens(arm.usage.get(role, Usage()))
@@ -319,13 +322,14 @@ def _versus(
         {key: hit for key, hit in solved_by(found, split, trial).items() if key[0] in both}
         for found in (outcomes, retry)
     )
-    difference = paired_difference(ours, theirs)
-    if difference is None:
+    difference, chance = paired_difference(ours, theirs), paired_chance(ours, theirs)
+    if difference is None or chance is None:
         return None
     return {
         "trial": trial,
         "diff": _figure(difference.mean),
         "ci95": _pair(difference),
+        "p": round(chance, 6),
         "n": difference.n,
         "of": _planned(facts),
         "partial": len(both) < _planned(facts) and facts.status != "done",

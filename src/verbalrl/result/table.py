@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..text import plural
+from .marks import label, remarks
 
 
 def table(figures: Mapping[str, Any]) -> str:
@@ -17,11 +18,10 @@ def table(figures: Mapping[str, Any]) -> str:
     paid = any(arm.get("cost_usd") is not None for arm in figures["arms"].values())
     rows: list[tuple[str, ...]] = [(*heads, "cost") if paid else heads]
     for name, arm in figures["arms"].items():
-        label = f"{name} (oracle-stopped)" if arm["oracle_stopped"] else name
         total = sum(t["input"] + t["cached"] + t["output"] for t in arm["tokens"].values())
         rows.append(
             (
-                label,
+                label(name, arm),
                 _rate(arm) + ("*" if _unfinished(arm) else ""),
                 " ".join("–" if r is None else f"{r:.2f}" for r in arm["success_by_trial"]),
                 _difference(arm["vs_retry"]),
@@ -57,11 +57,7 @@ def _tail(figures: Mapping[str, Any], trial: int | None) -> list[str]:
     tail += _beside(figures, reused)
     if trial == 1:
         tail.append(_FIRST_ATTEMPTS)
-    tail += [
-        f"the success of {name} is pass@{len(arm['success_by_trial'])}, stopped by the reward"
-        for name, arm in arms.items()
-        if arm["oracle_stopped"]
-    ]
+    tail += remarks(arms)
     return [*tail, _simulated(figures)] if figures["simulated"] else tail
 
 
@@ -127,17 +123,19 @@ def _caveats(figures: Mapping[str, Any]) -> list[str]:
 
 
 def _critics(name: str, arm: Mapping[str, Any]) -> str:
-    """What kept an arm from learning; empty where its critics and curators did their work."""
+    """What came of an arm's critics and curators; empty where it has none."""
     counts = arm.get("critiques") or {}
     written, useful = counts.get("written", 0), counts.get("useful", 0)
     failed, curations = counts.get("failed", 0), counts.get("failed_curations", 0)
     parts = []
-    if written and (failed or not useful):
+    if written:
         refused = sum((counts.get("refused") or {}).values())
-        parts.append(f"{useful} of {written} critiques useful ({failed} failed, {refused} refused)")
+        lost = f" ({failed} failed, {refused} refused)" if failed or refused else ""
+        parts.append(f"{useful} of {written} critiques useful{lost}")
     if curations:
         parts.append(f"{curations} curations failed")
-    return f"{name}: {', '.join(parts)}; see `verbalrl critiques`" if parts else ""
+    look = "; see `verbalrl critiques`" if failed or curations or not useful else ""
+    return f"{name}: {', '.join(parts)}{look}" if parts else ""
 
 
 def _unfinished(arm: Mapping[str, Any]) -> bool:
@@ -186,4 +184,6 @@ def _difference(versus: Mapping[str, Any] | None) -> str:
         return "–"
     low, high = versus["ci95"]
     part = f" ({versus['n']} of {versus['of']})" if versus.get("partial") else ""
-    return f"{versus['diff']:+.2f} [{low:+.2f}, {high:+.2f}]{part}"
+    chance = versus.get("p")
+    said = "" if chance is None else " p<.001" if chance < 0.001 else f" p={chance:.3f}"
+    return f"{versus['diff']:+.2f} [{low:+.2f}, {high:+.2f}]{said.replace('0.', '.')}{part}"

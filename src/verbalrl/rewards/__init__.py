@@ -14,3 +14,8 @@ from ..tasks.scorers import Regex as Regex
 from ..tasks.scorers import Scorer as Scorer
 from ..tasks.scorers import load_scorer as load_scorer
 from ..tasks.scorers import scorer_for as scorer_for
+from .confidence import Calibration as Calibration
+from .confidence import calibration as calibration
+from .confidence import read_confidence as read_confidence
+from .confidence import rlcr as rlcr
+from .confidence import vote as vote

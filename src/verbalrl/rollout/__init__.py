@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from .episode import Assignment as Assignment
-from .episode import GuidanceProvider as GuidanceProvider
+from .asking import PROMPT_INPUTS as PROMPT_INPUTS
+from .assignment import Assignment as Assignment
+from .assignment import GuidanceProvider as GuidanceProvider
 from .episode import run_episode as run_episode
+from .guards import FormGuard as FormGuard
+from .guards import LoopGuard as LoopGuard
 from .hooks import Accept as Accept
 from .hooks import Annotate as Annotate
 from .hooks import Hook as Hook

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from .._logging import bound, get_logger
 from ..agents import AgentHandle, AgentLike, adapt, public
@@ -25,11 +24,8 @@ from ..models import CallContext, clean
 from ..records import (
     Action,
     Episode,
-    EpisodeSpec,
     Failure,
     Guidance,
-    Instance,
-    LaneKey,
     Note,
     Observation,
     Previous,
@@ -41,7 +37,7 @@ from ..records import (
     Trajectory,
     Use,
 )
-from ..tasks.base import Task
+from .assignment import Assignment, GuidanceProvider
 from .environments import EnvironmentDoor
 from .hooks import (
     MAX_REVISIONS,
@@ -53,13 +49,11 @@ from .hooks import (
     ReplaceObservation,
     Revise,
     Stop,
+    note_of,
 )
 from .limits import Limits
 
 log = get_logger(__name__)
-
-GuidanceProvider = Callable[[str, Situation, int], Guidance | Awaitable[Guidance]]
-"""(role, situation, step) to guidance; step is 0 when the guidance is pinned for the episode."""
 
 _ROLE = "actor"
 _CUT = (StopReason.MAX_STEPS, StopReason.TIMEOUT, StopReason.TOKENS, StopReason.HOOK)
@@ -69,16 +63,6 @@ _STOPS: tuple[tuple[type[EpisodeError], StopReason], ...] = (
     (ModelError, StopReason.MODEL_ERROR),
     (HookError, StopReason.HOOK_ERROR),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """One episode to be run: whose it is, what it is, and where it takes place."""
-
-    spec: EpisodeSpec
-    lane: LaneKey
-    instance: Instance
-    task: Task
 
 
 async def run_episode(
@@ -206,6 +190,9 @@ class _Play:
         for action in spec.prefix:
             if self.stop is None:
                 await self._step(action, replayed=True)
+        if self.stop is None:
+            for name, decided in await self.caller.at_start(self._seen()):
+                self._heard(name, decided)
         while self.stop is None:
             if clock.expired():
                 # The agent swallowed the cancellation and answered after all.
@@ -214,6 +201,13 @@ class _Play:
                 self.stop = StopReason.TOKENS
             else:
                 await self._turn()
+
+    def _heard(self, name: str, decided: Annotate | Stop) -> None:
+        """Take what a hook says beside a step."""
+        if isinstance(decided, Stop):
+            self.stop = StopReason.HOOK
+        else:
+            self.pending += (note_of(name, decided),)
 
     async def _turn(self) -> None:
         """One step of the agent's, with its hooks."""
@@ -230,10 +224,15 @@ class _Play:
             await self._after_step()
 
     async def _situation(self) -> Situation:
+        situation = self._seen()
+        return situation.model_copy(update={"guidance": await self._recall(situation)})
+
+    def _seen(self) -> Situation:
+        """The situation without guidance."""
         observation = self.observation
         assert observation is not None
         # Its parts are validated; validating the history at every step would be quadratic.
-        situation = Situation.model_construct(
+        return Situation.model_construct(
             goal=self.public.goal,
             observation=observation,
             history=tuple(self.shown),
@@ -243,7 +242,6 @@ class _Play:
             previous=self.spec.revises,
             instance=self.public,
         )
-        return situation.model_copy(update={"guidance": await self._recall(situation)})
 
     async def _recall(self, situation: Situation) -> Guidance:
         wanted = self.spec.guidance.get(_ROLE)
@@ -279,7 +277,7 @@ class _Play:
                     self.stop = StopReason.HOOK
                     return None
                 case Revise():
-                    self.pending += (Note(author=name, text=decided.note, origin=decided.origin),)
+                    self.pending += (note_of(name, decided),)
                     if len(drafts) == MAX_REVISIONS:
                         return draft
                     drafts.append(draft)
@@ -361,15 +359,10 @@ class _Play:
         steps = tuple(self.steps)
         trajectory = Trajectory.model_construct(steps=steps, final=self.observation)
         for name, decided in await self.caller.after_step(trajectory):
-            match decided:
-                case Annotate():
-                    author = decided.author or name
-                    note = Note(author=author, text=decided.note, origin=decided.origin)
-                    self.pending += (note,)
-                case ReplaceObservation():
-                    self._replace(decided.observation)
-                case Stop():
-                    self.stop = StopReason.HOOK
+            if isinstance(decided, ReplaceObservation):
+                self._replace(decided.observation)
+            else:
+                self._heard(name, decided)
 
     def _replace(self, observation: Observation) -> None:
         own = self.observation

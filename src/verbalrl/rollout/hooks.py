@@ -22,7 +22,7 @@ from pydantic import Field, TypeAdapter
 from ..errors import HookError, boundary
 from ..ids import canonical_json
 from ..models import CallContext, Worker, clean, clean_part
-from ..records import Action, Observation, Origin, Record, Situation, TextPart, Trajectory
+from ..records import Action, Note, Observation, Origin, Record, Situation, TextPart, Trajectory
 from .environments import clean_observation
 
 MAX_REVISIONS = 2
@@ -80,6 +80,7 @@ class ReplaceObservation(Record):
     observation: Observation
 
 
+AtStart = Annotate | Stop
 BeforeAction = Accept | Revise | ReplaceAction | Stop
 AfterStep = Annotate | ReplaceObservation | Stop
 Decided = BeforeAction | AfterStep
@@ -88,16 +89,29 @@ _DECIDED: TypeAdapter[Decided] = TypeAdapter(Annotated[Decided, Field(discrimina
 
 
 class Hook:
-    """Acts inside episodes. Override either method, async or sync; any object with them will do."""
+    """Acts inside episodes. Override any method, async or sync; any object with them will do.
+
+    A resumed run takes decisions from its journal without asking again, so a hook keeps nothing
+    between its decisions: what it said stands in the notes of the steps.
+    """
 
     name: str = ""
     """Author of its notes, and part of its keys; the class name when empty."""
+
+    async def at_start(self, situation: Situation, /) -> AtStart | None:
+        """Look at what the agent sees before its first draft; None does nothing."""
 
     async def before_action(self, situation: Situation, draft: Action, /) -> BeforeAction | None:
         """Judge a draft before it is done; None accepts. For answer agents it is the answer."""
 
     async def after_step(self, trajectory: Trajectory, /) -> AfterStep | None:
         """Look at an episode that goes on; None does nothing."""
+
+
+def note_of(name: str, decided: Revise | Annotate) -> Note:
+    """The note by which the agent hears what the hook `name` decided."""
+    author = (decided.author if isinstance(decided, Annotate) else "") or name
+    return Note(author=author, text=decided.note, origin=decided.origin)
 
 
 def hook_name(hook: object) -> str:
@@ -115,9 +129,36 @@ class HookCaller:
         worker: Worker,
         step_timeout_s: float | None,
     ) -> None:
+        self._start = tuple(h for h in hooks if _offers(h, "at_start"))
         self._before = tuple(h for h in hooks if _offers(h, "before_action"))
         self._after = tuple(h for h in hooks if _offers(h, "after_step"))
         self._context, self._worker, self._limit = context, worker, step_timeout_s
+
+    async def at_start(self, situation: Situation) -> tuple[tuple[str, AtStart], ...]:
+        """What the hooks decide before the agent is asked at all, in order, with their names."""
+        if not self._start:
+            return ()
+        content = canonical_json(
+            {
+                "point": "at_start",
+                "goal": situation.goal,
+                "observation": situation.observation.model_dump(mode="json"),
+            }
+        )
+        found: list[tuple[str, AtStart]] = []
+        for hook in self._start:
+            place = f"{hook_name(hook)}.at_start"
+            decided = await self._once(
+                place, situation.step, content, partial(hook.at_start, situation)
+            )
+            match decided:
+                case None:
+                    continue
+                case Annotate() | Stop():
+                    found.append((hook_name(hook), decided))
+                case _:
+                    raise HookError(f"{place} returned {type(decided).__name__}")
+        return tuple(found)
 
     async def before_action(self, situation: Situation, draft: Action) -> tuple[str, BeforeAction]:
         """The first decision that is not to accept, and the name of the hook."""

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from ..critics import Critic, CriticLike, adapt_critic
 from ..curators import Curator, CuratorLike, adapt_curator
-from ..errors import ConfigurationError, StorageError, UnknownNameError
+from ..errors import ConfigurationError, StorageError, UnknownNameError, first_line
 from ..models import Model, run_sync
 from ..prompts import PromptLibrary
 from ..records import (
@@ -39,6 +40,7 @@ from .saying import check_type, correction_of, said_of, seconds
 from .settings import ServeRules
 
 _LOST = 4_096
+_forked = threading.Lock()
 
 C = TypeVar("C")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -55,6 +57,7 @@ class Coach:
     """Made by `vrl.serve`; a context manager. One is enough for a program and all its threads.
 
     After a fork the child opens its own store; episodes that are open then belong to the parent.
+    Where it cannot, its episodes go on without memory until it can; `strict` raises instead.
     """
 
     def __init__(
@@ -73,6 +76,8 @@ class Coach:
         self._given, self._models = store, models
         self._prompts = PromptLibrary()
         self._gate = threading.RLock()
+        self.lost: deque[str] = deque(maxlen=_LOST)
+        """Episodes of which something could not be recorded, the last ones."""
         self._open()
 
     def _open(self) -> None:
@@ -81,20 +86,25 @@ class Coach:
         self.store = given if isinstance(given, Store) else open_store(given, create=True)
         self.recorder = Recorder()
         self.recall = Recall(self.store, self.scope, self.gate, self.rules.tokens, self._prompts)
-        self.lost: deque[str] = deque(maxlen=_LOST)
-        """Episodes of which something could not be recorded, the last ones."""
         self._session = ""
-        self._pid = os.getpid()
+        self.pid = os.getpid()
+        """The process that it is open in."""
         self._worker: _Worker | None = None
         self._closed = False
 
     def _here(self) -> None:
-        """After a fork, begin anew: threads and locks of the parent are not there."""
-        if os.getpid() != self._pid:
-            self._gate = threading.RLock()
-            if isinstance(self._given, Store):
-                self._given = self._given.path
-            self._open()
+        """After a fork, begin anew: threads and locks of the parent are not there.
+
+        Raises `StorageError` where the store cannot be opened; the next call tries again.
+        """
+        if os.getpid() == self.pid:
+            return
+        with _forked:
+            if os.getpid() != self.pid:
+                self._gate = threading.RLock()
+                if isinstance(self._given, Store):
+                    self._given = self._given.path
+                self._open()
 
     # Serving
 
@@ -109,8 +119,12 @@ class Coach:
             source: Names whoever it comes from, such as a customer. Only what named sources say
                 independently confirms a lesson from untrusted text.
         """
-        self._here()
-        return ServedEpisode(self, goal, key, source)
+        with forgiving("opening the store after a fork", strict=self.strict):
+            self._here()
+        episode = ServedEpisode(self, goal, key, source)
+        if self.pid != os.getpid():
+            self.lost.append(episode.id)
+        return episode
 
     def current(self) -> ServedEpisode | None:
         """The episode of this context; None outside of one."""
@@ -251,7 +265,7 @@ class Coach:
     # Its life
 
     def session(self) -> str:
-        """The id of the run that this process serves; made at its first episode."""
+        """The id of the run that this process serves; begun at its first episode."""
         with self._gate:
             if not self._session:
                 run = random_id("serve")
@@ -274,9 +288,17 @@ class Coach:
                 branch = BranchRecord(
                     id=f"{run}/{SERVED}/0", run=run, arm=SERVED, seed=0, learns=False
                 )
-                self.store.create_run(record, [branch])
+                begun = self.store.begin_session(record, branch)
                 self._session = run
+                begun.add_done_callback(self._session_begun)
             return self._session
+
+    def _session_begun(self, begun: Future[RunRecord]) -> None:
+        error = None if begun.cancelled() else begun.exception()
+        if error is not None:
+            log.warning("serving.failed", what="a session", why=first_line(str(error)))
+            with self._gate:
+                self._session = ""
 
     async def aclose(self) -> None:
         """`close` in a coroutine, with the connections of its models on the running loop."""
@@ -288,7 +310,7 @@ class Coach:
 
     def close(self) -> None:
         """Record what is under way and close; a second call does nothing."""
-        if os.getpid() != self._pid:
+        if os.getpid() != self.pid:
             return
         if self._worker is not None:
             self._worker.stop()

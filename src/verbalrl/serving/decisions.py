@@ -22,7 +22,8 @@ from ..records import (
     Trajectory,
     WriteCritique,
 )
-from ..store import judged
+from ..store import Judged, believed, judged
+from .settings import ServeRules
 
 _PASSING = ("provider_down:", "call_timed_out:", "call_refused:", "quota_spent:")
 
@@ -46,7 +47,7 @@ class Wanted(NamedTuple):
 
 
 def wanted(
-    episode: Episode, said: Sequence[Feedback], successes: float, source: str | None
+    episode: Episode, said: Sequence[Feedback], rules: ServeRules, source: str | None
 ) -> tuple[Wanted, ...]:
     """The critiques that `episode`, which was with `source`, is to have after `said`.
 
@@ -59,22 +60,42 @@ def wanted(
         last = written[-1].seq
         work = WriteCritique(episodes=(episode.id,), template=OPERATOR, feedback=last)
         texts = tuple(f.text for f in written)
-        found.append(Wanted(work, outline(episode, said), texts, Origin.OPERATOR))
-    if said and is_sampled(episode.instance, said, successes):
+        found.append(Wanted(work, outline(episode, said, rules), texts, Origin.OPERATOR))
+    if said and is_sampled(episode.instance, said, rules):
         work = WriteCritique(episodes=(episode.id,), template=CRITIQUE, feedback=said[-1].seq)
         texts = tuple(f.text for f in _others(said))
-        found.append(Wanted(work, with_feedback(episode, said, source), texts, Origin.UNTRUSTED))
+        seen = with_feedback(episode, said, source, rules)
+        found.append(Wanted(work, seen, texts, Origin.UNTRUSTED))
     return tuple(found)
 
 
-def is_sampled(instance: str, said: Sequence[Feedback], successes: float) -> bool:
-    """Whether the course of an episode is critiqued: always, unless it went well."""
-    success, reward = judged(said)
-    good = success if success is not None else reward.value is not None and reward.value > 0
-    return not good or coin("served", instance) < successes
+def outcome(said: Sequence[Feedback], rules: ServeRules) -> Judged:
+    """The outcome that `said` leads to, by those alone who are believed most.
+
+    A number says nothing of success by itself: it does where the rules say from which on it is one.
+    Where it stays unknown, what others say who are believed less makes it no success either.
+    """
+    spoken = [f for f in said if f.success is not None or f.reward is not None]
+    most = max(map(believed, spoken), default=None)
+    found = judged([f for f in spoken if believed(f) == most] or said)
+    value, least = found.reward.value, rules.good_reward
+    if found.success is not None or value is None or least is None:
+        return found
+    return found._replace(success=value >= least)
 
 
-def with_feedback(episode: Episode, said: Sequence[Feedback], source: str | None) -> Episode:
+def is_sampled(instance: str, said: Sequence[Feedback], rules: ServeRules) -> bool:
+    """Whether the course of an episode is critiqued: always, unless it is known to have gone well.
+
+    So an outcome that nobody can tell counts as one to learn from: a critique too many costs
+    tokens, a failure that is passed over is made again.
+    """
+    return outcome(said, rules).success is not True or coin("served", instance) < rules.successes
+
+
+def with_feedback(
+    episode: Episode, said: Sequence[Feedback], source: str | None, rules: ServeRules
+) -> Episode:
     """`episode` with the outcome that `said` gives it, and the words of all but the operator.
 
     Its critic reads the goal too, so whoever that came from stands behind the critique.
@@ -83,12 +104,12 @@ def with_feedback(episode: Episode, said: Sequence[Feedback], source: str | None
     goal = TextPart(text="", origin=Origin.UNTRUSTED, source=source)
     text = "\n".join(part.text for part in words)
     final = Observation(text=text, parts=(*words, goal))
-    changes: dict[str, object] = dict(judged(said)._asdict())
+    changes: dict[str, object] = dict(outcome(said, rules)._asdict())
     changes["trajectory"] = episode.trajectory.model_copy(update={"final": final})
     return episode.model_copy(update=changes)
 
 
-def outline(episode: Episode, said: Sequence[Feedback]) -> Episode:
+def outline(episode: Episode, said: Sequence[Feedback], rules: ServeRules) -> Episode:
     """The skeleton of `episode` with the operator's words: step numbers, tool names, how it ended.
 
     Nothing in it was written by anybody else, nor by a model: a tool is named where the caller had
@@ -109,7 +130,7 @@ def outline(episode: Episode, said: Sequence[Feedback]) -> Episode:
     rest = tuple(
         TextPart(text=f.text, origin=Origin.OPERATOR) for f in texts if f.step not in numbers
     )
-    success, reward = judged(own)
+    success, reward = outcome(own, rules)
     return episode.model_copy(
         update={
             "trajectory": Trajectory(steps=steps, final=Observation(parts=rest) if rest else None),

@@ -29,7 +29,7 @@ from ..records import (
 )
 from ..wrap.base import Blocks, Exchange
 from .messages import Transcript, first_text, shortened
-from .open_end import FEEDBACK_S, PATIENCE_S, awaited, forgiving, log
+from .open_end import FEEDBACK_S, PATIENCE_S, STRICT_S, awaited, chained, forgiving, log
 from .saying import named
 
 if TYPE_CHECKING:
@@ -65,7 +65,10 @@ class ServedEpisode:
         self.goal = shortened(str(goal))
         self.instance = clean(str(key)) if key else self.id
         self.source = named(source)
-        self._transcript = Transcript(self.source, coach.rules.trusted_tools)
+        rules = coach.rules
+        self._transcript = Transcript(
+            self.source, rules.trusted_tools, self.goal, rules.messages_of_source
+        )
         self._lock = threading.Lock()
         self._situation: str | None = None
         self._recalled: Recalled | None = None
@@ -76,7 +79,9 @@ class ServedEpisode:
         self._state: Literal["new", "open", "ended"] = "new"
         self._session = ""
         """The run that it belongs to, once it is begun in the store."""
-        self._pid = os.getpid()
+        self._pid = coach.pid
+        self._is_kept = True
+        """False where there was no room for it."""
 
     # As a context manager
 
@@ -104,14 +109,14 @@ class ServedEpisode:
         trace: TracebackType | None,
     ) -> None:
         self._leave()
-        if not self._is_ours or self._state != "open":
-            return
         ended = self._end(error)
+        if ended is None:
+            return
         with forgiving("ending an episode", strict=self.coach.strict):
             waiting = asyncio.wrap_future(ended)
             # Whoever looks at it is us, below: the loop is not to say that nobody did.
             waiting.add_done_callback(lambda f: f.cancelled() or f.exception())
-            await asyncio.wait({waiting}, timeout=None if self.coach.strict else PATIENCE_S)
+            await asyncio.wait({waiting}, timeout=self._patience)
             self._ended(ended)
         self._settle()
 
@@ -125,11 +130,11 @@ class ServedEpisode:
 
     def end(self, error: BaseException | None = None) -> None:
         """End it, with what the agent raised, if it did; then its steps are on the disk."""
-        if not self._is_ours or self._state != "open":
-            return
         ended = self._end(error)
+        if ended is None:
+            return
         with forgiving("ending an episode", strict=self.coach.strict):
-            wait([ended], None if self.coach.strict else PATIENCE_S)
+            wait([ended], self._patience)
             self._ended(ended)
         self._settle()
 
@@ -173,11 +178,11 @@ class ServedEpisode:
 
     def step(self, observation: str, action: str) -> None:
         """Record a step of an agent that has no wrapped client."""
-        self._submit(lambda: self._own(str(observation), str(action)))
+        self._take(lambda: self._own(str(observation), str(action)))
 
     def answered(self, observation: str, action: str) -> None:
         """Record a whole answer, unless calls of a wrapped client are recorded already."""
-        self._submit(lambda: None if self._transcript.count else self._own(observation, action))
+        self._take(lambda: None if self._transcript.count else self._own(observation, action))
 
     @property
     def guidance(self) -> str:
@@ -210,11 +215,7 @@ class ServedEpisode:
 
         Where the disk is far behind it is dropped and counted.
         """
-        recorder = self.coach.recorder
-        if self._state == "open" and self._is_ours and not recorder.hold():
-            log.warning("episode.dropped", episode=self.id, dropped=recorder.dropped)
-        else:
-            self._submit(lambda: self._exchange(exchange))
+        self._take(lambda: self._exchange(exchange))
 
     # Its life
 
@@ -224,9 +225,17 @@ class ServedEpisode:
                 "an episode is entered once; begin another with coach.episode(…)"
             )
         self._state = "open"
-        self._submit(lambda: self._store_begin())
+        if not self._is_ours:
+            return
+        room = self.coach.recorder.episodes
+        self._is_kept = room.hold()
+        if self._is_kept:
+            self._submit(lambda: room.until(self._store_begin))
+        else:
+            self.coach.lost.append(self.id)
+            log.error("episode.dropped", episode=self.id, what="episode", dropped=room.dropped)
 
-    def _store_begin(self) -> None:
+    def _store_begin(self) -> Future[None]:
         coach = self.coach
         self._session = coach.session()
         made = Served(
@@ -237,7 +246,9 @@ class ServedEpisode:
             source=self.source,
             goal=self.goal,
         )
-        self._wait(coach.store.begin_served(made, self._episode()))
+        begun = coach.store.begin_served(made, self._episode())
+        self._wait(begun)
+        return begun
 
     def _recall(self) -> None:
         situation = "\n".join(filter(None, (self.goal, self._situation)))
@@ -246,23 +257,23 @@ class ServedEpisode:
         if found.guidance.uses:
             self._submit(lambda: self._wait(self.coach.store.update_served(self._episode())))
 
-    def _exchange(self, exchange: Exchange) -> None:
-        recorder = self.coach.recorder
-        written: Future[None] | None = None
-        try:
-            self._usage = self._usage + exchange.usage
-            if exchange.reply is not None:
-                given, reply = exchange.request, exchange.reply
-                step = self._transcript.add(given, reply, exchange.tools, exchange.ran)
-                written = self._add(step)
-        finally:
-            if written is None:
-                recorder.release()
-            else:
-                written.add_done_callback(lambda _: recorder.release())
+    def _take(self, write: Callable[[], Future[None] | None]) -> None:
+        """Give what may be a step to the recorder, unless too much waits there."""
+        room = self.coach.recorder.calls
+        if self._state == "open" and self._is_recorded and not room.hold():
+            log.error("episode.dropped", episode=self.id, what="call", dropped=room.dropped)
+        else:
+            self._submit(lambda: room.until(write))
 
-    def _own(self, observation: str, action: str) -> None:
-        self._add(self._transcript.own(observation, action))
+    def _exchange(self, exchange: Exchange) -> Future[None] | None:
+        self._usage = self._usage + exchange.usage
+        if exchange.reply is None:
+            return None
+        given, reply = exchange.request, exchange.reply
+        return self._add(self._transcript.add(given, reply, exchange.tools, exchange.ran))
+
+    def _own(self, observation: str, action: str) -> Future[None]:
+        return self._add(self._transcript.own(observation, action))
 
     def _add(self, step: Step) -> Future[None]:
         future = self.coach.store.add_step(self.id, step)
@@ -277,12 +288,19 @@ class ServedEpisode:
                 # Left in another context than it was entered in: that one has its own stack.
                 log.debug("episode.left_elsewhere", episode=self.id)
 
-    def _end(self, error: BaseException | None) -> Future[Any]:
+    def _end(self, error: BaseException | None) -> Future[bool] | None:
+        """What will be done when it is recorded to the end; None where nobody records it."""
+        if self._state != "open" or not self._is_recorded:
+            return None
         self._state = "ended"
-        return self.coach.recorder.submit(lambda: self._store_end(error))
+        return chained(self.coach.recorder.submit(lambda: self._store_end(error)))
 
-    def _store_end(self, error: BaseException | None) -> None:
-        self.coach.store.end_served(self._episode(ended=True, error=error)).result()
+    def _store_end(self, error: BaseException | None) -> Future[bool]:
+        return self.coach.store.end_served(self._episode(ended=True, error=error))
+
+    @property
+    def _patience(self) -> float:
+        return STRICT_S if self.coach.strict else PATIENCE_S
 
     def _episode(self, *, ended: bool = False, error: BaseException | None = None) -> Episode:
         """The episode as it stands, without its steps."""
@@ -320,13 +338,20 @@ class ServedEpisode:
         """Give `job` to the recorder."""
         if self._state != "open":
             log.warning("episode.not_open", episode=self.id, state=self._state)
-        elif self._is_ours:
+        elif self._is_recorded:
             self._wait(self.coach.recorder.submit(job))
 
     @property
     def _is_ours(self) -> bool:
-        """False in a forked child: the threads that record and recall are its parent's."""
+        """False in a forked child: the threads that record and recall are its parent's.
+
+        Also where the child could open no store of its own.
+        """
         return os.getpid() == self._pid
+
+    @property
+    def _is_recorded(self) -> bool:
+        return self._is_ours and self._is_kept
 
     def _wait(self, future: Future[Any]) -> None:
         """Hear of what fails. Nobody waits here: the end of the episode comes after all of it."""
@@ -337,7 +362,8 @@ class ServedEpisode:
         if error is not None and self._broken is None:
             self._broken = error
             self.coach.lost.append(self.id)
-            log.warning("serving.failed", what="recording", why=first_line(str(error)))
+            why = first_line(str(error))
+            log.warning("serving.failed", what="recording", episode=self.id, why=why)
 
     def _ended(self, ended: Future[Any]) -> None:
         """Hear how it ended; where the store is busy, it may end in the background."""
@@ -345,8 +371,10 @@ class ServedEpisode:
             ended.result()
             return
         ended.add_done_callback(self._heard)
-        why = f"the store is busy: it is not recorded after {PATIENCE_S:g} s, and may be later"
-        log.warning("serving.failed", what="ending an episode", why=why)
+        why = f"the store is busy: it is not recorded after {self._patience:g} s, and may be later"
+        if self.coach.strict:
+            raise StorageError(f"episode {self.id}: {why}")
+        log.warning("serving.failed", what="ending an episode", episode=self.id, why=why)
 
     def _settle(self) -> None:
         if self._broken is not None and self.coach.strict:

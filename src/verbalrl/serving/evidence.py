@@ -10,6 +10,7 @@ from ..errors import UnknownNameError
 from ..records import Critique, Episode, Evidence, Origin
 from ..store import Store
 from .decisions import outline, with_feedback
+from .settings import ServeRules
 
 SHOWN = 48
 """Earlier critiques that a curation may show again, at most."""
@@ -18,8 +19,10 @@ SHOWN = 48
 class Behind:
     """Critiques of one level of trust that were curated before, with their episodes."""
 
-    def __init__(self, store: Store, level: Origin, new: Collection[str]) -> None:
-        self._store, self._level, self._new = store, level, new
+    def __init__(
+        self, store: Store, level: Origin, new: Collection[str], rules: ServeRules
+    ) -> None:
+        self._store, self._level, self._new, self._rules = store, level, new, rules
         self.episodes: dict[str, Episode] = {}
         """By id, as the critics of this level see them."""
 
@@ -51,8 +54,8 @@ class Behind:
         # What came later has a critique to come, and which of it is here already is chance.
         said = [f for f in self._store.feedback(name) if f.seq <= served.consumed]
         if critique.template == OPERATOR:
-            return outline(episode, said)
-        return with_feedback(episode, said, served.source)
+            return outline(episode, said, self._rules)
+        return with_feedback(episode, said, served.source, self._rules)
 
 
 def barred(

@@ -140,7 +140,7 @@ class LearnPass:
         episode = self.store.episode(served.episode)
         asked: tuple[Wanted, ...] = ()
         if episode is not None and episode.trajectory.steps:
-            asked = wanted(episode, said, self.parts.rules.successes, served.source)
+            asked = wanted(episode, said, self.parts.rules, served.source)
         asked = tuple(self._attempt(w) for w in asked)
         broken = (failure for w in asked if (failure := self._failure(w.id)) is not None)
         stands = {w.id for w in asked}
@@ -287,12 +287,12 @@ class LearnPass:
         # Ids of episodes are random: by instance first, so that the order means something.
         new = sorted(new, key=lambda w: (w.episode.instance, w.episode.id))
         level = new[0].trust
-        behind = Behind(self.store, level, {w.id for w in new})
+        rules = self.parts.rules
+        behind = Behind(self.store, level, {w.id for w in new}, rules)
         cited = (e.critique for x in lessons if x.status in LIVE for e in x.evidence)
         earlier = behind.read(cited)
         critiques = tuple(written[w.id] for w in new)
         shown: dict[str, Episode] = behind.episodes | {w.episode.id: w.episode for w in new}
-        rules = self.parts.rules
         work = CurateLessons(
             critiques=tuple(c.id for c in critiques),
             evidence=tuple(c.id for c in earlier),

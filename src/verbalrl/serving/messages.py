@@ -39,9 +39,12 @@ class Transcript:
     """The calls of one episode as steps; a conversation that goes on is told by its beginning."""
 
     source: str | None = None
-    """Who the episode is with: the name behind what users write."""
+    """Who the episode is with: the name behind the goal."""
     trusted: Collection[str] = ()
     """Tools whose results the operator vouches for."""
+    goal: str = ""
+    all_of_source: bool = False
+    """Whether all messages of users are of the source; else those that stand in the goal."""
     count: int = 0
     names: dict[str, str] = field(default_factory=dict)
     """Call id → name of the tool."""
@@ -86,8 +89,7 @@ class Transcript:
     def own(self, observation: str, action: str) -> Step:
         """The next step of an agent that has no client of ours."""
         self.count += 1
-        seen = TextPart(text=shortened(observation), origin=Origin.UNTRUSTED, source=self.source)
-        parts = (seen,) if observation else ()
+        parts = (self._said(shortened(observation)),) if observation else ()
         said = Action(text=shortened(action))
         return Step(n=self.count, observation=Observation(parts=parts), action=said)
 
@@ -130,8 +132,17 @@ class Transcript:
                 identity = str(block.get("tool_use_id") or "")
                 yield self._result(identity, text, is_error=bool(block.get("is_error")))
             elif text := "\n".join(_texts([block])):
-                said = shortened(f"{lead}{text}")
-                yield TextPart(text=said, origin=Origin.UNTRUSTED, source=self.source)
+                yield self._said(shortened(f"{lead}{text}"))
+
+    def _said(self, text: str) -> TextPart:
+        """A text under the name of whoever wrote it.
+
+        A program may put what it has read elsewhere into a message of a user, so beyond the goal
+        nobody knows who that is, unless the operator vouches for it.
+        """
+        is_theirs = self.all_of_source or " ".join(text.split()) in " ".join(self.goal.split())
+        source = self.source if is_theirs else None
+        return TextPart(text=text, origin=Origin.UNTRUSTED, source=source)
 
     def _name(self, calls: Iterable[ToolCallPart]) -> None:
         """Keep whose results these calls will have; an id that two of them share tells nothing."""

@@ -16,11 +16,14 @@ log = get_logger(__name__)
 
 
 MAX_WAITING = 1_000
-"""Calls that wait to be written; more are dropped, for an agent must not run out of memory."""
+"""Calls that wait to be written, and episodes that wait to be begun; more are dropped, for an agent
+must not run out of memory."""
 
 
 PATIENCE_S = 1.0
 """How long an agent waits at most for its episode to be recorded."""
+STRICT_S = 30.0
+"""The same where what cannot be recorded is raised."""
 FEEDBACK_S = 10.0
 """How long whoever says something waits at most until it is kept."""
 T = TypeVar("T")
@@ -54,6 +57,64 @@ def forgiving(what: str, *, strict: bool) -> Iterator[None]:
         log.warning("serving.failed", what=what, why=first_line(str(error)))
 
 
+def chained(posted: Future[Future[T]]) -> Future[T]:
+    """What will be the result of the future that `posted` will give."""
+    found: Future[T] = Future()
+    # Whoever waits for it and is cancelled leaves it as it is.
+    found.set_running_or_notify_cancel()
+
+    def end(given: Future[T]) -> None:
+        error = given.exception()
+        if error is not None:
+            found.set_exception(error)
+        else:
+            found.set_result(given.result())
+
+    def go_on(given: Future[Future[T]]) -> None:
+        error = given.exception()
+        if error is not None:
+            found.set_exception(error)
+        else:
+            given.result().add_done_callback(end)
+
+    posted.add_done_callback(go_on)
+    return found
+
+
+class Room:
+    """How much may wait to be written."""
+
+    def __init__(self) -> None:
+        self._gate = threading.Lock()
+        self._waiting = 0
+        self.dropped = 0
+        """What there was no room for."""
+
+    def hold(self) -> bool:
+        """Whether there is room for one more, until `release`."""
+        with self._gate:
+            has_room = self._waiting < MAX_WAITING
+            self._waiting += has_room
+            self.dropped += not has_room
+            return has_room
+
+    def release(self) -> None:
+        """One that was held is written, or never will be."""
+        with self._gate:
+            self._waiting -= 1
+
+    def until(self, write: Callable[[], Future[Any] | None]) -> None:
+        """Do `write`, of one that was held; it is released when that is on the disk."""
+        written: Future[Any] | None = None
+        try:
+            written = write()
+        finally:
+            if written is None:
+                self.release()
+            else:
+                written.add_done_callback(lambda _: self.release())
+
+
 class Recorder:
     """A thread that records, so that calls need not wait; what it is given is done in order."""
 
@@ -63,22 +124,7 @@ class Recorder:
         self._gate = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._waiting = 0
-        self.dropped = 0
-        """Calls for which there was no room."""
-
-    def hold(self) -> bool:
-        """Whether there is room for one more call, until `release`."""
-        with self._gate:
-            has_room = self._waiting < MAX_WAITING
-            self._waiting += has_room
-            self.dropped += not has_room
-            return has_room
-
-    def release(self) -> None:
-        """A call that was held is written, or never will be."""
-        with self._gate:
-            self._waiting -= 1
+        self.calls, self.episodes = Room(), Room()
 
     def submit(self, job: Callable[[], Any]) -> Future[Any]:
         """What will be the result of `job`."""

@@ -30,6 +30,7 @@ from .reduce import lesson_id as lesson_id
 from .reduce import reduce as reduce
 from .served import AGENT as AGENT
 from .served import Judged as Judged
+from .served import believed as believed
 from .served import judged as judged
 from .served import supplier as supplier
 from .store import Store as Store

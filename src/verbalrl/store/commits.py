@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import StorageError
-from ..records import Commit, Lesson, MemoryUpdate, Operation, Origin, Status, Usage
+from ..records import BranchRecord, Commit, Lesson, MemoryUpdate, Operation, Origin, Status, Usage
 from . import leases, runs, tombstones
-from .lessons import Cache, Lessons, lessons, owns, projected, revision
+from .heads import Change, Head, owners_after, owners_of
+from .lessons import Cache, Lessons, lessons, newest, projected
 from .purging import blank_updates
 from .reduce import MAKES, clashes, reduce_with_versions
 from .rows import dump, dump_json, insert, insert_many, load, load_json, now
@@ -25,40 +28,64 @@ _LESSON = (
 _PURGES = (Operation.PURGE,)
 
 
+class Put(NamedTuple):
+    """A commit as first stored, and the head that it left; None where it was there, or empty."""
+
+    commit: Commit
+    head: Head | None = None
+
+
+class _Start(NamedTuple):
+    """What a commit starts from."""
+
+    revision: int
+    lessons: Lessons
+    """The branch's own."""
+    owners: Mapping[str, str] | None
+    """As in a head."""
+    copies: tuple[MemoryUpdate, ...] = ()
+    """Updates that copy those lessons that the branch only reads."""
+
+
 def put(
     connection: sqlite3.Connection, cache: Cache, folder: Path, commit: Commit, fence: int | None
-) -> Commit:
+) -> Put:
     """The commit as first stored: updates, lessons, critiques consumed and the new revision.
 
     A commit without updates is recorded and leaves the revision as it is.
     """
     stored = get(connection, commit.id)
     if stored is not None:
-        return stored
-    if not runs.branch(connection, commit.branch).learns and not _takes_away(commit):
+        return Put(stored)
+    branch = runs.branch(connection, commit.branch)
+    if not branch.learns and not _takes_away(commit):
         raise StorageError(f"branch {commit.branch} does not learn; commit {commit.id} is refused")
     leases.verify(connection, folder, commit.branch, fence)
     tombstones.check(connection, commit)
-    stands_at = revision(connection, commit.branch, commit.scope)
-    if commit.base != stands_at:
-        raise StorageError(
-            f"scope {commit.scope} of branch {commit.branch} stands at revision {stands_at}, "
-            f"commit {commit.id} was made against {commit.base}; make it again"
-        )
-    before, copies = _start(connection, cache, commit)
-    made = (*copies, *commit.updates)
-    after, versions = reduce_with_versions(before, made, commit.base + 1, commit.scope)
-    _check_distinct(commit, before, after)
+    start = _start(connection, cache, commit, branch)
+    made = (*start.copies, *commit.updates)
+    after, versions = reduce_with_versions(start.lessons, made, commit.base + 1, commit.scope)
+    changes = _changes(start.lessons, after)
+    owners = _owners(commit, start, after, changes)
     _insert(connection, commit, fence)
-    numbers = _insert_updates(connection, commit, made, len(copies))
-    _project(connection, commit.branch, before, after)
+    numbers = _insert_updates(connection, commit, made, len(start.copies))
+    _project(connection, commit.branch, (new for _, new in changes), anew=not start.lessons)
     rows = (
         (commit.branch, lesson.id, lesson.version, numbers[position], dump(lesson.body))
         for position, lesson in versions
     )
     insert_many(connection, "lesson_versions", _VERSION, rows)
     _erase(connection, commit)
-    return commit
+    return Put(commit, Head(numbers[-1], after, owners) if made else None)
+
+
+def settle(cache: Cache, done: Put) -> Commit:
+    """Bring `cache` up to a commit that is durable by now; gives the commit."""
+    if purges(done.commit):
+        cache.clear()
+    elif done.head is not None:
+        cache.heads.put(done.commit.branch, done.commit.scope, done.head)
+    return done.commit
 
 
 def purges(commit: Commit) -> bool:
@@ -72,29 +99,55 @@ def _takes_away(commit: Commit) -> bool:
     return bool(mine) and all(mine)
 
 
-def _check_distinct(commit: Commit, before: Lessons, after: Lessons) -> None:
-    """Raise when the commit leaves two live lessons that say the same."""
-    if not any(u.op in MAKES or u.body is not None for u in commit.updates):
-        return
-    found = clashes(after) - clashes(before)
-    if found:
-        same = " and ".join(sorted(found)[0])
-        raise StorageError(
-            f"commit {commit.id} is refused: {same} would say the same; support one, or merge them"
-        )
-
-
 def _start(
-    connection: sqlite3.Connection, cache: Cache, commit: Commit
-) -> tuple[Lessons, tuple[MemoryUpdate, ...]]:
-    """The lessons that are the branch's own, and the updates that copy those it only reads."""
-    if owns(connection, commit.branch, commit.scope):
-        return projected(connection, commit.branch, commit.scope), ()
+    connection: sqlite3.Connection, cache: Cache, commit: Commit, branch: BranchRecord
+) -> _Start:
+    """What `commit` starts from; raises unless that is what it was made against."""
+    stands = newest(connection, branch.id, commit.scope)
+    stands_at = branch.pinned.get(commit.scope, 0) if stands is None else stands[0]
+    if commit.base != stands_at:
+        raise StorageError(
+            f"scope {commit.scope} of branch {commit.branch} stands at revision {stands_at}, "
+            f"commit {commit.id} was made against {commit.base}; make it again"
+        )
+    if stands is not None:
+        head = cache.heads.get(branch.id, commit.scope, stands[1])
+        if head is not None:
+            return _Start(stands_at, head.lessons, head.owners)
+        return _Start(stands_at, projected(connection, branch.id, commit.scope), None)
     if not commit.updates:
-        return (), ()
-    inherited = lessons(connection, cache, commit.branch, commit.scope, keep=False)
-    parent = runs.branch(connection, commit.branch).parent or ""
-    return (), tuple(copied(lesson, parent) for lesson in inherited)
+        return _Start(stands_at, (), None)
+    inherited = lessons(connection, cache, branch.id, commit.scope, keep=False)
+    copies = tuple(copied(lesson, branch.parent or "") for lesson in inherited)
+    return _Start(stands_at, (), {}, copies)
+
+
+def _changes(before: Lessons, after: Lessons) -> list[Change]:
+    """The lessons that differ, with what they were."""
+    known = {lesson.id: lesson for lesson in before}
+    pairs = ((known.get(lesson.id), lesson) for lesson in after)
+    return [(old, new) for old, new in pairs if old is not new and old != new]
+
+
+def _owners(
+    commit: Commit, start: _Start, after: Lessons, changes: list[Change]
+) -> Mapping[str, str] | None:
+    """Who says what afterwards; raises when two live lessons would come to say the same."""
+    asked = any(u.op in MAKES or u.body is not None for u in commit.updates)
+    owners = start.owners
+    if owners is None and asked:
+        owners = owners_of(start.lessons)
+    if owners is not None:
+        owners = owners_after(owners, changes)
+    if owners is None and asked:
+        found = clashes(after) - clashes(start.lessons)
+        if found:
+            same = " and ".join(sorted(found)[0])
+            raise StorageError(
+                f"commit {commit.id} is refused: {same} would say the same; "
+                "support one, or merge them"
+            )
+    return owners
 
 
 def copied(lesson: Lesson, branch: str) -> MemoryUpdate:
@@ -171,12 +224,12 @@ def _insert_updates(
     return range(last + 1 - len(made), last + 1)
 
 
-def _project(connection: sqlite3.Connection, branch: str, before: Lessons, after: Lessons) -> None:
-    """Bring the table of lessons up to what the updates made."""
-    known = {lesson.id: lesson for lesson in before}
-    changed = (x for x in after if (old := known.get(x.id)) is not x and old != x)
+def _project(
+    connection: sqlite3.Connection, branch: str, changed: Iterable[Lesson], *, anew: bool
+) -> None:
+    """Write what the updates made of lessons; `anew` where none of them has a row yet."""
     rows = ((branch, *_row(x)) for x in changed)
-    insert_many(connection, "lessons", _LESSON, rows, replace=bool(known))
+    insert_many(connection, "lessons", _LESSON, rows, replace=not anew)
 
 
 def _row(lesson: Lesson) -> tuple[object, ...]:
@@ -237,7 +290,7 @@ def rebuild(connection: sqlite3.Connection, of: str | None = None) -> int:
         for lesson in state:
             if lesson.status is Status.PURGED:
                 blank_updates(connection, branch, lesson.id)
-        _project(connection, branch, (), state)
+        _project(connection, branch, state, anew=True)
         count += len(state)
     return count
 

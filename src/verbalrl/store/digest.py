@@ -110,6 +110,11 @@ def _place(episode: Episode) -> Place:
 
 def _attempt(episode: Episode, contents: Mapping[str, str]) -> dict[str, Any]:
     spec = episode.spec.model_dump(mode="json", exclude={"selected_from", "guidance", "prefix"})
+    # As it was before there were either.
+    if not spec["hooks"]:
+        del spec["hooks"]
+    if spec["revises"] and not spec["revises"]["earlier"]:
+        del spec["revises"]["earlier"]
     return {
         "spec": spec,
         "prefix": [_action(a) for a in episode.spec.prefix],
@@ -131,11 +136,16 @@ def _action(action: Action) -> list[Any]:
     return [action.text, [part_text(part) for part in action.parts]]
 
 
+_LATER = (*("chance", "attempts", "examples", "examples_of", "examples_budget", "mispaired"),)
+
+
 def _guidance_spec(spec: GuidanceSpec, contents: Mapping[str, str]) -> dict[str, Any]:
     named = ("lessons", "force_in", "force_out")
     dumped = spec.model_dump(mode="json", exclude=set(named))
-    if dumped["chance"] == 1.0:
-        del dumped["chance"]  # as it was before there was a coin
+    for name in _LATER:
+        # Left as they are, they say no more than rows of before there were such fields.
+        if getattr(spec, name) == GuidanceSpec.model_fields[name].get_default():
+            del dumped[name]
     return dumped | {name: [contents.get(i, "") for i in getattr(spec, name)] for name in named}
 
 
@@ -144,7 +154,8 @@ def _judged(critique: Critique, contents: Mapping[str, str]) -> dict[str, Any]:
         "id", "episodes", "prompt_sha", "keeps", "shown", "model", "usage", "raw", "detail",
     }  # fmt: skip
     # Their trials stand in for the episodes, whose ids hold a run's name.
-    places = {name: {"__all__": {"episode"}} for name in ("causes", "proposals")}
+    # A span follows from the quote.
+    places = {"causes": {"__all__": {"episode", "span"}}, "proposals": {"__all__": {"episode"}}}
     exclude: Any = dict.fromkeys(left_out, True) | places
     return critique.model_dump(mode="json", exclude=exclude) | {
         "keeps": [contents.get(identity, "") for identity in critique.keeps]

@@ -19,6 +19,7 @@ from itertools import groupby
 from ..errors import StorageError
 from ..records import BranchRecord, Lesson, LessonKind, MemoryUpdate, Operation, RunRecord, Status
 from . import runs
+from .heads import Heads
 from .reduce import reduce
 from .rows import load, where
 
@@ -32,6 +33,8 @@ class Cache:
         self._size = size
         self._kept: OrderedDict[tuple[str, str, int], Lessons] = OrderedDict()
         self._lock = threading.Lock()
+        self.heads = Heads()
+        """What commits start from."""
 
     def get(self, branch: str, scope: str, revision: int) -> Lessons | None:
         """What is kept, if it is."""
@@ -52,6 +55,7 @@ class Cache:
         """Forget all: a purge changes even what was."""
         with self._lock:
             self._kept.clear()
+        self.heads.clear()
 
 
 def create_run(
@@ -80,13 +84,23 @@ def create_branch(connection: sqlite3.Connection, made: BranchRecord) -> BranchR
 
 def revision(connection: sqlite3.Connection, branch: str, scope: str) -> int:
     """The revision at which `scope` of `branch` stands; 0 when nothing was ever there."""
-    own = _newest(connection, branch, scope)
-    return runs.branch(connection, branch).pinned.get(scope, 0) if own is None else own
+    own = newest(connection, branch, scope)
+    return runs.branch(connection, branch).pinned.get(scope, 0) if own is None else own[0]
 
 
 def owns(connection: sqlite3.Connection, branch: str, scope: str) -> bool:
     """Whether the branch has updates of its own in this scope."""
-    return _newest(connection, branch, scope) is not None
+    return newest(connection, branch, scope) is not None
+
+
+def newest(connection: sqlite3.Connection, branch: str, scope: str) -> tuple[int, int] | None:
+    """(revision, number) of the branch's own newest update in a scope; None when it has none."""
+    row: tuple[int, int] | None = connection.execute(
+        "SELECT revision, n FROM updates WHERE branch = ? AND scope = ?"
+        " ORDER BY revision DESC, ordinal DESC LIMIT 1",
+        (branch, scope),
+    ).fetchone()
+    return row
 
 
 def lessons(
@@ -102,12 +116,10 @@ def lessons(
 
     `keep` must be False where the rows read may not be committed yet.
     """
-    newest = revision(connection, branch, scope)
-    at = newest if at is None else at
-    if not 0 <= at <= newest:
-        raise StorageError(
-            f"{branch} has no revision {at} of scope {scope}, the newest is {newest}"
-        )
+    last = revision(connection, branch, scope)
+    at = last if at is None else at
+    if not 0 <= at <= last:
+        raise StorageError(f"{branch} has no revision {at} of scope {scope}, the newest is {last}")
     found = cache.get(branch, scope, at)
     if found is None:
         found = _read(connection, cache, branch, scope, at, keep=keep)
@@ -229,14 +241,6 @@ def births(connection: sqlite3.Connection, branch: str) -> dict[str, str]:
             text = load(MemoryUpdate, body).body
             if text is not None:
                 found.setdefault(identity, text.content)
-    return found
-
-
-def _newest(connection: sqlite3.Connection, branch: str, scope: str) -> int | None:
-    row = connection.execute(
-        "SELECT max(revision) FROM updates WHERE branch = ? AND scope = ?", (branch, scope)
-    ).fetchone()
-    found: int | None = row[0]
     return found
 
 

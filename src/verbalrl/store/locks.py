@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from weakref import WeakSet
 
-from ..errors import StorageError
+from ..errors import StorageError, StoreHeldError
 
 if sys.platform == "win32":
     import msvcrt
@@ -119,7 +119,7 @@ class FileLock(_Held):
         pause = 0.0002
         while not try_lock(fd):
             if time.monotonic() > deadline:
-                raise StorageError(
+                raise StoreHeldError(
                     f"another process has been writing to {self._path.parent} for "
                     f"{self._timeout:g} s; end it, or try again"
                 )

@@ -366,7 +366,8 @@ def _sum(*votes: Mapping[str, int]) -> dict[str, int]:
 
 
 def _union(*evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-    return tuple(dict.fromkeys(chain(*evidence)))
+    # Most lessons of a large commit have none.
+    return tuple(dict.fromkeys(chain(*evidence))) if any(evidence) else ()
 
 
 def _refused(update: MemoryUpdate, why: str) -> StorageError:

@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from ..errors import SchemaVersionError, StorageError, first_line
+from ..errors import SchemaVersionError, StorageError, StoreHeldError, first_line
 from . import proofs, serving_tables, tombstones
 from .locks import FileLock
 
@@ -189,7 +189,7 @@ def failure(error: sqlite3.Error, path: Path) -> StorageError:
     if name.startswith("SQLITE_FULL"):
         what = f"no room left for {path}; free some space, then resume"
     elif name.startswith("SQLITE_BUSY"):
-        what = f"{path} is held by another process; end it, or try again"
+        return StoreHeldError(f"{path} is held by another process; end it, or try again")
     elif name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         what = f"{path} cannot be written ({said}); make file and folder writable"
     elif name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT")):

@@ -47,11 +47,11 @@ def judged(feedback: Sequence[Feedback]) -> Judged:
     success: tuple[tuple[int, bool], bool, RewardSupplier] | None = None
     value: tuple[tuple[int, bool], float, RewardSupplier] | None = None
     for said in feedback:
-        rank = said.origin.rank, supplier(said) is not RewardSupplier.AGENT
-        if said.success is not None and (success is None or rank >= success[0]):
-            success = rank, said.success, supplier(said)
-        if said.reward is not None and (value is None or rank >= value[0]):
-            value = rank, said.reward, supplier(said)
+        belief = believed(said)
+        if said.success is not None and (success is None or belief >= success[0]):
+            success = belief, said.success, supplier(said)
+        if said.reward is not None and (value is None or belief >= value[0]):
+            value = belief, said.reward, supplier(said)
     last = max(feedback, key=lambda f: (f.origin.rank, f.seq), default=None)
     by = [part[2] for part in (value, success) if part is not None]
     by = by or [RewardSupplier.USER if last is None else supplier(last)]
@@ -60,6 +60,11 @@ def judged(feedback: Sequence[Feedback]) -> Judged:
         supplier=RewardSupplier.AGENT if RewardSupplier.AGENT in by else by[0],
     )
     return Judged(None if success is None else success[1], reward)
+
+
+def believed(said: Feedback) -> tuple[int, bool]:
+    """How far an outcome of `said` stands over those of others."""
+    return said.origin.rank, supplier(said) is not RewardSupplier.AGENT
 
 
 def supplier(said: Feedback) -> RewardSupplier:

@@ -8,8 +8,18 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from ..records import Commit, Critique, Episode, Feedback, Served, ServingState, Step
-from . import commits, leases, served
+from ..records import (
+    BranchRecord,
+    Commit,
+    Critique,
+    Episode,
+    Feedback,
+    RunRecord,
+    Served,
+    ServingState,
+    Step,
+)
+from . import commits, leases, lessons, served
 from .lessons import Cache
 from .locks import Liveness, is_alive
 from .rows import load
@@ -37,28 +47,37 @@ class Serving(Protocol):
 
     def _within(self, work: Callable[[sqlite3.Connection], T], seconds: float) -> T: ...
 
-    def _post(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]: ...
+    def _post(
+        self, work: Callable[[sqlite3.Connection], T], *, patient: bool = False
+    ) -> Future[T]: ...
 
 
 class Servings:
-    """Episodes while serving, feedback, and what was learned from it."""
+    """Episodes while serving, feedback, and what was learned from it.
+
+    What an agent has recorded waits for as long as others hold the store, in order.
+    """
+
+    def begin_session(self: Serving, run: RunRecord, branch: BranchRecord) -> Future[RunRecord]:
+        """Store the run that a process serves, with its branch; the id must be free."""
+        return self._post(lambda c: lessons.create_run(c, run, [branch]), patient=True)
 
     def begin_served(self: Serving, made: Served, body: Episode) -> Future[None]:
         """Begin an episode of this process; `body` is what it is should the process die."""
         token = self.token()
-        return self._post(lambda c: served.begin(c, made, token, body))
+        return self._post(lambda c: served.begin(c, made, token, body), patient=True)
 
     def update_served(self: Serving, body: Episode) -> Future[None]:
         """What is known of an open episode by now, such as its guidance."""
-        return self._post(lambda c: served.rewrite(c, body))
+        return self._post(lambda c: served.rewrite(c, body), patient=True)
 
     def add_step(self: Serving, episode: str, step: Step) -> Future[None]:
         """Record a step of an open episode."""
-        return self._post(lambda c: served.add_step(c, episode, step))
+        return self._post(lambda c: served.add_step(c, episode, step), patient=True)
 
     def end_served(self: Serving, bare: Episode) -> Future[bool]:
         """End an open episode, with the steps that were recorded; False where it had ended."""
-        return self._post(lambda c: served.end(c, bare.id, bare))
+        return self._post(lambda c: served.end(c, bare.id, bare), patient=True)
 
     def take_served(
         self: Serving, made: Served, whole: Episode, said: tuple[Feedback, str] | None = None

@@ -256,10 +256,8 @@ class Store(Readers, Keepers, Servings, Lists):
         when the scope has moved on from `base`, the branch does not learn, or an update is not
         allowed.
         """
-        stored = await self._put(lambda c: commits.put(c, self._cache, self.path, commit, fence))
-        if commits.purges(stored):
-            self._cache.clear()
-        return stored
+        done = await self._put(lambda c: commits.put(c, self._cache, self.path, commit, fence))
+        return commits.settle(self._cache, done)
 
     def commit(self, identity: str) -> Commit | None:
         """The commit of that id."""
@@ -377,9 +375,9 @@ class Store(Readers, Keepers, Servings, Lists):
         self._check_writable()
         return self._writer.within(work, seconds)
 
-    def _post(self, work: Work[T]) -> Future[T]:
+    def _post(self, work: Work[T], *, patient: bool = False) -> Future[T]:
         self._check_writable()
-        return self._writer.post(work)
+        return self._writer.post(work, patient=patient)
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on one state of the file, however many statements it takes."""

@@ -2,7 +2,8 @@
 
 Whatever is asked for while a commit is under way goes into the next one together. Where one fails,
 all are done again, each in a savepoint of its own, so that it takes nobody else along. A caller
-hears back once its rows are on the disk.
+hears back once its rows are on the disk. What is patient stays first in line while another process
+holds the store, for as long as that takes.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..errors import StorageError, VerbalRLError
+from .._logging import get_logger
+from ..errors import StorageError, StoreHeldError, VerbalRLError
 from .locks import FileLock
 from .schema import explained, failure
+
+log = get_logger(__name__)
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -49,6 +53,8 @@ class _Item:
     work: Work[Any]
     future: Future[Any] | asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop | None = None
+    patient: bool = False
+    """Whether it waits while others hold the store, rather than fail after a while."""
 
 
 class Writer:
@@ -97,10 +103,13 @@ class Writer:
             )
         return future.result()
 
-    def post(self, work: Work[T]) -> Future[T]:
-        """What will be the result of `work`, for callers that need not wait; in order."""
+    def post(self, work: Work[T], *, patient: bool = False) -> Future[T]:
+        """What will be the result of `work`, for callers that need not wait; in order.
+
+        What is `patient` fails for a store that others hold only once this is closed.
+        """
         future: Future[T] = Future()
-        self._enqueue(_Item(work, future))
+        self._enqueue(_Item(work, future, patient=patient))
         return future
 
     def close(self) -> None:
@@ -129,21 +138,34 @@ class Writer:
         try:
             open_end = True
             while open_end:
-                batch, open_end = self._next()
-                _settle(batch, self._write(batch))
-                batch = []
+                batch, open_end = self._next(batch)
+                batch = self._settled(batch, self._write(batch), is_last=not open_end)
         finally:
             self._end(batch)
 
-    def _next(self) -> tuple[list[_Item], bool]:
-        batch: list[_Item] = []
+    def _next(self, left: list[_Item]) -> tuple[list[_Item], bool]:
+        """What is to be written, first what is `left`, and whether more may come."""
+        batch, room = list(left), len(left) + _BATCH
+        if left and self._queue.empty():
+            return batch, True
         item = self._queue.get()
         while item is not None:
             batch.append(item)
-            if len(batch) == _BATCH or self._queue.empty():
+            if len(batch) == room or self._queue.empty():
                 return batch, True
             item = self._queue.get()
         return batch, False
+
+    def _settled(self, batch: list[_Item], outcomes: list[Any], *, is_last: bool) -> list[_Item]:
+        """Tell who asked; gives what is to be tried again."""
+        left = [i for i, o in zip(batch, outcomes, strict=True) if i.patient and _is_held(o)]
+        if is_last or not left:
+            _settle(batch, outcomes)
+            return []
+        pairs = [(i, o) for i, o in zip(batch, outcomes, strict=True) if i not in left]
+        _settle([i for i, _ in pairs], [o for _, o in pairs])
+        log.warning("store.held", path=str(self._path), waiting=len(left))
+        return left
 
     def _write(self, batch: list[_Item]) -> list[Any]:
         try:
@@ -214,6 +236,10 @@ class Writer:
         if self._connection is not None:
             close_connection(self._connection, self._lock)
         self._lock.close()
+
+
+def _is_held(outcome: Any) -> bool:
+    return isinstance(outcome, _Failed) and isinstance(outcome.error, StoreHeldError)
 
 
 def close_connection(connection: sqlite3.Connection, lock: FileLock) -> None:

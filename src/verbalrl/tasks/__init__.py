@@ -17,4 +17,5 @@ from .check import check_task as check_task
 from .folder import FolderTask as FolderTask
 from .load import known_tasks as known_tasks
 from .load import load_task as load_task
+from .own import task as task
 from .renamed import RenamedTask as RenamedTask

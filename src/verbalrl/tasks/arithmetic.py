@@ -7,21 +7,20 @@ and never evaluated as code.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 from typing import ClassVar, NamedTuple, Self
 
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from ..errors import DataError
-from ..records import Action, Instance, Observation, Record, Situation, Split, StepResult
+from ..records import Action, Instance, Observation, Record, Split, StepResult
 from . import scorers
-from .base import Environment, Policy, Problem
+from .base import Environment, Policy, Problem, follow
 from .draws import below, pick
 from .scorers import load_scorer
+from .tables import read_table, sentence
 
 VERSION = "arithmetic-v1"
 GOAL = "Answer the question with a number. Steps may be written down as equations before it."
@@ -36,15 +35,23 @@ class Equation(NamedTuple):
     text: str
     holds: bool
     terms: tuple[Fraction, Fraction]
+    value: Fraction | None
+    """Of its left side; None where it divides by zero."""
+    place: tuple[int, int]
+    """Start and end in the text that it was read from."""
 
 
 def equations(text: str) -> tuple[Equation, ...]:
     """The equations of two terms in `text`, in order, each with whether it holds."""
+    kept = [n for n, mark in enumerate(text) if mark != ","]
+    bare = "".join(text[n] for n in kept).replace("\N{MINUS SIGN}", "-")
     found = []
-    for match in _EQUATION.finditer(text.replace("\N{MINUS SIGN}", "-").replace(",", "")):
+    for match in _EQUATION.finditer(bare):
         left, right = Fraction(match[1]), Fraction(match[3])
         value = _value(left, _SIGNS.get(match[2], match[2]), right)
-        found.append(Equation(match[0], value == Fraction(match[4]), (left, right)))
+        place = (kept[match.start()], kept[match.end() - 1] + 1)
+        holds = value == Fraction(match[4])
+        found.append(Equation(match[0], holds, (left, right), value, place))
     return tuple(found)
 
 
@@ -92,28 +99,23 @@ class Template(Record):
         return shown, told, int(result)
 
 
-class Arithmetic(Record):
-    """All problems of one `problems.toml`."""
+class Problems(Record):
+    """The contents of `problems.toml`."""
 
     problems: tuple[Template, ...] = Field(min_length=1)
     fill: dict[str, tuple[str, ...]] = {}
+
+
+class Arithmetic(Problems):
+    """All problems of one `problems.toml`."""
+
     task_seed: int = 0
 
     @classmethod
     def open(cls, folder: Path, args: dict[str, JsonValue], task_seed: int) -> Arithmetic:
         """The world of a task folder, with the templates of its `problems.toml`."""
-        path = folder / "problems.toml"
-        try:
-            table = tomllib.loads(path.read_text("utf-8"))
-            return cls.model_validate({**table, **args, "task_seed": task_seed})
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror or error}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise DataError(f"{path}: {where or 'contents'}: {first['msg']}") from error
-        except ValueError as error:
-            raise DataError(f"{path}: {error}") from error
+        table = read_table(folder / "problems.toml", Problems)
+        return cls.model_validate({**dict(table), **args, "task_seed": task_seed})
 
     judged_by: ClassVar[tuple[ModuleType, ...]] = (scorers,)
 
@@ -135,13 +137,10 @@ class Arithmetic(Record):
             for name, (low, high) in template.numbers.items()
         }
         shown, steps, answer = template.solved(drawn)
-        text = template.text
-        for name, words in self.fill.items():
-            text = text.replace("{" + name + "}", pick(words, *key, name))
-        for name, value in shown.items():
-            text = text.replace("{" + name + "}", str(value))
+        fill = {name: pick(words, *key, name) for name, words in self.fill.items()}
+        fill |= {name: str(value) for name, value in shown.items()}
         data: dict[str, JsonValue] = {
-            "text": text[:1].upper() + text[1:],
+            "text": sentence(template.text, fill),
             "steps": list(steps),
             "distractor": shown[template.distractor],
         }
@@ -155,12 +154,7 @@ class Arithmetic(Record):
         """Writes the steps and the answer."""
         steps = instance.data["steps"]
         written = [str(step) for step in steps] if isinstance(steps, list) else []
-        action = Action(text="\n".join([*written, f"#### {instance.answers[0]}"]))
-
-        def act(_: Situation) -> Action:
-            return action
-
-        return act
+        return follow("\n".join([*written, f"#### {instance.answers[0]}"]))
 
 
 class ArithmeticEnvironment:

@@ -307,6 +307,16 @@ def random_policy(seed: int = 0) -> Policy:
     return act
 
 
+def follow(*texts: str) -> Policy:
+    """Says `texts` in their order, and the last of them ever after."""
+    actions = tuple(Action(text=text) for text in texts)
+
+    def act(situation: Situation) -> Action:
+        return actions[min(len(situation.history), len(actions) - 1)]
+
+    return act
+
+
 class Played(NamedTuple):
     """What a policy did in one episode, without a model, a store or a run."""
 

@@ -16,8 +16,8 @@ _SHOWN = 8
 _STRANGE = "no such action, surely"
 
 
-def check_task(task: Task) -> None:
-    """Play a few episodes and return if the task keeps its contract.
+def check_task(task: Task, instances: int = _INSTANCES) -> None:
+    """Play episodes on the first `instances` of each split and return if the contract is kept.
 
     Checked: instance ids are stable and differ; equal seeds give equal observations; listed actions
     are accepted; an oracle, if offered, succeeds; a random policy comes to an end within
@@ -29,9 +29,11 @@ def check_task(task: Task) -> None:
     """
     if not isinstance(task, Task):
         raise ConfigurationError(f"a task is wanted, from vrl.load_task(…), not {task!r:.80}")
+    if instances < 1:
+        raise ConfigurationError(f"instances is {instances}; at least one is wanted")
     try:
         with boundary(TaskError, f"task {task.id}"):
-            found = list(dict.fromkeys(_violations(task)))
+            found = list(dict.fromkeys(_violations(task, instances)))
     except TaskError as error:
         raise ConfigurationError(str(error)) from error
     if found:
@@ -39,7 +41,7 @@ def check_task(task: Task) -> None:
         raise ConfigurationError(f"task {task.id}: {'; '.join(found[:_SHOWN])}{more}")
 
 
-def _violations(task: Task) -> Iterator[str]:
+def _violations(task: Task, count: int) -> Iterator[str]:
     if task.max_steps < 1:
         yield f"max_steps is {task.max_steps}"
     if all(task.size(split) == 0 for split in ("train", "test")):
@@ -47,8 +49,8 @@ def _violations(task: Task) -> Iterator[str]:
     splits: tuple[Split, ...] = ("train", "test")
     seen: set[str] = set()
     for split in splits:
-        instances = task.instances(split, 0, _INSTANCES)
-        yield from _instances(task, split, instances)
+        instances = task.instances(split, 0, count)
+        yield from _instances(task, split, count, instances)
         for instance in instances:
             if instance.id in seen:
                 yield f"the id {instance.id!r} is used twice"
@@ -57,13 +59,15 @@ def _violations(task: Task) -> Iterator[str]:
         yield from _leaks(task, instances)
 
 
-def _instances(task: Task, split: Split, instances: tuple[Instance, ...]) -> Iterator[str]:
-    if task.instances(split, 0, _INSTANCES) != instances:
+def _instances(
+    task: Task, split: Split, count: int, instances: tuple[Instance, ...]
+) -> Iterator[str]:
+    if task.instances(split, 0, count) != instances:
         yield f"instances of {split} differ between two calls"
-    if task.instances(split, 1, _INSTANCES) != instances[1:]:
+    if task.instances(split, 1, count) != instances[1:]:
         yield f"instances of {split} depend on where the range starts"
     size = task.size(split)
-    if size is not None and len(instances) != min(size, _INSTANCES):
+    if size is not None and len(instances) != min(size, count):
         yield f"size({split!r}) is {size}, but {len(instances)} instances came"
     if any(instance.split != split for instance in instances):
         yield f"an instance of {split} says another split"

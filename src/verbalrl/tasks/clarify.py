@@ -7,17 +7,16 @@ before the booking is made, or it leaves nothing open. Phrases, questions and se
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue
 
-from ..errors import DataError
 from ..ids import normalised
-from ..records import Action, Instance, Observation, Record, Situation, Split, StepResult
-from .base import Environment, Policy, Problem
-from .draws import pick, sample, shuffled
+from ..records import Action, Instance, Observation, Record, Split, StepResult
+from .base import Environment, Policy, Problem, follow
+from .draws import dealt, pick, sample, shuffled
+from .tables import read_table, sentence
 
 VERSION = "clarify-v1"
 ACT = "go ahead"
@@ -77,17 +76,7 @@ class Clarify(Record):
     @classmethod
     def open(cls, folder: Path, args: dict[str, JsonValue], task_seed: int) -> Clarify:
         """The world of a task folder, with the phrases of its `requests.toml`."""
-        path = folder / "requests.toml"
-        try:
-            requests = Requests.model_validate(tomllib.loads(path.read_text("utf-8")))
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror or error}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise DataError(f"{path}: {where or 'contents'}: {first['msg']}") from error
-        except ValueError as error:
-            raise DataError(f"{path}: {error}") from error
+        requests = read_table(folder / "requests.toml", Requests)
         return cls.model_validate({**args, "requests": requests, "task_seed": task_seed})
 
     @property
@@ -115,10 +104,7 @@ class Clarify(Record):
 
     def problem(self, split: Split, index: int, /) -> Problem:
         """Request number `index`: as many in a row as there are phrases hold each phrase once."""
-        cells = self.cells()
-        block, place = divmod(index, len(cells))
-        order = shuffled(cells, VERSION, self.task_seed, split, "block", block)
-        cell = order[place]
+        cell = dealt(self.cells(), index, VERSION, self.task_seed, split, "block")
         key = (VERSION, self.task_seed, split, index)
         answer = ""
         if cell.asked is not None:
@@ -141,11 +127,7 @@ class Clarify(Record):
         """Knows what is open."""
         asked = instance.data["asked"]
         path = [self.requests.asked[asked].action, ACT] if isinstance(asked, int) else [ACT]
-
-        def act(situation: Situation) -> Action:
-            return Action(text=path[min(len(situation.history), len(path) - 1)])
-
-        return act
+        return follow(*path)
 
     def _text(self, split: Split, index: int, cue: str) -> str:
         key = (VERSION, self.task_seed, split, index)
@@ -154,7 +136,7 @@ class Clarify(Record):
         fill |= {"cue": cue}
         body = (pick(found.cues, *key, "cue"), *sample(found.details, 2, *key, "details"))
         sentences = (pick(found.openings, *key, "opening"), *shuffled(body, *key, "order"))
-        return " ".join(_filled(sentence, fill) for sentence in sentences)
+        return " ".join(sentence(part, fill) for part in sentences)
 
 
 class ClarifyEnvironment:
@@ -208,10 +190,3 @@ class ClarifyEnvironment:
             terminated=True,
             success="success" in components,
         )
-
-
-def _filled(sentence: str, fill: dict[str, str]) -> str:
-    # Not str.format: the sentences are data of a folder that may come from elsewhere.
-    for name, words in fill.items():
-        sentence = sentence.replace("{" + name + "}", words)
-    return sentence[:1].upper() + sentence[1:]

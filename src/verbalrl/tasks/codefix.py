@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
+from itertools import product
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, Self, cast
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue, model_validator
 
 from ..errors import ConfigurationError, DataError
-from ..records import Action, Instance, Observation, Record, Situation, Split, StepResult
+from ..records import Action, Instance, Observation, Record, Split, StepResult
 from ..sandbox import CHOICES, Returned, Tier, choose, programs, run_calls, shown, worker
-from .base import Environment, Policy, Problem
-from .draws import below, shuffled
+from .base import Environment, Policy, Problem, follow
+from .tables import divided, filled, read_table
 
 VERSION = "codefix-v1"
 GOAL = "The function has one bug. Give the whole function, mended; hidden tests are run on it."
@@ -64,28 +64,82 @@ class Planted(NamedTuple):
         return self.function.right.replace(self.bug.old, self.bug.new, 1)
 
 
-class CodeFix(Record):
-    """All functions of one `functions.toml`."""
+class Part(Record):
+    """What may stand in a slot, what is wrong in its bug, and the tests that show it."""
+
+    says: str
+    """Its words in the docstring."""
+    text: str = Field(min_length=1)
+    wrong: str = ""
+    """The bug, in place of `text`; empty: it has none."""
+    when: str = ""
+    calls: tuple[tuple[JsonValue, ...], ...] = ()
+    blind: tuple[str, ...] = ()
+    """Slots whose parts make no difference beside it."""
+
+    @model_validator(mode="after")
+    def _shown(self) -> Self:
+        if self.wrong and not (self.when and self.calls):
+            raise ValueError(f"the bug {self.wrong!r} has no case that shows it")
+        return self
+
+
+class Slot(Record):
+    """A place in the functions of a family."""
+
+    name: str = Field(min_length=1)
+    parts: tuple[Part, ...] = Field(min_length=1)
+
+
+class Family(Record):
+    """Functions that are put together of parts."""
+
+    name: str = Field(min_length=1)
+    right: str = Field(min_length=1)
+    slots: tuple[Slot, ...] = Field(min_length=1)
+
+    def functions(self) -> tuple[Function, ...]:
+        """Every choice of parts that makes a difference."""
+        choices = product(*(slot.parts for slot in self.slots))
+        return tuple(self._function(parts) for parts in choices if not self._blind(parts))
+
+    def _blind(self, parts: tuple[Part, ...]) -> bool:
+        blind = {name for part in parts for name in part.blind}
+        chosen = zip(self.slots, parts, strict=True)
+        return any(slot.name in blind and part is not slot.parts[0] for slot, part in chosen)
+
+    def _function(self, parts: tuple[Part, ...]) -> Function:
+        names = [slot.name for slot in self.slots]
+        says = {name: part.says for name, part in zip(names, parts, strict=True)}
+        texts = {f"{name}_text": part.text for name, part in zip(names, parts, strict=True)}
+        right = filled(self.right, says | texts)
+        buggy = [(n, part) for n, part in zip(names, parts, strict=True) if part.wrong]
+        bugs = [
+            Bug(old=right, new=filled(self.right, says | texts | {f"{name}_text": part.wrong}))
+            for name, part in buggy
+        ]
+        cases = [Case(when=part.when, calls=part.calls) for _, part in buggy]
+        return Function(name=self.name, right=right, bugs=tuple(bugs), cases=tuple(cases))
+
+
+class Functions(Record):
+    """The contents of `functions.toml`."""
 
     functions: tuple[Function, ...] = Field(min_length=1)
+    families: tuple[Family, ...] = ()
+
+
+class CodeFix(Functions):
+    """All functions of one `functions.toml`."""
+
     sandbox: str = "auto"
     task_seed: int = 0
 
     @classmethod
     def open(cls, folder: Path, args: dict[str, JsonValue], task_seed: int) -> CodeFix:
         """The world of a task folder, with the functions of its `functions.toml`."""
-        path = folder / "functions.toml"
-        try:
-            table = tomllib.loads(path.read_text("utf-8"))
-            found = cls.model_validate({**table, **args, "task_seed": task_seed})
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror or error}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise DataError(f"{path}: {where or 'contents'}: {first['msg']}") from error
-        except ValueError as error:
-            raise DataError(f"{path}: {error}") from error
+        table = read_table(folder / "functions.toml", Functions)
+        found = cls.model_validate({**dict(table), **args, "task_seed": task_seed})
         if found.sandbox not in CHOICES:
             wanted = f"take one of {', '.join(CHOICES)}"
             raise ConfigurationError(f"sandbox is {found.sandbox!r}; {wanted}")
@@ -105,17 +159,14 @@ class CodeFix(Record):
 
     @cached_property
     def splits(self) -> Mapping[Split, tuple[Planted, ...]]:
-        """The functions with their bugs by split: of each function one is for the test."""
-        train: list[Planted] = []
-        test: list[Planted] = []
-        for function in self.functions:
-            drawn = below(len(function.bugs), VERSION, self.task_seed, function.name)
-            for place, bug in enumerate(function.bugs):
-                (test if place == drawn else train).append(Planted(function, bug))
-        return {
-            "train": shuffled(train, VERSION, self.task_seed, "train"),
-            "test": shuffled(test, VERSION, self.task_seed, "test"),
-        }
+        """The functions with their bugs by split: of each kind half of them are for the test."""
+        kinds = {family.name: family.functions() for family in self.families}
+        kinds |= {function.name: (function,) for function in self.functions}
+        planted = (
+            (name, [Planted(function, bug) for function in functions for bug in function.bugs])
+            for name, functions in kinds.items()
+        )
+        return divided(planted, 2, VERSION, self.task_seed)
 
     def size(self, split: Split, /) -> int | None:
         """The functions of `split`."""
@@ -142,12 +193,7 @@ class CodeFix(Record):
 
     def oracle(self, instance: Instance, /) -> Policy:
         """Knows the right function."""
-        action = Action(text=instance.answers[0])
-
-        def act(_: Situation) -> Action:
-            return action
-
-        return act
+        return follow(instance.answers[0])
 
 
 class CodeFixEnvironment:

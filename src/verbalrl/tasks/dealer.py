@@ -7,17 +7,17 @@ kind of buyer. Phrases, prices and sentences stand in `dealer.toml` of the task 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue
 
 from ..errors import DataError
 from ..ids import normalised
-from ..records import Action, Instance, Observation, Record, Situation, Split, StepResult
-from .base import Environment, Policy, Problem
-from .draws import pick, sample, shuffled
+from ..records import Action, Instance, Observation, Record, Split, StepResult
+from .base import Environment, Policy, Problem, follow
+from .draws import dealt, pick, sample, shuffled
+from .tables import read_table, sentence
 
 VERSION = "car-dealer-v1"
 _OVER = Observation(text="The visitor is gone.", actions=())
@@ -69,17 +69,7 @@ class Dealer(Record):
     @classmethod
     def open(cls, folder: Path, args: dict[str, JsonValue], task_seed: int) -> Dealer:
         """The world of a task folder, with the cars and buyers of its `dealer.toml`."""
-        path = folder / "dealer.toml"
-        try:
-            lot = Lot.model_validate(tomllib.loads(path.read_text("utf-8")))
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror or error}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise DataError(f"{path}: {where or 'contents'}: {first['msg']}") from error
-        except ValueError as error:
-            raise DataError(f"{path}: {error}") from error
+        lot = read_table(folder / "dealer.toml", Lot)
         return cls.model_validate({**args, "lot": lot, "task_seed": task_seed})
 
     @property
@@ -96,8 +86,8 @@ class Dealer(Record):
         key = (VERSION, self.task_seed, split)
         cues = [(n, cue) for n, car in enumerate(self.lot.cars) for cue in car.phrases]
         temper = [(n, said) for n, t in enumerate(self.lot.tactics) for said in t.remarks]
-        car, cue = _dealt(cues, index, *key, "car")
-        tactic, remark = _dealt(temper, index, *key, "temper")
+        car, cue = dealt(cues, index, *key, "car")
+        tactic, remark = dealt(temper, index, *key, "temper")
         scenes = self.lot.train if split == "train" else self.lot.test
         own = (*key, index)
         fill = {name: pick(words, *own, name) for name, words in self.lot.fill.items()}
@@ -105,8 +95,8 @@ class Dealer(Record):
         body = (pick(scenes.cues, *own, "cue"), *sample(scenes.details, 2, *own, "details"))
         said = (pick(scenes.openings, *own, "opening"), *shuffled(body, *own, "order"))
         data: dict[str, JsonValue] = {
-            "text": " ".join(_filled(sentence, fill) for sentence in said),
-            "remark": _filled(pick(scenes.remarks, *own, "remark"), fill),
+            "text": " ".join(sentence(part, fill) for part in said),
+            "remark": sentence(pick(scenes.remarks, *own, "remark"), fill),
             "car": car,
             "tactic": tactic,
         }
@@ -120,11 +110,7 @@ class Dealer(Record):
         """Knows the budget and the temper."""
         car, tactic = _places(instance.data)
         path = (offer(self.lot.cars[car].name), self.lot.tactics[tactic].action)
-
-        def act(situation: Situation) -> Action:
-            return Action(text=path[min(len(situation.history), 1)])
-
-        return act
+        return follow(*path)
 
     def _goal(self) -> str:
         cars = ", ".join(f"{car.name} ${car.price:,}" for car in self.lot.cars)
@@ -201,16 +187,3 @@ def _places(data: Mapping[str, JsonValue]) -> tuple[int, int]:
     if not isinstance(car, int) or not isinstance(tactic, int):
         raise DataError("car-dealer: the instance names no car and no tactic")
     return car, tactic
-
-
-def _dealt(cells: list[tuple[int, str]], index: int, *key: object) -> tuple[int, str]:
-    """Cell number `index` of an endless row whose runs of len(cells) hold each cell once."""
-    block, place = divmod(index, len(cells))
-    return shuffled(cells, *key, block)[place]
-
-
-def _filled(sentence: str, fill: dict[str, str]) -> str:
-    # Not str.format: the sentences are data of a folder that may come from elsewhere.
-    for name, words in fill.items():
-        sentence = sentence.replace("{" + name + "}", words)
-    return sentence[:1].upper() + sentence[1:]

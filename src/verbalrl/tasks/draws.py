@@ -32,3 +32,9 @@ def sample(items: Sequence[T], count: int, *key: Any) -> tuple[T, ...]:
 def shuffled(items: Sequence[T], *key: Any) -> tuple[T, ...]:
     """`items` in drawn order."""
     return sample(items, len(items), *key)
+
+
+def dealt(items: Sequence[T], index: int, *key: Any) -> T:
+    """Item number `index` of an endless row in which every run of len(items) holds each once."""
+    block, place = divmod(index, len(items))
+    return shuffled(items, *key, block)[place]

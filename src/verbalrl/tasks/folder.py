@@ -25,9 +25,10 @@ from ..errors import (
 )
 from ..ids import canonical_json, sha256_json, sha256_text
 from ..records import Instance, Origin, Record, RewardSupplier, Split
-from . import draws
+from . import draws, tables
 from .base import Card, Environment, Learns, Policy, Problem, World, WorldTask
 from .jsonl import Row, read_lines, summary
+from .tables import first_problem
 
 Opener = Callable[[Path, dict[str, JsonValue], int], World]
 
@@ -177,7 +178,7 @@ class FolderTask(WorldTask):
             if world.size("train") is None:
                 world.problem("train", 0)  # settings under which nothing can be made fail here
         except ValidationError as error:
-            raise ConfigurationError(f"{path}: args.{_one_line(error)}") from error
+            raise ConfigurationError(f"{path}: args.{first_problem(error)}") from error
         max_steps = file.limits.max_steps or getattr(world, "max_steps", None)
         if max_steps is None:
             raise ConfigurationError(f"{path}: limits.max_steps is missing")
@@ -211,7 +212,7 @@ def _task_file(path: Path) -> TaskFile:
     try:
         return TaskFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
-        raise ConfigurationError(f"{path}: {_one_line(error)}") from error
+        raise ConfigurationError(f"{path}: {first_problem(error)}") from error
     except ValueError as error:
         raise ConfigurationError(f"{path}: not a TOML file: {first_line(str(error))}") from error
     except OSError as error:
@@ -288,7 +289,7 @@ def _own_problem(row: Row, path: Path) -> tuple[Split, Problem]:
     try:
         instance = Instance(id=name, goal=goal, split=split, data=data, answers=answers)
     except ValidationError as error:
-        raise DataError(f"{path}: line {row.line}: {_one_line(error)}") from error
+        raise DataError(f"{path}: line {row.line}: {first_problem(error)}") from error
     return instance.split, Problem(instance.goal, instance.data, instance.answers, instance.id)
 
 
@@ -311,7 +312,7 @@ def _behaviour(folder: Path, args: dict[str, JsonValue], world: World) -> str:
         if file.suffix in _DATA and file.is_file() and "__pycache__" not in file.parts
     )
     own = [(file.relative_to(folder).as_posix(), _sha(file)) for file in files]
-    parts = (type(world), draws, *getattr(world, "judged_by", ()))
+    parts = (type(world), draws, tables, *getattr(world, "judged_by", ()))
     code = [_sha(Path(inspect.getfile(part))) for part in parts]
     return sha256_json([own, args, code])
 
@@ -323,13 +324,6 @@ def _sha(file: Path) -> str:
 
 def _shown(value: JsonValue) -> str:
     return value if isinstance(value, str) else canonical_json(value)
-
-
-def _one_line(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    message = str(first["msg"]).removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message
 
 
 def options_of(query: str, ref: str) -> dict[str, Any]:

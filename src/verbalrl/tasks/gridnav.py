@@ -14,8 +14,8 @@ from pydantic import Field, JsonValue, model_validator
 
 from ..errors import ConfigurationError
 from ..ids import normalised
-from ..records import Action, Instance, Observation, Record, Situation, Split, StepResult
-from .base import Environment, Policy, Problem
+from ..records import Action, Instance, Observation, Record, Split, StepResult
+from .base import Environment, Policy, Problem, follow
 from .draws import sample
 
 VERSION = "gridnav-v1"
@@ -155,11 +155,7 @@ class GridNav(Record):
     def oracle(self, instance: Instance, /) -> Policy:
         """Walks a shortest safe path."""
         path = self.layout(instance).safe_path()
-
-        def act(situation: Situation) -> Action:
-            return Action(text=path[min(len(situation.history), len(path) - 1)])
-
-        return act
+        return follow(*path)
 
     def layout(self, instance: Instance) -> Layout:
         """The hidden field of `instance`."""

@@ -6,18 +6,17 @@ is drawn from `home.toml` of the task folder and stays the same in every trial o
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, Self, cast
 
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from ..errors import DataError
 from ..ids import normalised
-from ..records import Action, Instance, Observation, Record, Situation, Split, StepResult
-from .base import Environment, Policy, Problem
-from .draws import below, pick, sample, shuffled
+from ..records import Action, Instance, Observation, Record, Split, StepResult
+from .base import Environment, Policy, Problem, follow
+from .draws import below, dealt, pick, sample
+from .tables import read_table
 
 VERSION = "household-v1"
 Kind = Literal["pick", "clean", "heat", "cool", "examine", "two"]
@@ -84,17 +83,7 @@ class Household(Record):
     @classmethod
     def open(cls, folder: Path, args: dict[str, JsonValue], task_seed: int) -> Household:
         """The world of a task folder, with the furniture and things of its `home.toml`."""
-        path = folder / "home.toml"
-        try:
-            home = Home.model_validate(tomllib.loads(path.read_text("utf-8")))
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror or error}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise DataError(f"{path}: {where or 'contents'}: {first['msg']}") from error
-        except ValueError as error:
-            raise DataError(f"{path}: {error}") from error
+        home = read_table(folder / "home.toml", Home)
         return cls.model_validate({**args, "home": home, "task_seed": task_seed})
 
     @property
@@ -109,8 +98,7 @@ class Household(Record):
     def problem(self, split: Split, index: int, /) -> Problem:
         """Home number `index`: six in a row hold each kind of goal once."""
         key = (VERSION, self.task_seed, split)
-        block, place = divmod(index, len(KINDS))
-        kind = shuffled(KINDS, *key, "kinds", block)[place]
+        kind = dealt(KINDS, index, *key, "kinds")
         own = (*key, index)
         needed = [
             f for f in self.home.furniture if f.treats == kind or (f.lamp and kind == "examine")
@@ -138,11 +126,7 @@ class Household(Record):
     def oracle(self, instance: Instance, /) -> Policy:
         """Knows where everything is."""
         path = self.errand(instance).solution(self.dialect)
-
-        def act(situation: Situation) -> Action:
-            return Action(text=path[min(len(situation.history), len(path) - 1)])
-
-        return act
+        return follow(*path)
 
     def errand(self, instance: Instance) -> Errand:
         """The home and the goal of `instance`."""

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from pydantic import JsonValue
 
@@ -22,11 +22,10 @@ from ..records import (
     Observation,
     Origin,
     RewardSupplier,
-    Situation,
     Split,
     StepResult,
 )
-from .base import Card, Environment, Policy, Problem, WorldTask
+from .base import Card, Environment, Policy, Problem, WorldTask, follow
 from .jsonl import Rejected, Row, read_lines, summary
 from .scorers import SCORERS, load_scorer, scorer_for
 
@@ -63,7 +62,7 @@ class Questions:
         questions, self.rejected = _usable(lines.rows, lines.rejected)
         if not questions:
             raise DataError(f"{path}: no usable row: {summary(self.rejected)}")
-        self._splits, divided = _divide(questions)
+        self._splits, divided = divide(questions)
         self.notes = self._notes(path, questions, divided)
 
     @classmethod
@@ -71,7 +70,7 @@ class Questions:
         """The world of questions that were read elsewhere."""
         world = cls.__new__(cls)
         world.rejected = ()
-        world._splits, _ = _divide(list(questions))
+        world._splits, _ = divide(list(questions))
         world.notes = notes
         return world
 
@@ -115,12 +114,7 @@ class Questions:
         """Gives the expected answer; none for patterns, which are no answers themselves."""
         if instance.data["scorer"] == "regex":
             return None
-        action = Action(text=instance.answers[0])
-
-        def act(_: Situation) -> Action:
-            return action
-
-        return act
+        return follow(instance.answers[0])
 
     def _notes(self, path: Path, questions: list[Question], divided: bool) -> tuple[str, ...]:
         scorers = Counter(question.scorer for question in questions)
@@ -277,15 +271,33 @@ def _text(value: object) -> str:
     return ""
 
 
-def _divide(questions: list[Question]) -> tuple[dict[Split, list[Question]], bool]:
-    drawn = {q.name: coin("split", q.name) for q in questions if q.split is None}
-    splits: dict[Split, list[Question]] = {"train": [], "test": []}
+class Placed(Protocol):
+    """What may say of itself in which split it belongs."""
+
+    @property
+    def name(self) -> str:
+        """Its own name, by which it is divided otherwise."""
+        ...
+
+    @property
+    def split(self) -> Split | None:
+        """Its split; None: as its name is drawn."""
+        ...
+
+
+P = TypeVar("P", bound=Placed)
+
+
+def divide(items: Sequence[P]) -> tuple[dict[Split, list[P]], bool]:
+    """The items by split, 70 to 30 by a hash of the name where they do not say; and if any was."""
+    drawn = {item.name: coin("split", item.name) for item in items if item.split is None}
+    splits: dict[Split, list[P]] = {"train": [], "test": []}
     # With two rows or more, neither side of a divided file stays empty.
     low, high = min(drawn.values(), default=0.0), max(drawn.values(), default=0.0)
     train_below = min(max(TRAIN_SHARE, low + 1e-12), high) if len(drawn) > 1 else 1.0
-    for question in questions:
-        by_hash: Split = "train" if drawn.get(question.name, 0.0) < train_below else "test"
-        splits[question.split or by_hash].append(question)
+    for item in items:
+        by_hash: Split = "train" if drawn.get(item.name, 0.0) < train_below else "test"
+        splits[item.split or by_hash].append(item)
     return splits, bool(drawn)
 
 

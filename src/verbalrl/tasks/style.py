@@ -7,17 +7,16 @@ Rules and prompts stand in `rules.toml` of the task folder; code checks whether 
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue
 
-from ..errors import DataError
 from ..ids import normalised
-from ..records import Action, Instance, Observation, Record, Situation, Split, StepResult
-from .base import Environment, Policy, Problem
-from .draws import pick, shuffled
+from ..records import Action, Instance, Observation, Record, Split, StepResult
+from .base import Environment, Policy, Problem, follow
+from .draws import dealt, pick
+from .tables import read_table
 
 VERSION = "scoped-style-v1"
 GOAL = "Write what is asked for, naming whom or what it is about, in the style of the house."
@@ -74,17 +73,7 @@ class ScopedStyle(Record):
     @classmethod
     def open(cls, folder: Path, args: dict[str, JsonValue], task_seed: int) -> ScopedStyle:
         """The world of a task folder, with the rules of its `rules.toml`."""
-        path = folder / "rules.toml"
-        try:
-            table = Rules.model_validate(tomllib.loads(path.read_text("utf-8")))
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror or error}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise DataError(f"{path}: {where or 'contents'}: {first['msg']}") from error
-        except ValueError as error:
-            raise DataError(f"{path}: {error}") from error
+        table = read_table(folder / "rules.toml", Rules)
         return cls.model_validate({**args, "table": table, "task_seed": task_seed})
 
     @property
@@ -100,8 +89,7 @@ class ScopedStyle(Record):
         """Prompt number `index`: three per rule in a row hold each rule in each scope once."""
         key = (VERSION, self.task_seed, split)
         cells = [(n, scope) for n in range(len(self.table.rules)) for scope in SCOPES]
-        block, place = divmod(index, len(cells))
-        number, scope = shuffled(cells, *key, block)[place]
+        number, scope = dealt(cells, index, *key)
         own = (*key, index)
         rule = self.table.rules[number]
         kinds = {"inside": (rule.inside,), "near": (rule.near,)}
@@ -132,12 +120,7 @@ class ScopedStyle(Record):
         if instance.data["scope"] == "inside" and isinstance(number, int):
             rule = self.table.rules[number]
             text = f"{rule.mark}. {text}." if rule.place == "start" else f"{text}. {rule.mark}."
-        action = Action(text=text)
-
-        def act(_: Situation) -> Action:
-            return action
-
-        return act
+        return follow(text)
 
 
 class StyleEnvironment:

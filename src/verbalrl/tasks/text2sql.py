@@ -5,23 +5,23 @@ Databases, questions and rules stand in `schemas.toml` of the task folder; queri
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
+from itertools import combinations, product
 from pathlib import Path
 from types import ModuleType
 from typing import ClassVar, Literal, NamedTuple
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue
 
 from ..errors import DataError
-from ..records import Action, Instance, Observation, Record, Situation, Split, StepResult
+from ..records import Action, Instance, Observation, Record, Split, StepResult
 from ..sandbox import Answer, queries, run_queries
 from . import measures
-from .base import Environment, Policy, Problem
-from .draws import shuffled
+from .base import Environment, Policy, Problem, follow
 from .measures import table_match, too_short
+from .tables import divided, filled, read_table
 
 VERSION = "text2sql-v1"
 GOAL = (
@@ -32,12 +32,34 @@ _OVER = Observation(text="The query was run.", actions=())
 
 
 class Asked(Record):
-    """One kind of question."""
+    """What is asked, and the columns that answer it."""
 
     text: str = Field(min_length=1)
-    gold: str = Field(min_length=1)
-    naive: str = Field(min_length=1)
+    select: str = Field(min_length=1)
+
+
+class Scope(Record):
+    """What a question is confined to; braces name a filling."""
+
+    text: str = Field(min_length=1)
+    sql: str = Field(min_length=1)
+
+
+class Rule(Record):
+    """A rule of the house, and the questions that it decides."""
+
+    source: str = Field(min_length=1)
+    asks: tuple[Asked, ...] = Field(min_length=1)
+    scopes: tuple[Scope, ...] = Field(min_length=1)
+    right: str = Field(min_length=1)
+    naive: str = ""
+    """What a stranger would put in place of `right`."""
     hint: str = Field(min_length=1)
+
+    def query(self, asked: Asked, scopes: Sequence[Scope], rule: str) -> str:
+        """The query for `asked` within `scopes` under `rule`, with its braces."""
+        where = " and ".join(part for part in (*(s.sql for s in scopes), rule) if part)
+        return f"select {asked.select} from {self.source} where {where}"
 
 
 class Schema(Record):
@@ -45,7 +67,7 @@ class Schema(Record):
 
     name: str = Field(min_length=1)
     script: str = Field(min_length=1)
-    questions: tuple[Asked, ...] = Field(min_length=1)
+    rules: tuple[Rule, ...] = Field(min_length=1)
 
     @property
     def tables(self) -> str:
@@ -64,31 +86,24 @@ class Filled(NamedTuple):
     hint: str
 
 
-class TextToSql(Record):
-    """All questions of one `schemas.toml`."""
+class Schemas(Record):
+    """The contents of `schemas.toml`."""
 
     schemas: tuple[Schema, ...] = Field(min_length=1)
     fill: dict[str, tuple[str, ...]]
+
+
+class TextToSql(Schemas):
+    """All questions of one `schemas.toml`."""
+
     reward: Mode = "strict"
     task_seed: int = 0
 
     @classmethod
     def open(cls, folder: Path, args: dict[str, JsonValue], task_seed: int) -> TextToSql:
         """The world of a task folder, with the databases of its `schemas.toml`."""
-        path = folder / "schemas.toml"
-        try:
-            table = tomllib.loads(path.read_text("utf-8"))
-            return cls.model_validate({**table, **args, "task_seed": task_seed})
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror or error}") from error
-        except ValidationError as error:
-            if error.errors()[0]["loc"][:1] == ("reward",):
-                raise
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise DataError(f"{path}: {where or 'contents'}: {first['msg']}") from error
-        except ValueError as error:
-            raise DataError(f"{path}: {error}") from error
+        table = read_table(folder / "schemas.toml", Schemas)
+        return cls.model_validate({**dict(table), **args, "task_seed": task_seed})
 
     judged_by: ClassVar[tuple[ModuleType, ...]] = (measures, queries)
 
@@ -104,21 +119,14 @@ class TextToSql(Record):
 
     @cached_property
     def splits(self) -> Mapping[Split, tuple[Filled, ...]]:
-        """The questions by split: of each kind a third, at least one, is for the test."""
-        train: list[Filled] = []
-        test: list[Filled] = []
-        for schema in self.schemas:
-            for asked in schema.questions:
-                drawn = shuffled(
-                    _fillings(schema, asked, self.fill), VERSION, self.task_seed, asked.text
-                )
-                share = max(1, len(drawn) // 3)
-                test += drawn[:share]
-                train += drawn[share:]
-        return {
-            "train": shuffled(train, VERSION, self.task_seed, "train"),
-            "test": shuffled(test, VERSION, self.task_seed, "test"),
-        }
+        """The questions by split: of what is asked a third is for the test, in other scopes."""
+        kinds = (
+            (asked.text, _questions(schema, rule, asked, self.fill))
+            for schema in self.schemas
+            for rule in schema.rules
+            for asked in rule.asks
+        )
+        return divided(kinds, 3, VERSION, self.task_seed)
 
     def size(self, split: Split, /) -> int | None:
         """The questions of `split`."""
@@ -142,12 +150,7 @@ class TextToSql(Record):
 
     def oracle(self, instance: Instance, /) -> Policy:
         """Knows the rules."""
-        action = Action(text=instance.answers[0])
-
-        def act(_: Situation) -> Action:
-            return action
-
-        return act
+        return follow(instance.answers[0])
 
 
 class TextToSqlEnvironment:
@@ -176,7 +179,7 @@ class TextToSqlEnvironment:
         gold = _run(self._script, self._gold)
         if gold.error:
             raise DataError(f"text2sql: a gold query fails: {gold.error}")
-        right = Counter(answer.rows) == Counter(gold.rows)
+        right = table_match(gold.rows, answer.rows) == 1.0
         scored = 0.0
         if self._reward == "strict" or not too_short(query):
             scored = table_match(gold.rows, answer.rows, self._reward)
@@ -216,16 +219,19 @@ def _result(feedback: str, reward: float, success: bool) -> StepResult:
     )
 
 
-def _fillings(
-    schema: Schema, asked: Asked, fill: Mapping[str, tuple[str, ...]]
+def _questions(
+    schema: Schema, rule: Rule, asked: Asked, fill: Mapping[str, tuple[str, ...]]
 ) -> tuple[Filled, ...]:
-    """The question with every word of the one filling that it names."""
-    name = next((name for name in fill if "{" + name + "}" in asked.text), "")
-
-    def put(text: str, word: str) -> str:
-        return text.replace("{" + name + "}", word) if name else text
-
-    return tuple(
-        Filled(schema, put(asked.text, w), put(asked.gold, w), put(asked.naive, w), asked.hint)
-        for w in fill.get(name, ("",))
-    )
+    """What is asked, within every choice of scopes, with every word of their fillings."""
+    found = []
+    for count in range(1, len(rule.scopes) + 1):
+        for scopes in combinations(rule.scopes, count):
+            text = " ".join((asked.text, *(scope.text for scope in scopes))) + "?"
+            gold = rule.query(asked, scopes, rule.right)
+            naive = rule.query(asked, scopes, rule.naive)
+            names = [name for name in fill if "{" + name + "}" in text]
+            for words in product(*(fill[name] for name in names)):
+                put = dict(zip(names, words, strict=True))
+                shown, right, wrong = (filled(part, put) for part in (text, gold, naive))
+                found.append(Filled(schema, shown, right, wrong, rule.hint))
+    return tuple(found)

@@ -7,17 +7,16 @@ it. Sentence templates, cue phrases and the policy stand in `tickets.toml` of th
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from ..errors import DataError
 from ..ids import normalised
-from ..records import Action, Instance, Observation, Record, Situation, Split, StepResult
-from .base import Environment, Policy, Problem
+from ..records import Action, Instance, Observation, Record, Split, StepResult
+from .base import Environment, Policy, Problem, follow
 from .draws import pick, sample, shuffled
+from .tables import read_table, sentence
 
 VERSION = "triage-v1"
 GOAL = "Hand the support ticket to the team that should handle it."
@@ -89,17 +88,7 @@ class Triage(Record):
     @classmethod
     def open(cls, folder: Path, args: dict[str, JsonValue], task_seed: int) -> Triage:
         """The world of the task folder `folder`."""
-        path = folder / "tickets.toml"
-        try:
-            tickets = Tickets.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError as error:
-            raise DataError(f"{path}: no such file; a triage task needs it") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise DataError(f"{path}: {where or 'contents'}: {first['msg']}") from error
-        except ValueError as error:
-            raise DataError(f"{path}: {error}") from error
+        tickets = read_table(folder / "tickets.toml", Tickets)
         return cls.model_validate({**args, "tickets": tickets, "task_seed": task_seed})
 
     @property
@@ -154,12 +143,7 @@ class Triage(Record):
 
     def oracle(self, instance: Instance, /) -> Policy:
         """Knows the policy."""
-        action = Action(text=action_for(str(instance.data["team"])))
-
-        def act(_: Situation) -> Action:
-            return action
-
-        return act
+        return follow(action_for(str(instance.data["team"])))
 
     def _team(self, team: str) -> str:
         if self.rule == 0:
@@ -178,7 +162,7 @@ class Triage(Record):
             *sample(templates.details, 2, *key, "details"),
         )
         sentences = (pick(templates.openings, *key, "opening"), *shuffled(body, *key, "order"))
-        return " ".join(_filled(sentence, fill) for sentence in sentences)
+        return " ".join(sentence(part, fill) for part in sentences)
 
 
 class TriageEnvironment:
@@ -223,10 +207,3 @@ class TriageEnvironment:
 def action_for(team: str) -> str:
     """The action that hands a ticket to `team`."""
     return f"hand to {team} team"
-
-
-def _filled(sentence: str, fill: dict[str, str]) -> str:
-    # Not str.format: the sentences are data of a folder that may come from elsewhere.
-    for name, words in fill.items():
-        sentence = sentence.replace("{" + name + "}", words)
-    return sentence[:1].upper() + sentence[1:]

@@ -17,8 +17,8 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from ..errors import ConfigurationError, DataError
 from ..ids import normalised
-from ..records import Action, Instance, Observation, Record, Situation, Split, StepResult
-from .base import Environment, Policy, Problem
+from ..records import Action, Instance, Observation, Record, Split, StepResult
+from .base import Environment, Policy, Problem, follow
 from .draws import pick, sample
 
 VERSION = "twenty-questions-v1"
@@ -101,11 +101,7 @@ class Twenty(Record):
     def oracle(self, instance: Instance, /) -> Policy:
         """Halves the candidates, then guesses; it does not know which one is meant."""
         path = self.path(str(instance.data["meant"]), _things(instance))
-
-        def act(situation: Situation) -> Action:
-            return Action(text=path[min(len(situation.history), len(path) - 1)])
-
-        return act
+        return follow(*path)
 
     def path(self, meant: str, things: Sequence[str]) -> tuple[str, ...]:
         """The turns of a player who always asks what splits the candidates best."""

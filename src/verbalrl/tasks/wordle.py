@@ -18,8 +18,8 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from ..errors import DataError
 from ..ids import normalised
-from ..records import Action, Instance, Observation, Record, Situation, Split, StepResult
-from .base import Environment, Policy, Problem
+from ..records import Action, Instance, Observation, Record, Split, StepResult
+from .base import Environment, Policy, Problem, follow
 from .draws import pick, sample, shuffled
 
 VERSION = "wordle-v1"
@@ -124,11 +124,7 @@ class Wordle(Record):
     def oracle(self, instance: Instance, /) -> Policy:
         """Guesses what tells most among the words that are still possible."""
         path = solution(str(instance.data["word"]), tuple(sorted(_listed(instance))))
-
-        def act(situation: Situation) -> Action:
-            return Action(text=path[min(len(situation.history), len(path) - 1)])
-
-        return act
+        return follow(*path)
 
 
 @lru_cache(maxsize=1024)

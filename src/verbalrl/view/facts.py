@@ -11,6 +11,7 @@ from typing import Any
 from ..records import Episode, RunRecord
 from ..result.curves import Curve, Gap
 from ..result.figures import ROLES
+from ..result.marks import label, remarks
 from .tables import Cell, Table
 from .wording import figure, outcome_word, span
 
@@ -45,9 +46,7 @@ def caveats(figures: Mapping[str, Any]) -> tuple[str, ...]:
     for name, arm in figures["arms"].items():
         if arm["unknown"]:
             said.append(f"{arm['unknown']} episodes of {name} are of unknown success: left out.")
-        if arm["oracle_stopped"]:
-            tries = len(arm["success_by_trial"])
-            said.append(f"The success of {name} is pass@{tries}, stopped by the reward.")
+    said += [f"{line[0].upper()}{line[1:]}." for line in remarks(figures["arms"])]
     if leaks := (figures.get("leaks") or {}).get("count"):
         said.append(f"{leaks} lessons hold words that only test instances hold.")
     if redone := figures.get("discarded"):
@@ -63,7 +62,7 @@ def arms_table(figures: Mapping[str, Any]) -> Table:
     for name, arm in figures["arms"].items():
         versus = arm.get("vs_retry") or {}
         row: list[Cell] = [
-            name,
+            label(name, arm),
             figure(arm["success_rate"]),
             span(arm["ci95"]),
             (arm.get("solved_by_trial") or [None])[-1],

@@ -168,12 +168,17 @@ class Call:
             self._record(self._content or b"", self._told(error))
 
     def _heard(
-        self, attempt: int, decode: Decode | None, content: bytes, error: BaseException | None
+        self,
+        attempt: int,
+        decode: Decode | None,
+        read: Callable[[], bytes],
+        error: BaseException | None,
     ) -> None:
         # Of several attempts that middleware makes of one call, the last one is the reply.
         if attempt == self._attempt:
             with _guarded(self._binding.coach, "recording"):
                 told = "" if error is None else self._told(error)
+                content = read()
                 self._record(decode(content) if decode else content, told)
 
     def _record(self, content: bytes, error: str) -> None:

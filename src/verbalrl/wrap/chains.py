@@ -7,6 +7,8 @@ change any more.
 
 from __future__ import annotations
 
+import os
+import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -42,15 +44,20 @@ def _conversation(body: Body) -> object:
 
 
 class Chains:
-    """The blocks that the server has, by response, conversation or last message of a thread."""
+    """The blocks that the server has, by response, conversation or last message of a thread.
+
+    Threads of one client share them.
+    """
 
     def __init__(self) -> None:
         self._held: OrderedDict[str, Blocks] = OrderedDict()
+        self._lock, self._pid = threading.Lock(), os.getpid()
 
     def left(self, body: Body, blocks: Blocks) -> Blocks:
         """What of `blocks` has to be sent with `body`."""
         names = names_of(body)
-        held = next((self._held[name] for name in names if name in self._held), Blocks("", ""))
+        with self._guard():
+            held = next((self._held[name] for name in names if name in self._held), Blocks("", ""))
         volatile = "" if held.volatile == blocks.volatile else blocks.volatile
         if not names or not body.get("thread"):
             return Blocks(blocks.stable, volatile)
@@ -59,8 +66,15 @@ class Chains:
 
     def keep(self, names: Iterable[object], blocks: Blocks) -> None:
         """Remember that the server has `blocks` in the conversations that `names` stand for."""
-        for name in names:
-            if isinstance(name, str):
-                self._held[name] = blocks
-        while len(self._held) > MAX_KEPT:
-            self._held.popitem(last=False)
+        with self._guard():
+            for name in names:
+                if isinstance(name, str):
+                    self._held[name] = blocks
+            while len(self._held) > MAX_KEPT:
+                self._held.popitem(last=False)
+
+    def _guard(self) -> threading.Lock:
+        if os.getpid() != self._pid:
+            # A thread of the parent may have held it when this process was forked.
+            self._lock, self._pid = threading.Lock(), os.getpid()
+        return self._lock

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ...integrations import ADAPTERS
 from ...methods import METHODS
 from ...tasks import known_tasks, load_task
 from ..options import json_option, verbose_option
@@ -20,13 +21,14 @@ _FIXED = ("name", "learns")
 @json_option
 @verbose_option
 def tasks(as_json: bool) -> None:
-    """List the built-in tasks.
+    """List the built-in tasks, and whose environments can be named beside them.
 
     A task folder or a jsonl file of your own is named by its path.
     """
     found = [_task(name) for name in known_tasks()]
+    others = [{"prefix": prefix, **adapter._asdict()} for prefix, adapter in ADAPTERS.items()]
     if as_json:
-        emit_json({"tasks": found})
+        emit_json({"tasks": found, "environments": others})
         return
     for item in found:
         heading(f"{item['id']}  (lessons: {item['learns']})")
@@ -41,6 +43,9 @@ def tasks(as_json: bool) -> None:
             pairs = ", ".join(f"{k}={_value(v)}" for k, v in item["options"].items())
             first, value = next(iter(item["options"].items()))
             say(f"options, such as {item['id']}?{first}={_value(value)}: {pairs}", indent=2)
+    heading("Environments of others")
+    for other in others:
+        say(f"{other['example']}  ({other['what']}; extra {other['extra']})", indent=2)
 
 
 def _task(name: str) -> dict[str, Any]:

@@ -59,7 +59,7 @@ PARTS = (
     "--store",
     type=Folder(),
     metavar="DIR",
-    help="Keep the demo's store in a fresh folder in here. [a temporary folder]",
+    help="Keep what the demo learns here. [a temporary folder]",
 )
 @click.option("--instances", type=Span(), help="Instances per task: a number or a range.")
 @click.option(
@@ -73,7 +73,7 @@ def demo(context: click.Context, /, store: Path | None, **options: Any) -> None:
     The model is simulated: it reads prompts and obeys the lessons in them, and nothing else tells
     it what was learned. That shows that the loop works, not how well a language model would do.
     """
-    folder = _fresh(store)
+    folder = store or Path(tempfile.mkdtemp(prefix="verbalrl-demo-"))
     click.echo(f"store: {folder}")
     click.echo(f"model: {MODEL} — {BANNER}")
     runs = []
@@ -86,16 +86,14 @@ def demo(context: click.Context, /, store: Path | None, **options: Any) -> None:
         _lessons(kept, runs)
     click.echo()
     click.echo(BANNER)
-    for name, run in (("reflections", runs[0]), ("behaviors", runs[1]), ("show", runs[1])):
-        arguments = (run,) if name == "show" else ("--run", run)
-        note(f"  {command(name, *arguments, store=folder)}")
-
-
-def _fresh(parent: Path | None) -> Path:
-    if parent is None:
-        return Path(tempfile.mkdtemp(prefix="verbalrl-demo-"))
-    parent.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix="demo-", dir=parent))
+    ways = (
+        ("reflections", "--run", runs[0]),
+        ("behaviors", "--run", runs[1]),
+        ("report", runs[1], "-o", "report.html"),
+        ("view",),
+    )
+    for way in ways:
+        note(f"  {command(*way, store=folder)}")
 
 
 def _run(part: Part, folder: Path, options: dict[str, Any]) -> tuple[Ended, int]:

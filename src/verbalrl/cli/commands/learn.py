@@ -33,7 +33,13 @@ _GATES = ("none", "measured", "review")
     "--successes",
     type=click.FloatRange(0, 1),
     metavar="SHARE",
-    help="Of good outcomes, critique this share; of others all. [as served]",
+    help="Of successes, critique this share; of all else all. [as served]",
+)
+@click.option(
+    "--good-reward",
+    type=float,
+    metavar="REWARD",
+    help="From this one on it is a success, unless somebody says. [as served]",
 )
 @click.option(
     "--retry-failed",
@@ -99,8 +105,8 @@ def _coach(store: Store, scope: str, session: RunRecord | None, asked: dict[str,
     config: Mapping[str, Any] = {} if session is None else session.config
     kept = ServeRules.model_validate(config.get("rules") or {})
     changes: dict[str, Any] = {"budget": budget_of(asked, kept.budget)}
-    if asked["successes"] is not None:
-        changes["successes"] = asked["successes"]
+    given = {name: asked[name] for name in ("successes", "good_reward")}
+    changes |= {name: value for name, value in given.items() if value is not None}
     critic = asked["critic"] or asked["model"] or config.get("critic")
     curator = asked["curator"] or asked["model"] or asked["critic"] or config.get("curator")
     if not critic:

@@ -12,7 +12,7 @@ import click
 from ...errors import ConfigurationError, StorageError
 from ...execution import Forecast
 from ...integrations import load_task
-from ...methods import ARMS, METHODS, Method, default_for, method
+from ...methods import ALL_ARMS, ARMS, METHODS, Method, default_for, method
 from ...models import Budget
 from ...records import Split
 from ...tasks import Task
@@ -69,7 +69,11 @@ def _models(command: F) -> F:
     """Which method, which models."""
     for decorate in (
         click.option("--curator", metavar="P:NAME", help="Model of the curator. [critic's]"),
-        click.option("--critic", metavar="P:NAME", help="Model of the critic. [agent's]"),
+        click.option(
+            "--critic",
+            metavar="P:NAME",
+            help="Model of the critic, or checks:NAME,… for programs. [agent's]",
+        ),
         click.option(
             "--model",
             required=True,
@@ -97,7 +101,11 @@ def _amounts(command: F) -> F:
         ),
         click.option("--seed", type=SEED, default=0, show_default=True, help="The first seed."),
         click.option(
-            "--arms", type=Names(), default=",".join(ARMS), show_default=True, help="Conditions."
+            "--arms",
+            type=Names(),
+            default=",".join(ARMS),
+            show_default=True,
+            help=f"Conditions, of {', '.join(ALL_ARMS)}.",
         ),
         click.option(
             "--train-instances", type=POSITIVE, metavar="N", help="Instances to learn from."

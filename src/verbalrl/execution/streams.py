@@ -1,0 +1,31 @@
+"""The streams of a run: which there are, and which waits for which."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from ..lanes import Stream
+from ..methods import BEST_OF_N, LEARNED
+from ..records import LaneKey
+from .bench import Bench
+
+
+def streams_of(bench: Bench) -> list[Coroutine[Any, Any, object]]:
+    """The streams of a run under way, one for each of its arms and seeds."""
+    plan, scope = bench.plan, bench.kit.task.id
+    ended = {seed: asyncio.Event() for seed in plan.seeds}
+
+    async def drive(lane: LaneKey) -> None:
+        if lane.arm == BEST_OF_N:
+            # It spends what `learned` spent, which must be known by then.
+            await ended[lane.seed].wait()
+        stream = Stream(lane, plan.arm(lane.arm), bench, scope, plan.instances_of(lane.arm))
+        try:
+            await stream.run()
+        finally:
+            if lane.arm == LEARNED:
+                ended[lane.seed].set()
+
+    return [drive(lane) for lane, _ in plan.lanes(bench.record.id)]

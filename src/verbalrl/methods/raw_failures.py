@@ -1,0 +1,56 @@
+"""The control arm `raw_failures`: what failed is shown word for word, and nobody criticises it.
+
+A gain over it is what the words of critic and curator add to merely seeing earlier attempts.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ..records import Batch, Done, GuidanceSpec, InstanceView, OpenRound, SharedView
+from . import plans
+from .base import Learns, MethodSettings
+
+
+class RawFailures(MethodSettings):
+    """Trials, stop rule, rounds and budget of the method that it controls."""
+
+    name: Literal["raw_failures"] = "raw_failures"
+    learns: Learns = "instance"
+    budget: int = Field(default=1500, ge=0)
+    """Tokens of the attempts shown."""
+    examples: int = Field(default=3, ge=1)
+    """Failures of the nearest tasks that one prompt shows, where instances share memory."""
+    round_size: int = Field(default=32, ge=1)
+
+    def plan(self, view: InstanceView, /) -> Batch | Done:
+        """Attempt with the last failure of the instance in view, or with failures like it."""
+        if self.learns == "shared":
+            if any(e.spec.round == view.number for e in view.attempts):
+                return Done(reason="round")
+            near = GuidanceSpec(
+                source="text",
+                examples=self.examples,
+                examples_of="failure",
+                examples_budget=self.budget,
+            )
+            return plans.attempt(view, view.round.trial, {"actor": near}, self.max_steps)
+        if view.solved:
+            return Done(reason="solved")
+        trial = view.attempts[-1].trial + 1 if view.attempts else 1
+        if trial > self.trials:
+            return Done(reason="trials")
+        failed = [e.trial for e in view.attempts if plans.worth_a_critique(e)]
+        last = GuidanceSpec(source="text", attempts=tuple(failed[-1:]), examples_budget=self.budget)
+        return plans.attempt(view, trial, {"actor": last} if failed else None, self.max_steps)
+
+    def plan_shared(self, view: SharedView, /) -> OpenRound | Batch | Done:
+        """One round of single instances; else passes over the train split, then the test split."""
+        if self.learns == "instance":
+            return plans.one_round(view, "train")
+        if any(r.opened.evaluate for r in view.rounds):
+            return Done(reason="evaluated")
+        opened = plans.next_of_pass(view, self.round_size, self.trials) if self.learn else None
+        return opened or plans.one_more(view, "test")
