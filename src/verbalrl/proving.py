@@ -31,6 +31,8 @@ class Planned(NamedTuple):
     instances: tuple[str, ...]
     span: tuple[int, int]
     passes: int
+    against: str = ""
+    """The lesson that stands in its place while it is off."""
 
     @property
     def episodes(self) -> int:
@@ -50,15 +52,48 @@ class Planned(NamedTuple):
 
 
 async def planned(
-    store: Store, task: Task, lesson: str, *, branch: str, instances: int, passes: int
+    store: Store,
+    task: Task,
+    lesson: str,
+    *,
+    branch: str,
+    instances: int,
+    passes: int,
+    against: str = "",
 ) -> Planned:
     """The instances of the train split in which the lesson's condition holds.
 
-    Those that it stems from are left out: that it fits them is no news.
+    Those that it stems from are left out: that it fits them is no news. `against`, a lesson that
+    says otherwise, must hold there too and takes its place while it is off.
 
     Raises:
         ConfigurationError: It is a reflection, it may not be shown, or fits no instance.
     """
+    found = _tried(store, lesson, branch)
+    both = (found, _tried(store, against, branch)) if against else (found,)
+    behind = {e.instance for x in both for e in x.evidence}
+    chosen: list[str] = []
+    size, at = task.size("train"), 0
+    last = SCANNED * instances if size is None else min(size, SCANNED * instances)
+    while at < last and len(chosen) < instances:
+        for instance in task.instances("train", at, min(at + 64, last)):
+            at += 1
+            if instance.id in behind:
+                continue
+            if all([await _fits(task, x, instance) for x in both]):
+                chosen.append(instance.id)
+            if len(chosen) == instances:
+                break
+        await asyncio.sleep(0)
+    if not chosen:
+        raise ConfigurationError(
+            f"the condition of {lesson} ({found.when or 'always'}) holds in none of {at} train "
+            f"instances of {task.id}; name another --task"
+        )
+    return Planned(found, branch, tuple(chosen), (0, at), passes, against)
+
+
+def _tried(store: Store, lesson: str, branch: str) -> Lesson:
     found = store.lesson(lesson, branch=branch)
     if found is None:
         raise ConfigurationError(f"there is no lesson {lesson!r} on branch {branch}")
@@ -69,26 +104,7 @@ async def planned(
         )
     if found.status in BARRED:
         raise ConfigurationError(f"{lesson} is {found.status}; approve it before it is tried")
-    behind = {e.instance for e in found.evidence}
-    chosen: list[str] = []
-    size, at = task.size("train"), 0
-    last = SCANNED * instances if size is None else min(size, SCANNED * instances)
-    while at < last and len(chosen) < instances:
-        for instance in task.instances("train", at, min(at + 64, last)):
-            at += 1
-            if instance.id in behind:
-                continue
-            if await _fits(task, found, instance):
-                chosen.append(instance.id)
-            if len(chosen) == instances:
-                break
-        await asyncio.sleep(0)
-    if not chosen:
-        raise ConfigurationError(
-            f"the condition of {lesson} ({found.when or 'always'}) holds in none of {at} train "
-            f"instances of {task.id}; name another --task"
-        )
-    return Planned(found, branch, tuple(chosen), (0, at), passes)
+    return found
 
 
 async def _fits(task: Task, lesson: Lesson, instance: Any) -> bool:
@@ -114,7 +130,19 @@ async def prove(learner: Learner, store: Store, task: Task, plan: Planned, seed:
 
 def method_of(plan: Planned) -> Prove:
     """The method that runs the probes of `plan`."""
-    return Prove(lesson=plan.lesson.id, instances=plan.instances, trials=plan.passes)
+    return Prove(
+        lesson=plan.lesson.id,
+        instances=plan.instances,
+        trials=plan.passes,
+        against=plan.against,
+    )
+
+
+def loser(proof: Proof) -> str:
+    """Of two lessons that were tried against each other, the one that lost; empty for neither."""
+    if not proof.against or proof.finding == "undecided":
+        return ""
+    return proof.against if proof.finding == "helps" else proof.lesson
 
 
 def shown(plan: Planned, run: str, probes: list[Episode]) -> Proof:
@@ -150,6 +178,7 @@ def shown(plan: Planned, run: str, probes: list[Episode]) -> Proof:
         p=p,
         covered=covered,
         finding=_finding(spread.mean if spread else 0.0, p, covered),
+        against=plan.against,
     )
 
 

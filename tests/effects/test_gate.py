@@ -47,20 +47,21 @@ def effect(finding: Any, role: str = "actor", text: str = RIGHT) -> dict[str, Ef
     return {name: Effect(name, 80, 20, 0, 0.5, 0.5, 0.1, 0.0, 0.2, 0.0, 0.0, 100, finding)}
 
 
-async def plant(store: Store, scope: str, *texts: str) -> None:
+async def plant(store: Store, scope: str, *texts: str | LessonBody) -> None:
+    bodies = [body(x) if isinstance(x, str) else x for x in texts]
     updates = tuple(
         MemoryUpdate(
             op=Operation.ADD,
-            lesson=lesson_id("main", scope, body(text), "planted"),
-            body=body(text),
+            lesson=lesson_id("main", scope, made, "planted"),
+            body=made,
             status=Status.PROVISIONAL,
             trust=Origin.TASK,
         )
-        for text in texts
+        for made in bodies
     )
     with store.acquire_lease("main", "test") as lease:
-        made = Commit(id=f"co_{scope}", branch="main", scope=scope, base=0, updates=updates)
-        await store.put_commit(made, lease.fence)
+        commit = Commit(id=f"co_{scope}", branch="main", scope=scope, base=0, updates=updates)
+        await store.put_commit(commit, lease.fence)
 
 
 @pytest.mark.parametrize(

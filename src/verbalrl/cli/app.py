@@ -42,6 +42,8 @@ COMMANDS: Mapping[str, Entry] = {
     "retire": Entry("Learn", "review:retire", "Take lessons out of use."),
     "advise": Entry("Learn", "advise:advise", "Say what you want where."),
     "prove": Entry("Learn", "prove:prove_command", "Try a lesson off and on; keep what it shows."),
+    "blame": Entry("Look at a store", "blame:blame", "List the lessons that may have done harm."),
+    "selftest": Entry("Learn", "selftest:selftest", "Count false claims where nothing is to find."),
     "revoke": Entry("Look after lessons", "revoke:revoke", "Take out what stems from something."),
     "purge": Entry("Look after lessons", "revoke:purge", "Erase what was said, for good."),
     "edit": Entry("Look after lessons", "care:edit", "Give a lesson other words."),

@@ -7,6 +7,8 @@ evidence that may be looked at as often as one likes, `verdicts` says what follo
 from __future__ import annotations
 
 from .ledger import Ledger as Ledger
+from .placebo import Claims as Claims
+from .placebo import claims as claims
 from .trials import Trials as Trials
 from .verdicts import Effect as Effect
 from .verdicts import Finding as Finding

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..effects import Effect, Ledger, judge
+from ..effects.trials import Trial
 from ..records import Lesson
 from ..store import MAIN, Store
 from . import gate
@@ -23,11 +24,15 @@ def effects_on(store: Store, branch: str, scopes: frozenset[str]) -> dict[str, d
     known = store.branch(branch)
     if branch == MAIN:
         for scope in sorted(scopes):
-            found |= gate.by_content(judge(Ledger.of(store.served_trials(scope))))
+            found |= _judged(store.served_trials(scope))
     elif known.run is not None and known.arm is not None and known.seed is not None:
-        trials = store.trials(known.run, known.arm, known.seed)
-        found = gate.by_content(judge(Ledger.of(trials)))
+        found = _judged(store.trials(known.run, known.arm, known.seed))
     return found
+
+
+def _judged(trials: list[Trial]) -> dict[str, dict[str, Effect]]:
+    # Lists of stores without a coin must not wait for numpy.
+    return gate.by_content(judge(Ledger.of(trials))) if trials else {}
 
 
 def order_of(lesson: Lesson, effects: Mapping[str, ByRole]) -> tuple[float, float]:

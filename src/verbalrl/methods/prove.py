@@ -35,6 +35,8 @@ class Prove(MethodSettings):
     trials: int = Field(default=2, ge=1)
     """Passes, each of them one block without the lesson and one with it."""
     lesson: str
+    against: str = ""
+    """The lesson that stands in its place while it is off; empty: nothing does."""
     instances: tuple[str, ...]
     budget: int = 1_500
     """Tokens of guidance."""
@@ -46,8 +48,9 @@ class Prove(MethodSettings):
         if any(e.spec.trial == pass_ + 1 and e.spec.candidate == side for e in view.episodes):
             return Done(reason="block")
         wanted = GuidanceSpec(source="recall", scopes=(view.scope,), budget=self.budget)
-        named = (self.lesson,)
-        asked = wanted.replace(force_in=named) if side == ON else wanted.replace(force_out=named)
+        ours, theirs = (self.lesson,), (self.against,) if self.against else ()
+        inside, outside = (ours, theirs) if side == ON else (theirs, ours)
+        asked = wanted.replace(force_in=inside, force_out=outside)
         spec = EpisodeSpec(
             instance=view.instance.id,
             split=view.round.split,

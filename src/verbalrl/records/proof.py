@@ -33,12 +33,15 @@ class Proof(Record):
     covered: float
     """The share of pairs of which both sides were judged; under 0.6 nothing is decided."""
     finding: Literal["helps", "harms", "undecided"]
+    against: str = ""
+    """The lesson that stood in its place while it was off; empty: nothing did."""
 
     def __str__(self) -> str:
         if self.difference is None:
             return "undecided: nothing was judged"
         ends = f"[{self.low:+.2f}, {self.high:+.2f}]"
+        beside = f" (against {self.against})" if self.against else ""
         return (
-            f"{self.finding}: {self.off:.2f} without, {self.on:.2f} with, "
+            f"{self.finding}{beside}: {self.off:.2f} without, {self.on:.2f} with, "
             f"{self.difference:+.2f} {ends}, p {self.p:.3g}, {self.instances} instances"
         )

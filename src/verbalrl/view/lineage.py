@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..records import Critique, Evidence, Lesson, Status
 from ..store import Carried, Line
@@ -92,6 +93,8 @@ class LessonView:
     carriers: tuple[Carrier, ...]
     more_carriers: int
     changes: tuple[Change, ...]
+    measured: tuple[str, ...] = ()
+    """What withholding it has shown, by role, and what proofs have."""
 
 
 def support(lesson: Lesson) -> int:
@@ -99,9 +102,14 @@ def support(lesson: Lesson) -> int:
     return lesson.votes.get("support", len(lesson.evidence))
 
 
-def first_of(lessons: Iterable[Lesson], limit: int) -> tuple[Lesson, ...]:
-    """The lessons that matter most: live ones first, then by support."""
-    ranked = sorted(lessons, key=lambda x: (ORDER.index(x.status), -support(x), x.born, x.position))
+def first_of(
+    lessons: Iterable[Lesson], limit: int, worth: Callable[[Lesson], Any] = lambda _: 0
+) -> tuple[Lesson, ...]:
+    """The lessons that matter most: live ones first, then by `worth`, then by support."""
+    ranked = sorted(
+        lessons,
+        key=lambda x: (ORDER.index(x.status), worth(x), -support(x), x.born, x.position),
+    )
     return tuple(ranked[:limit])
 
 
@@ -111,6 +119,7 @@ def lesson_view(
     critiques: Mapping[str, Critique],
     carried: Sequence[Carried],
     lines: Sequence[Line],
+    measured: Sequence[str] = (),
 ) -> LessonView:
     """`lesson` with where it comes from and where it went."""
     shown = sorted(carried, key=lambda use: use.outcome != "injected")[:LISTED_USES]
@@ -134,6 +143,7 @@ def lesson_view(
         carriers=tuple(carrier_of(use) for use in shown),
         more_carriers=len(carried) - len(shown),
         changes=tuple(change_of(line) for line in lines),
+        measured=tuple(measured),
     )
 
 

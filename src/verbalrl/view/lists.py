@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..memory.measured import effects_on, order_of
 from ..records import Episode, Lesson, RunRecord, Usage
 from ..store import Page, Store, within
 from .lineage import ORDER, support
@@ -123,7 +124,8 @@ def lessons_page(
 ) -> Page[tuple[str, Lesson]]:
     """(branch, lesson), also of branches that read some lessons through their parent."""
     branch = asked.get("branch")
-    if branch is None or not store.reads_through(branch):
+    by_effect = sort == "effect" and branch is not None
+    if branch is None or not (by_effect or store.reads_through(branch)):
         return store.lesson_page(asked, text=text, sort=sort, limit=limit, offset=offset)
     words = text.casefold().split()
     found = [
@@ -133,6 +135,9 @@ def lessons_page(
         and all(w in f"{lesson.name} {rule(lesson.body)}".casefold() for w in words)
     ]
     found.sort(key=_key(sort))
+    if by_effect:
+        effects = effects_on(store, branch, frozenset(x.scope for x in found))
+        found.sort(key=lambda x: order_of(x, effects))
     end = None if limit is None else offset + limit
     return Page(tuple((branch, x) for x in found[offset:end]), len(found), offset)
 

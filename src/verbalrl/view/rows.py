@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from ..effects import Effect, in_words
 from ..errors import ConfigurationError
 from ..execution.tally import outcome_of
-from ..records import SERVE, Critique, Episode, RunRecord
+from ..memory.measured import effects_on, order_of
+from ..records import SERVE, Critique, Episode, Lesson, RunRecord
 from ..result import Outcome
 from ..store import Carried, Line, Store, as_it_is
 from .lineage import LessonView, first_of, lesson_view
@@ -87,12 +90,28 @@ def in_order(arms: Mapping[str, Any], record: RunRecord) -> dict[str, Any]:
     return {arm: arms[arm] for arm in dict.fromkeys((*told, *arms)) if arm in arms}
 
 
+def measured_of(
+    store: Store, lesson: Lesson, effects: Mapping[str, Mapping[str, Effect]]
+) -> tuple[str, ...]:
+    """What is known of the effect of a lesson, a line for each role and each proof."""
+    by_role = effects.get(lesson.body.content, {})
+    return (
+        *(
+            f"{'' if role == 'actor' else role + ': '}{in_words(effect)}; "
+            f"{effect.rent:.0f} tokens a prompt"
+            for role, effect in sorted(by_role.items())
+        ),
+        *(f"proof: {proof}" for proof in store.proofs(lesson.id)),
+    )
+
+
 def lessons_of(
     store: Store, branch: str, critiques: Mapping[str, Critique], limit: int = LISTED
 ) -> tuple[tuple[LessonView, ...], int]:
     """The first lessons of a branch, and how many it has."""
     every = store.current_lessons(branch)
-    shown = first_of(every, limit)
+    effects = effects_on(store, branch, frozenset(x.scope for x in every)) if every else {}
+    shown = first_of(every, limit, partial(order_of, effects=effects))
     carried: dict[str, list[Carried]] = {}
     for use in store.carried([lesson.id for lesson in shown]):
         carried.setdefault(use.lesson, []).append(use)
@@ -100,6 +119,14 @@ def lessons_of(
     for line in store.lines(branch=branch) if shown else ():
         lines.setdefault(line.update.lesson, []).append(line)
     told = tuple(
-        lesson_view(x, branch, critiques, carried.get(x.id, ()), lines.get(x.id, ())) for x in shown
+        lesson_view(
+            x,
+            branch,
+            critiques,
+            carried.get(x.id, ()),
+            lines.get(x.id, ()),
+            measured_of(store, x, effects),
+        )
+        for x in shown
     )
     return told, len(every)

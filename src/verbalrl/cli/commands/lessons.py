@@ -43,7 +43,8 @@ _SORTS: dict[str, Callable[[Lesson], Any]] = {
 
 
 def _filters(command: F) -> F:
-    command = paging(_SORTS, "status", "Order within a scope.")(command)
+    said = "Order within a scope; effect: with what withholding has shown."
+    command = paging(_SORTS, "status", said)(command)
     command = click.option(
         "--match", metavar="WORDS", default="", help="Only those that say all these words."
     )(command)
@@ -103,7 +104,10 @@ def _list(kind: LessonKind, folder: Path, as_json: bool, asked: dict[str, Any]) 
         check_scope(store, source.branch, asked["scope"])
         check_instance(store, store.branch(source.branch).run, asked.get("instance"))
         seeds = _other_seeds(store.branches(), source.branch)
-        effects = effects_on(store, source.branch, frozenset(x.scope for x in found))
+        # Not at every look: they are added up afresh from all episodes.
+        wanted = asked["sort"] == "effect"
+        scopes = frozenset(x.scope for x in found)
+        effects = effects_on(store, source.branch, scopes) if wanted else {}
     found = tuple(
         lesson
         for lesson in found
@@ -180,6 +184,8 @@ def _other_seeds(branches: Sequence[BranchRecord], chosen: str) -> list[str]:
 
 def _full(lesson: Lesson, effects: Mapping[str, Mapping[str, Effect]]) -> dict[str, Any]:
     kept = lesson.model_dump(mode="json")
-    shown = {role: plain(e) for role, e in effects.get(lesson.body.content, {}).items()}
     support = lesson.votes.get("support", len(lesson.evidence))
+    if not effects:
+        return {**kept, "support": support}
+    shown = {role: plain(e) for role, e in effects.get(lesson.body.content, {}).items()}
     return {**kept, "support": support, "effects": shown}

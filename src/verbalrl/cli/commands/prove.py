@@ -13,8 +13,9 @@ from ...errors import ConfigurationError
 from ...integrations import load_task
 from ...learner import Learner
 from ...memory.changing import find
+from ...memory.review import review
 from ...models import Budget
-from ...proving import Planned, method_of, planned, prove
+from ...proving import Planned, loser, method_of, planned, prove
 from ...records import Proof
 from ...store import Store
 from ...tasks import Task
@@ -30,6 +31,7 @@ class ProveOptions:
     """The options of `prove`, as they were given."""
 
     lesson: str
+    against: str | None
     task: str | None
     model: str | None
     base_url: str | None
@@ -49,6 +51,9 @@ class ProveOptions:
 
 @click.command("prove")
 @click.argument("lesson")
+@click.option(
+    "--against", metavar="LESSON", help="Stands in its place while off; the loser retires."
+)
 @click.option("--task", metavar="TASK", help="Where it is tried. [the task of its scope]")
 @click.option("--model", metavar="P:NAME", help="Who tries. [who acted when it was learned]")
 @server_options
@@ -88,16 +93,22 @@ def _prove(given: ProveOptions) -> None:
                 branch=home,
                 instances=given.instances,
                 passes=given.passes,
+                against=given.against or "",
             )
         )
         note(str(plan))
         if given.dry_run:
             return
         proof = asyncio.run(_proved(_learner(store, plan, given), store, task, plan, given.seed))
+        lost = loser(proof)
+        if lost:
+            asyncio.run(review(store, (lost,), "retire", branch=home))
     if given.as_json:
         emit_json(proof.model_dump(mode="json"))
     else:
         say(str(proof))
+        if lost:
+            say(f"{lost} is retired", indent=2)
         say(f"kept with {found.id}; its episodes are those of {proof.run}", indent=2)
 
 

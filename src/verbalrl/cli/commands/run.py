@@ -143,8 +143,8 @@ def _conditions(command: F) -> F:
         click.option(
             "--gate",
             type=click.Choice(["none", "measured", "review"]),
-            help="A lesson becomes active at once, or by `verbalrl approve`. measured: it stays on "
-            "trial, withheld from every fifth prompt by a coin; its effect is not judged yet.",
+            help="A lesson becomes active at once, or by `verbalrl approve`. measured: a coin "
+            "withholds it from every fifth prompt until that shows whether it helps or harms.",
         ),
         click.option("--no-learn", is_flag=True, help="Read memory, change nothing."),
         click.option("--from", "start", metavar="BRANCH", help="Start with its lessons."),

@@ -6,12 +6,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...errors import ConfigurationError, UnknownNameError
+from ...memory.measured import effects_on
 from ...memory.revoke import foreseen
 from ...memory.rollback import Difference, differences
 from ...records import Critique, Lesson, LessonKind, Operation, Status
 from ...store import LESSON_SORTS, LIVE, TRANSITIONS, Store, source_of
 from ..lineage import lesson_view
 from ..lists import ROWS, LessonRow, lesson_row, lessons_page, lessons_table
+from ..rows import measured_of
 from ..wording import critique_word, rule
 from .asking import chosen, number, page, sheet, store_of, text
 
@@ -48,7 +50,7 @@ def lessons(request: Request) -> Response:
         branches=[b.id for b in store.branches()],
         kinds=[k.value for k in LessonKind],
         statuses=[s.value for s in Status],
-        sorts=tuple(LESSON_SORTS),
+        sorts=(*LESSON_SORTS, "effect"),
     )
 
 
@@ -56,7 +58,15 @@ def lesson(request: Request) -> Response:
     """One lesson with its whole life."""
     store, branch, found = _one(request)
     lines = [x for x in store.lines(lesson=found.id) if x.branch == branch]
-    told = lesson_view(found, branch, _behind(store, found), store.carried([found.id]), lines)
+    effects = effects_on(store, branch, frozenset({found.scope}))
+    told = lesson_view(
+        found,
+        branch,
+        _behind(store, found),
+        store.carried([found.id]),
+        lines,
+        measured_of(store, found, effects),
+    )
     return page(
         request,
         "lesson.html",
