@@ -96,7 +96,9 @@ def test_two_that_disagree_are_tried_and_one_retires(tmp_path: Path, capsys: Cap
     texts = (f"choose hand to {team} team", IDLE)
     when = f'the text mentions "{cue}"'
     with vrl.open_store(tmp_path, create=True) as store:
-        asyncio.run(plant(store, task.id, *(body(t).replace(when=when, conditional=True) for t in texts)))
+        asyncio.run(
+            plant(store, task.id, *(body(t).replace(when=when, conditional=True) for t in texts))
+        )
         good, idle = sorted(store.lessons("main", task.id), key=lambda x: x.instruction == IDLE)
     asked = ("prove", idle.id, "--against", good.id, "--model", "offline:apprentice")
     text = told(capsys, tmp_path, *asked, "--instances", "12")

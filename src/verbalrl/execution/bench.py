@@ -282,7 +282,7 @@ class Bench:
 
     async def _curate(self, work: CurateLessons, place: Place) -> growth.Curated:
         key, branch = work.id(place.lane), place.lane.branch
-        base = _held(place)
+        base = judging.held(place)
         commit = self.kit.store.commit(key)
         if commit is None:
             seed = seed_from("curate", place.lane.seed, work.scope, base)
@@ -307,13 +307,13 @@ class Bench:
     async def _judge(self, work: JudgeLessons, place: Place) -> growth.Curated:
         commit = self.kit.store.commit(work.id(place.lane))
         if commit is None:
-            commit = judging.judged(self.kit.store, work, place.lane, _held(place))
+            commit = judging.judged(self.kit.store, work, place.lane, judging.held(place))
             await self.kit.store.put_commit(commit, self.fences.get(place.lane.branch))
         return self._curated(commit, place)
 
     def _curated(self, commit: Commit, place: Place) -> growth.Curated:
         """What `commit`, the next one of its scope, led to."""
-        revision = _held(place) + bool(commit.updates)
+        revision = judging.held(place) + bool(commit.updates)
         return growth.Curated(commit, revision, self._lessons(place.lane, commit.scope, revision))
 
     async def _decide(
@@ -393,9 +393,3 @@ class Bench:
 
     def _method(self, place: Place) -> Method:
         return self.plan.arm(place.lane.arm)
-
-
-def _held(place: Place) -> int:
-    """The revision of the scope that the plan there commits to."""
-    view = place.view
-    return view.own_revision if isinstance(view, InstanceView) else view.revision

@@ -55,9 +55,9 @@ from ..rollout import Limits
 from ..rollout.environments import EnvironmentDoor
 from ..stats import smallest_effect
 from ..tasks import Task
-from ..text import plural
 from .acting import hook_calls
 from .applying import judge_of
+from .foretold import table
 from .plan import RunPlan
 
 GUIDANCE = 1_500
@@ -96,7 +96,7 @@ class Forecast(Record):
 
     def table(self) -> str:
         """The arms side by side, as plain text."""
-        return _table(self.figures)
+        return table(self.figures)
 
 
 class Outline(NamedTuple):
@@ -386,28 +386,3 @@ def _total(arms: Mapping[str, Any]) -> dict[str, JsonValue]:
         known = all(found is not None for found in ranges)
         total[name] = [round(sum(r[i] for r in ranges), 6) for i in (0, 1)] if known else None
     return total
-
-
-def _table(figures: Mapping[str, Any]) -> str:
-    heads = ("arm", "episodes", "calls", "tokens", "cost")
-    rows: list[tuple[str, ...]] = [heads]
-    for name, arm in (*figures["arms"].items(), ("total", figures["total"])):
-        counts = (_said(arm[column]) for column in ("episodes", "calls", "tokens"))
-        cost = arm["cost_usd"]
-        rows.append((name, *counts, "unknown" if cost is None else f"${_said(cost, '.4f')}"))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
-    lines = [
-        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    where = f"{plural(figures['instances'], 'instance')}, seeds {figures['seeds']}"
-    title = f"{figures['task']} · {figures['method']} · {figures['model']} · {where}"
-    effect = f"smallest effect it can show: {figures['smallest_effect']:.2f} in success"
-    if figures["smallest_effect"] > 1:
-        effect = "too few instances to show any effect"
-    return "\n".join([f"{title} · dry run", *lines, effect, *figures["assumes"]])
-
-
-def _said(ends: list[Any], form: str = "") -> str:
-    low, high = ends
-    return f"{low:,{form}}" if low == high else f"{low:,{form}}–{high:,{form}}"

@@ -17,7 +17,7 @@ from ._outside import About, Named, behaviour_of, card_of
 
 _STEPS = 12
 _GOAL = (
-    "Do what the task on the web page asks for. Answer with one action: click [N]; "
+    "Do what the task on the web page asks for, one action at a time: click [N]; "
     "type [N] words; or press Enter, Tab, Backspace, ArrowUp or another key."
 )
 # Else the driver's manager asks the network which browser there is, and reports that it did.
