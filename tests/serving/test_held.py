@@ -97,11 +97,12 @@ def test_closing_does_not_wait_for_ever(
 
 
 def test_strict_says_so_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("verbalrl.serving.episode.STRICT_S", 0.05)
     with coach_of(tmp_path) as coach:
-        with held(tmp_path), pytest.raises(StorageError, match="busy"):
-            case(coach)
-        assert case(coach)
+        with monkeypatch.context() as patched, held(tmp_path):
+            patched.setattr("verbalrl.serving.episode.STRICT_S", 0.05)
+            with pytest.raises(StorageError, match="busy"):
+                case(coach)
+        assert coach.store.episode(case(coach)) is not None
 
 
 PROGRAM = """
