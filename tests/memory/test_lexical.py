@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verbalrl.ids import sha256_text
+from verbalrl.memory.conditions import words_of
 from verbalrl.memory.lexical import Lexical
 
 
@@ -84,3 +85,9 @@ def test_what_words_add_is_forgotten_where_it_is_too_much(
         query = f"lamp{n} door{n % 3} goat{n % 4}"
         assert table.search(query, 5) == roomy.search(query, 5)
         assert table._kept <= 2 + 4 * 40
+
+
+@given(st.text(st.characters(max_codepoint=127), max_size=40))
+def test_words_of_ascii_are_those_of_the_long_way(text: str) -> None:
+    # A last word that is no ASCII takes the long way.
+    assert [*words_of(text), "ss"] == words_of(f"{text} ß")

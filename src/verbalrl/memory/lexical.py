@@ -123,20 +123,17 @@ class Lexical:
     def _terms(self, text: str) -> list[str]:
         """The words worth looking up: no stop word, none that is everywhere, the rarest first."""
         most = max(FREQUENT_SHARE * len(self._texts), _FREQUENT_FLOOR)
-        words = {word for word in words_of(text) if word not in STOP_WORDS and len(word) > 1}
+        words = {word for word in words_of(text) if len(word) > 1} - STOP_WORDS
         known = self._counts
-        counted = sorted(
-            [(known[word] if word in known else self._count(word), word) for word in words]
-        )
+        counts = [(known[word] if word in known else self._count(word), word) for word in words]
         chosen: list[str] = []
         rows = 0
-        for count, word in counted:
-            if 0 < count <= most:
-                rows += count
-                if rows > _ROWS and len(chosen) >= _FEWEST_TERMS:
-                    break
-                chosen.append(word)
-        return chosen[:_TERMS]
+        for count, word in sorted([pair for pair in counts if 0 < pair[0] <= most])[:_TERMS]:
+            rows += count
+            if rows > _ROWS and len(chosen) >= _FEWEST_TERMS:
+                break
+            chosen.append(word)
+        return chosen
 
     def _share(self, word: str) -> tuple[Places, Floats]:
         import numpy as np

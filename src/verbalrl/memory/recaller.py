@@ -131,7 +131,7 @@ class Recaller:
             return Ranking()
         ordered = shelf.ordered
         items = [ordered[place] for place in places.tolist()]
-        words = _spread(said, scores, shelf.groups[places])
+        words = _spread(said, scores, shelf, places)
         channels = Channels(vector, self.embedder.semantic, words)
         return rank(items, self.nearest.vectors(shelf, places), channels, _standings(shelf, places))
 
@@ -210,22 +210,21 @@ def _candidates(shelf: Shelf, said: Places, near: Places) -> Places:
     import numpy as np
 
     groups = shelf.groups
-    found = np.unique(np.concatenate([said, groups[near]]))
-    if len(shelf.by_content) == len(groups):
-        return found
+    found: np.ndarray[tuple[int], np.dtype[np.bool_]] = np.zeros(len(shelf.by_content), dtype=bool)
+    found[said] = True
+    found[groups[near]] = True
     # With each of them all that say the same, in whichever scope.
-    return np.flatnonzero(np.isin(groups, found))
+    return np.flatnonzero(found if len(found) == len(groups) else found[groups])
 
 
-def _spread(said: Places, scores: Floats, contents: Places) -> Floats:
-    """For each of `contents` its score, where `said`, which is sorted, has it; else 0."""
+def _spread(said: Places, scores: Floats, shelf: Shelf, places: Places) -> Floats:
+    """The score of each of `places` where its content was found by words; else 0."""
     import numpy as np
 
-    found: Floats = np.zeros(len(contents))
-    if len(said):
-        at = np.minimum(np.searchsorted(said, contents), len(said) - 1)
-        found = np.where(said[at] == contents, scores[at], 0.0)
-    return found
+    found: Floats = np.zeros(len(shelf.by_content))
+    found[said] = scores
+    spread: Floats = found[shelf.groups[places]]
+    return spread
 
 
 K = TypeVar("K")
