@@ -78,8 +78,6 @@ def load_textarena(ref: str, *, task_seed: int = 0, untrusted: bool = False) -> 
 class TextArenaWorld:
     """One game; an instance is the seed of its reset."""
 
-    inline = False
-
     def __init__(self, named: Named, task_seed: int) -> None:
         declared = named.options.get("success")
         family = named.name.partition("-v")[0]
