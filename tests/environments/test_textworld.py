@@ -14,8 +14,8 @@ from tests.environments.playing import say
 from verbalrl.errors import DataError, UnknownNameError
 from verbalrl.integrations import load_task
 from verbalrl.integrations.textworld import moved, readable
-from verbalrl.records import Action, Origin
-from verbalrl.tasks import check_task, play
+from verbalrl.records import Origin
+from verbalrl.tasks import check_task, play, random_policy
 
 pytest.importorskip("textworld", reason="textworld is not installed")
 
@@ -123,24 +123,27 @@ PROBLEM = """(define (problem own) (:domain alfred)
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def homes(tmp_path: Path) -> Path:
+    """Three small games in the layout of ALFWorld's own."""
     alfworld: Any = pytest.importorskip("alfworld", reason="alfworld is not installed")
     data = Path(alfworld.__file__).parent / "data"
     grammar = (data / "alfred.twl2").read_text("utf-8")
-    game = {
-        "pddl_domain": (data / "alfred.pddl").read_text("utf-8"),
-        "grammar": grammar.replace("UNKNOWN GOAL", "put an apple in the fridge"),
-        "pddl_problem": PROBLEM,
-        "solvable": True,
-    }
-    path = tmp_path / "game.tw-pddl"
-    path.write_text(json.dumps(game), "utf-8")
-    return path
+    for thing in ("Apple", "Egg", "Tomato"):
+        game = {
+            "pddl_domain": (data / "alfred.pddl").read_text("utf-8"),
+            "grammar": grammar.replace("UNKNOWN GOAL", f"put an {thing.lower()} in the fridge"),
+            "pddl_problem": PROBLEM.replace("Apple", thing),
+            "solvable": True,
+        }
+        folder = tmp_path / thing
+        folder.mkdir()
+        (folder / "game.tw-pddl").write_text(json.dumps(game), "utf-8")
+    return tmp_path
 
 
 @pytest.mark.slow
-def test_alfworld_is_won_in_both_dialects(home: Path) -> None:
-    task = load_task(f"alfworld:{home}")
+def test_alfworld_is_won_in_both_dialects(homes: Path) -> None:
+    task = load_task(f"alfworld:{homes / 'Apple' / 'game.tw-pddl'}")
     instance = task.instances("train", 0, 1)[0]
     assert instance.goal == "Your task is to: put an apple in the fridge."
     way = ["go to countertop 1", "take apple 1 from countertop 1", "go to fridge 1"]
@@ -149,7 +152,16 @@ def test_alfworld_is_won_in_both_dialects(home: Path) -> None:
         played = play(task, instance, say(*way, last))
         assert (played.success, played.ended, len(played.steps)) == (True, True, 5)
         assert [result.reward for result in played.results] == [0, 0, 0, 0, 1]
-    environment: Any = task.environment(instance)
-    environment.reset(0)
-    assert environment.step(Action(text="dance")).success is False
-    environment.close()
+        assert [result.feedback for result in played.results] == ["", "", "", "", "You won."]
+
+
+@pytest.mark.slow
+def test_three_homes_are_played_alike(homes: Path) -> None:
+    check_task(load_task(f"alfworld:{homes / 'Egg'}?max_steps=6&admissible=true"))
+    task = load_task(f"alfworld:{homes}?max_steps=6&admissible=true")
+    instances = (*task.instances("train"), *task.instances("test"))
+    assert len(instances) == 3
+    for instance in instances:
+        episodes = [play(task, instance, random_policy(5), trial) for trial in range(5)]
+        assert all(episode == episodes[0] for episode in episodes)
+        assert len(episodes[0].steps) == 6

@@ -149,7 +149,7 @@ class TextArenaEnvironment:
         self._board = told(messages, "GAME_BOARD") or self._board
         known = self._world.success is not None
         return StepResult(
-            observation=Observation(text=self._board or said or "It is your move."),
+            observation=Observation(text=self._board or "It is your move."),
             feedback=said,
             reward=0.0,
             success=False if known else None,

@@ -241,7 +241,7 @@ class GameEnvironment:
         won = self._state.get("won")
         return StepResult(
             observation=Observation(text=told, actions=()) if done else self._observed(told),
-            feedback=told,
+            feedback=_change(gained, bool(done), won),
             reward=gained,
             terminated=bool(done),
             success=bool(won) if done and won is not None else self._open(),
@@ -257,6 +257,14 @@ class GameEnvironment:
     def _observed(self, told: str) -> Observation:
         commands = self._state.get("admissible_commands") if self._listed else None
         return Observation(text=told, actions=None if commands is None else tuple(commands))
+
+
+def _change(gained: float, done: bool, won: bool | None) -> str:
+    """What a command changed; the game's own words are the next observation."""
+    if done:
+        return "The game is over." if won is None else "You won." if won else "You lost."
+    change = f"The score {'rose' if gained > 0 else 'fell'} by {abs(gained):g}."
+    return change if gained else ""
 
 
 def readable(text: str) -> str:
