@@ -13,6 +13,8 @@ MODULES = {
     "reasoning": "reasoning_gym",
     "inspect": "inspect_ai",
     "miniwob": "miniwob",
+    "textworld": "textworld",
+    "alfworld": "alfworld",
     "textarena": "textarena.envs.registration",
 }
 

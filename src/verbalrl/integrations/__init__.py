@@ -40,6 +40,8 @@ ADAPTERS: dict[str, Adapter] = {
     "miniwob": Adapter(
         "miniwob", "miniwob", "miniwob:click-test-2", "pages of MiniWoB++ in Chromium"
     ),
+    "textworld": Adapter("textworld", "textworld", "textworld:FILE", "games of TextWorld"),
+    "alfworld": Adapter("textworld", "alfworld", "alfworld:FILE", "games of ALFWorld"),
     "inspect": Adapter(
         "inspect_bridge", "inspect", "inspect:FILE@TASK", "samples and scorers of Inspect", True
     ),

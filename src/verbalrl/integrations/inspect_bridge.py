@@ -86,8 +86,6 @@ def load_inspect(
 class InspectWorld:
     """The samples of one Inspect task, divided 70/30 by a hash of their ids."""
 
-    inline = False
-
     def __init__(self, task: Any, name: str) -> None:
         if task.sandbox or any(sample.sandbox for sample in task.dataset):
             raise ConfigurationError(

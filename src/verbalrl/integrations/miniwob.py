@@ -62,8 +62,6 @@ def load_miniwob(ref: str, *, task_seed: int = 0, untrusted: bool = False) -> Wo
 class MiniWobWorld:
     """One page; an instance is the seed of its layout."""
 
-    inline = False
-
     def __init__(self, named: Named, task_seed: int) -> None:
         self._named = named
         self._seed = task_seed

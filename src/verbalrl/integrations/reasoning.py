@@ -79,8 +79,6 @@ def load_reasoning(ref: str, *, task_seed: int = 0, untrusted: bool = False) -> 
 class ReasoningWorld:
     """The questions of one generator, drawn from the task's seed."""
 
-    inline = False
-
     def __init__(self, named: Named, task_seed: int) -> None:
         self._named = named
         self._seed = task_seed

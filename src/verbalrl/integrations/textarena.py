@@ -78,8 +78,6 @@ def load_textarena(ref: str, *, task_seed: int = 0, untrusted: bool = False) -> 
 class TextArenaWorld:
     """One game; an instance is the seed of its reset."""
 
-    inline = False
-
     def __init__(self, named: Named, task_seed: int) -> None:
         declared = named.options.get("success")
         family = named.name.partition("-v")[0]
@@ -151,7 +149,7 @@ class TextArenaEnvironment:
         self._board = told(messages, "GAME_BOARD") or self._board
         known = self._world.success is not None
         return StepResult(
-            observation=Observation(text=self._board or said or "It is your move."),
+            observation=Observation(text=self._board or "It is your move."),
             feedback=said,
             reward=0.0,
             success=False if known else None,

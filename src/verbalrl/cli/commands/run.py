@@ -194,8 +194,8 @@ def run(context: click.Context, /, **options: Any) -> None:
     """Run a task under a method, beside its controls.
 
     TASK is the name of a built-in task (see `verbalrl tasks`), a task folder, a jsonl
-    file of questions, gym:ID, or a data set such as gsm8k:FILE; options follow a question mark,
-    as in gridnav-v1?pits=4.
+    file of questions, an environment of another package such as gym:ID, or a data set such as
+    gsm8k:FILE; options follow a question mark, as in gridnav-v1?pits=4.
     """
     options["budget"] = budget_of(options)
     given = RunOptions(**{field.name: options[field.name] for field in fields(RunOptions)})
