@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -223,3 +224,24 @@ def test_failures_are_tried_again_and_what_rests_on_them_is_done_again(
         # How much best_of_n samples rests on what learned has spent by then.
         assert digests(last) == digests(there)
         assert store.damage() == ()
+
+
+@pytest.mark.parametrize(("untrusted", "most"), [(False, 800), (True, 200)])
+def test_untrusted_text_of_other_instances_fills_a_quarter(
+    tmp_path: Path, untrusted: bool, most: int
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    words = " ".join(f"word{n}" for n in range(60))
+    rows = [
+        {"question": f"{n}: {words}?", "answer": "yes", "split": "test" if n == 4 else "train"}
+        for n in range(5)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with open_store(tmp_path / "store", create=True) as store:
+        how = handbook(trials=1, budget=800)
+        task = load_task(str(path), untrusted=untrusted)
+        result = run(store, pressing("no"), how, task, arms=("raw_failures",))
+        (read,) = [e for e in episodes(store, result) if e.spec.split == "test"]
+    given = read.guidance["actor"]
+    assert len(given.texts) >= 2
+    assert most / 2 < given.tokens <= most

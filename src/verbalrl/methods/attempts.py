@@ -19,12 +19,12 @@ class Attempts(MethodSettings):
 
     def plan(self, view: InstanceView, /) -> Batch | Done:
         """Attempt until solved or out of trials."""
-        if view.solved:
-            return Done(reason="solved")
-        trial = view.attempts[-1].trial + 1 if view.attempts else 1
-        if trial > self.trials:
-            return Done(reason="trials")
-        return plans.attempt(view, trial, max_steps=self.max_steps)
+        return plans.next_trial(
+            view,
+            self.trials,
+            lambda trial: plans.attempt(view, trial, max_steps=self.max_steps),
+            learn=False,
+        )
 
     def plan_shared(self, view: SharedView, /) -> OpenRound | Batch | Done:
         """One round over everything; nothing of it may be learned from."""

@@ -59,13 +59,8 @@ class Expel(MethodSettings):
         """Gather on one instance, then compare; in an evaluating round one attempt."""
         if view.round.evaluate:
             return self._evaluate(view)
-        tried = view.attempts
-        if not tried:
-            return self._gather(view, 1)
-        last = tried[-1]
-        if view.solved or last.trial >= self.trials:
-            return self._compare(view)
-        return plans.lesson_of(view, last) or self._gather(view, last.trial + 1)
+        step = plans.next_trial(view, self.trials, lambda trial: self._gather(view, trial))
+        return self._compare(view) if isinstance(step, Done) else step
 
     def plan_shared(self, view: SharedView, /) -> OpenRound | Batch | Done:
         """One round that gathers, the comparisons, the successes, then the test split."""

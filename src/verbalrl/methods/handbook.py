@@ -104,9 +104,7 @@ class Handbook(MethodSettings):
             return opened
         if not any(d.kind == "freeze" for d in view.decisions):
             return Batch(work=(FreezeMemory(split="test"),))
-        if not view.test:
-            return Done(reason="no test instances")
-        return OpenRound(instances=view.test, split="test", evaluate=True)
+        return plans.one_more(view, "test")
 
     def _guidance(self, view: InstanceView) -> dict[str, GuidanceSpec]:
         if self.mode == "static" and not view.round.evaluate:
@@ -125,18 +123,14 @@ class Handbook(MethodSettings):
 
     def _improve(self, view: InstanceView) -> Batch | Done:
         """Attempt, draw behaviors from the attempt without its outcome, attempt again."""
-        if view.solved:
-            return Done(reason="solved")
         own = GuidanceSpec(source="recall", scopes=(view.instance_scope,), budget=self.budget)
-        if not view.attempts:
-            return plans.attempt(view, 1, {"actor": own}, self.max_steps)
-        last = view.attempts[-1]
-        if last.trial >= self.trials:
-            return Done(reason="trials")
-        step = plans.lesson_of(view, last, _UNJUDGED) if self.learn else None
-        if step is not None:
-            return step
-        return plans.attempt(view, last.trial + 1, {"actor": own}, self.max_steps)
+        return plans.next_trial(
+            view,
+            self.trials,
+            lambda trial: plans.attempt(view, trial, {"actor": own}, self.max_steps),
+            learn=self.learn,
+            shows=_UNJUDGED,
+        )
 
     def _pending(self, view: SharedView) -> tuple[str, ...]:
         accepted = (c.id for r in view.rounds for c in r.critiques if c.status == "accepted")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..records import (
@@ -161,6 +161,29 @@ def lesson_of(view: InstanceView, last: Episode, shows: Shows | None = None) -> 
     if critique.status != "accepted" or critique.id in view.curated:
         return None
     return reflect(view, critique)
+
+
+def next_trial(
+    view: InstanceView,
+    trials: int,
+    attempted: Callable[[int], Batch],
+    *,
+    learn: bool = True,
+    shows: Shows | None = None,
+) -> Batch | Done:
+    """Attempts until solved or out of trials, each learned from before the next one.
+
+    `attempted` makes the attempt of a trial.
+    """
+    if not view.attempts:
+        return attempted(view.round.trial)
+    last = view.attempts[-1]
+    if view.solved:
+        return Done(reason="solved")
+    if last.trial >= trials:
+        return Done(reason="trials")
+    step = lesson_of(view, last, shows) if learn else None
+    return step or attempted(last.trial + 1)
 
 
 def credits_of(view: InstanceView) -> dict[str, float]:

@@ -37,14 +37,15 @@ class RawFailures(MethodSettings):
                 examples_budget=self.budget,
             )
             return plans.attempt(view, view.round.trial, {"actor": near}, self.max_steps)
-        if view.solved:
-            return Done(reason="solved")
-        trial = view.attempts[-1].trial + 1 if view.attempts else 1
-        if trial > self.trials:
-            return Done(reason="trials")
         failed = [e.trial for e in view.attempts if plans.worth_a_critique(e)]
         last = GuidanceSpec(source="text", attempts=tuple(failed[-1:]), examples_budget=self.budget)
-        return plans.attempt(view, trial, {"actor": last} if failed else None, self.max_steps)
+        given = {"actor": last} if failed else None
+        return plans.next_trial(
+            view,
+            self.trials,
+            lambda trial: plans.attempt(view, trial, given, self.max_steps),
+            learn=False,
+        )
 
     def plan_shared(self, view: SharedView, /) -> OpenRound | Batch | Done:
         """One round of single instances; else passes over the train split, then the test split."""

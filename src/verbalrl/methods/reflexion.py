@@ -50,23 +50,17 @@ class Reflexion(MethodSettings):
 
     def plan(self, view: InstanceView, /) -> Batch | Done:
         """The next attempt, or first the critique and the reflections of the last one."""
-        if not view.attempts:
-            return self._attempt(view, view.round.trial)
-        last = view.attempts[-1]
-        if view.solved:
-            return Done(reason="solved")
-        if last.trial >= self.trials:
-            return Done(reason="trials")
-        step = plans.lesson_of(view, last, Shows(earlier=self.carry)) if self._reflects else None
-        return step or self._attempt(view, last.trial + 1)
+        return plans.next_trial(
+            view,
+            self.trials,
+            lambda trial: self._attempt(view, trial),
+            learn=self.learn and self.strategy in ("reflexion", "both"),
+            shows=Shows(earlier=self.carry),
+        )
 
     def plan_shared(self, view: SharedView, /) -> OpenRound | Batch | Done:
         """One round: no instance learns from another."""
         return plans.one_round(view, "train")
-
-    @property
-    def _reflects(self) -> bool:
-        return self.learn and self.strategy in ("reflexion", "both")
 
     def _attempt(self, view: InstanceView, trial: int) -> Batch:
         if self.strategy == "none":
