@@ -11,7 +11,18 @@ from tests.methods.test_plans import LANE, critique, episode, view_of
 from verbalrl.errors import ConfigurationError
 from verbalrl.execution import RunPlan
 from verbalrl.memory.mispairing import mispaired
-from verbalrl.methods import ALL_ARMS, Reflexion, arm, check_method, handbook, method, reflexion
+from verbalrl.methods import (
+    ALL_ARMS,
+    METHODS,
+    Expel,
+    Handbook,
+    Reflexion,
+    arm,
+    check_method,
+    handbook,
+    method,
+    reflexion,
+)
 from verbalrl.methods.best_of_n import consensus
 from verbalrl.methods.shuffled import partner
 from verbalrl.records import (
@@ -224,3 +235,15 @@ def test_a_method_may_say_which_controls_mean_something() -> None:
 
     with pytest.raises(ConfigurationError, match="has no arm shuffled"):
         arm(Bare(), "shuffled")
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("condition", ALL_ARMS)
+def test_every_method_has_every_control_that_means_something(name: str, condition: str) -> None:
+    how = method(name)
+    if condition == "shuffled" and not isinstance(how, Reflexion | Expel | Handbook):
+        # Its guidance is no memory, so that exchanged it would be the method itself.
+        with pytest.raises(ConfigurationError, match="has no arm shuffled"):
+            arm(how, condition)
+        return
+    check_method(arm(how, condition), worlds=2)

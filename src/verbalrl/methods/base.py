@@ -78,6 +78,10 @@ class Method(Protocol):
         """What to do next on the shared stream."""
 
 
+WITHOUT_MEMORY = tuple(name for name in MEANINGS if name != "shuffled")
+"""The arms of a method that gives its prompts no lessons: there is nothing to exchange."""
+
+
 class MethodSettings(Settings):
     """The base of the methods shipped here: settings as fields, no selectors, no checks."""
 

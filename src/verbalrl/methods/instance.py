@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from ..records import Batch, Done, InstanceView, OpenRound, SharedView
 from . import plans
-from .base import MAX_TRIALS, Learns, MethodSettings
+from .base import MAX_TRIALS, WITHOUT_MEMORY, Learns, MethodSettings
 
 
 class InstanceMethod(MethodSettings):
     """One round over all instances, each with up to `trials` attempts that begin anew."""
 
+    controls: ClassVar[tuple[str, ...]] = WITHOUT_MEMORY
     learns: Learns = "instance"
     trials: int = Field(default=1, ge=1, le=MAX_TRIALS)
 
