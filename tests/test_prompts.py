@@ -267,3 +267,18 @@ def test_jinja_is_imported_on_first_use() -> None:
     code = "import sys, verbalrl.prompts; print('jinja2' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_our_own_values_need_no_search_for_what_is_unsafe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jinja2 import sandbox
+
+    prompts = library(tmp_path, hello="{{ line.alias }} {{ line.instruction }}")
+
+    def searched(*_: object) -> None:
+        raise AssertionError("searched")
+
+    monkeypatch.setattr(sandbox.SandboxedEnvironment, "getattr", searched)
+    given = Greeting(name="x", line=Line(alias=3, instruction="<goal>up"))
+    assert prompts.render("hello", given).text == "3 ‹goal›up"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
 
+from verbalrl import stats
 from verbalrl.records import Usage
 from verbalrl.result import ArmFacts, Outcome, RunFacts, solved_by, summarise
 from verbalrl.stats import EXACT, interval, mean_by_instance, paired_chance, paired_difference
@@ -32,6 +34,28 @@ def test_an_interval_covers_its_mean_and_repeats_exactly() -> None:
     assert first is not None
     assert first.low <= first.mean == 0.5 <= first.high
     assert interval([]) is None
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 33, 1001])
+def test_an_interval_does_not_depend_on_how_many_draws_are_made_at_once(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = [n * 0.37 % 1 for n in range(count)]
+    usual = interval(values)
+    for at_once in (1, 7 * count, stats.DRAWS * count):
+        monkeypatch.setattr(stats, "_AT_ONCE", at_once)
+        assert interval(values) == usual
+
+
+def test_an_interval_over_many_instances_needs_little_memory() -> None:
+    values = [0.0, 1.0] * 5_000
+    interval(values[:2])  # numpy is imported
+    tracemalloc.start()
+    try:
+        interval(values)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_seeds_of_one_instance_are_not_independent() -> None:

@@ -7,7 +7,7 @@ the tags and role markers in a prompt are ours. Whoever renders a template owns 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
@@ -229,9 +229,13 @@ class PromptLibrary:
             class Engine(sandbox.ImmutableSandboxedEnvironment):
                 def getattr(self, obj: Any, attribute: str) -> Any:
                     # Our own values, which most lookups are for, need no search for what is unsafe.
-                    if type(obj) is SimpleNamespace and attribute in vars(obj):
+                    if type(obj) is Ready and attribute in vars(obj):
                         return vars(obj)[attribute]
                     return super().getattr(obj, attribute)
+
+                def make_globals(self, d: MutableMapping[str, Any] | None) -> dict[str, Any]:
+                    # An import compares them with its own; a chain of maps is slow at that.
+                    return {**self.globals, **(d or {})}
 
             engine = Engine(
                 loader=jinja2.FunctionLoader(lambda file: self._source(file.removesuffix(SUFFIX))),

@@ -113,6 +113,17 @@ def test_repairs_are_journaled_one_by_one() -> None:
     assert len(model.requests) == len(journal.records) == 3
 
 
+def test_what_is_new_is_not_looked_for() -> None:
+    class Blind(MemoryJournal):
+        def lookup(self, key: str, generation: int, /) -> CallRecord | None:
+            raise AssertionError("looked for an answer that nobody can have journaled")
+
+    journal = Blind()
+    reply = run(lambda: context(journal, is_new=True).ask(ScriptedModel(["north"]), request()))
+    assert reply.text == "north"
+    assert len(journal.records) == 1
+
+
 def test_usage_is_kept_when_no_reply_can_be_used() -> None:
     own = context(MemoryJournal())
     with pytest.raises(UnusableReply):

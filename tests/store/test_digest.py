@@ -137,6 +137,27 @@ def digest_of(episode: Episode, critique: Critique) -> str:
     return episodes_digest([episode], [critique], {"le_x": "c1", "le_y": "c2"})
 
 
+def test_a_digest_is_made_in_order() -> None:
+    first, second = an_episode(instance="i1"), an_episode(instance="i2")
+    assert episodes_digest([first, second], [], {}) != episodes_digest([first], [], {})
+    with pytest.raises(ValueError, match="in order"):
+        episodes_digest([second, first], [], {})
+
+
+def test_a_successor_is_named_by_its_text_wherever_it_stands(store: Store) -> None:
+    branch = open_lane(store, lane())
+    old, new = (lesson_id(branch, scope, body(scope), "x") for scope in SCOPES[:2])
+    for scope, identity in zip(SCOPES, (old, new), strict=False):
+        wait(store.put_commit(a_commit(branch, 0, add(identity, scope), scope=scope)))
+    kept = [x for scope in SCOPES[:2] for x in store.lessons(branch, scope)]
+    plain = memory_digest(kept)
+    followed = [kept[0].replace(successor=new), kept[1]]
+    back = [kept[0], kept[1].replace(successor=old)]
+    assert len({plain, memory_digest(followed), memory_digest(back)}) == 3
+    gone = [kept[0].replace(successor="le_gone"), kept[1]]
+    assert memory_digest(gone) == plain
+
+
 def test_episodes_digest_sees_what_was_done() -> None:
     episode = with_action(an_episode(), "up")
     critique = a_critique(episode)

@@ -275,7 +275,7 @@ class Bench:
             await self.kit.store.put_critique(critique, place.lane.branch)
             self._learned("critic", critique.detail if critique.status == "failed" else "")
         else:
-            self.discarded += self.kit.store.generation(key)
+            self.discarded += self.kit.store.generation(key) or 0
         self.tallies[place.lane.arm].critique(critique)
         self.ledger.spent(place, critique.usage)
         return critique
@@ -299,7 +299,7 @@ class Bench:
             if not isinstance(place.view, InstanceView):
                 self._learned("curator", commit.failure)
         else:
-            self.discarded += self.kit.store.generation(key)
+            self.discarded += self.kit.store.generation(key) or 0
         self.tallies[place.lane.arm].commit(commit)
         self.ledger.spent(place, commit.usage)
         return self._curated(commit, place)
@@ -336,7 +336,8 @@ class Bench:
         """What `make` makes; when its journal no longer fits, a new generation is begun."""
         owner = work.id(place.lane)
         shelf = Shelf(self.kit.cache, run_free(work, place.lane, seed))
-        generation = self.kit.store.generation(owner)
+        journaled = self.kit.store.generation(owner)
+        generation = journaled or 0
         self.discarded += generation
         for _ in range(_MAX_DISCARDS):
             context = CallContext(
@@ -346,6 +347,7 @@ class Bench:
                 role=role,
                 sample_seed=seed,
                 generation=generation,
+                is_new=journaled is None or generation > journaled,
                 order=(place.order,),
                 lane=place.lane.branch,
                 cache=shelf,

@@ -129,7 +129,8 @@ class ArmTally:
 
     def _use(self, role: str, usage: Usage) -> None:
         if usage.calls:
-            self.usage[role] = self.usage.get(role, Usage()) + usage
+            held = self.usage.get(role)
+            self.usage[role] = usage if held is None else held + usage
 
 
 def outcome_of(episode: Episode) -> Outcome:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import json
-import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from ..records import CallRecord, Usage
 from .account import Account
 from .base import Model, ambient, with_schema
 from .cache import CallPlace, Shelf
+from .fence import Fence, late
 from .journal import Journal
 from .messages import Reply, Request, admitted
 from .slots import Slots
@@ -50,42 +50,6 @@ class _Shared:
     replayed: int = 0
 
 
-class _Fence:
-    """Ends a view: refuses what comes late, lets go of threads that still wait."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._waiting: set[concurrent.futures.Future[Any]] = set()
-        self.closed = False
-
-    def submit(
-        self, coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop
-    ) -> concurrent.futures.Future[T]:
-        with self._lock:
-            if self.closed:
-                coroutine.close()
-                raise _late()
-            future = asyncio.run_coroutine_threadsafe(coroutine, loop)
-            self._waiting.add(future)
-        future.add_done_callback(self._forget)
-        return future
-
-    def _forget(self, future: concurrent.futures.Future[Any]) -> None:
-        with self._lock:
-            self._waiting.discard(future)
-
-    def close(self) -> None:
-        with self._lock:
-            self.closed = True
-            waiting = tuple(self._waiting)
-        for future in waiting:
-            future.cancel()
-
-
-def _late() -> ModelError:
-    return ModelError("a model was asked after the step that asked had ended")
-
-
 @dataclass(frozen=True)
 class CallContext:
     """Journal, slot, key and seed for the calls of one owner."""
@@ -98,6 +62,8 @@ class CallContext:
     """Whose slot priority and whose bill; part of the key."""
     sample_seed: int = 0
     generation: int = 0
+    is_new: bool = False
+    """Nothing was journaled for this generation of the owner before: no answer is looked for."""
     order: tuple[int, ...] = ()
     """The place in line among callers of one role and lane."""
     lane: str = ""
@@ -115,7 +81,7 @@ class CallContext:
     bill: dict[str, Usage] = field(default_factory=dict)
     """What this view has used, by role."""
     _shared: _Shared = field(default_factory=_Shared)
-    _fence: _Fence = field(default_factory=_Fence)
+    _fence: Fence = field(default_factory=Fence)
     _loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -158,7 +124,12 @@ class CallContext:
         self._shared.token_limit = tokens
 
     def at(
-        self, *, step: int | None = None, role: str | None = None, hook: str | None = None
+        self,
+        *,
+        step: int | None = None,
+        role: str | None = None,
+        hook: str | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> CallContext:
         """A view of the same owner, open until closed, with a bill of its own."""
         return replace(
@@ -167,7 +138,8 @@ class CallContext:
             role=self.role if role is None else role,
             hook=self.hook if hook is None else hook,
             bill={},
-            _fence=_Fence(),
+            _fence=Fence(),
+            _loop=loop or self._loop,
         )
 
     @contextmanager
@@ -175,7 +147,7 @@ class CallContext:
         self, *, step: int | None = None, role: str | None = None, hook: str | None = None
     ) -> Iterator[CallContext]:
         """Make a view ambient while the block runs; it is closed at the end."""
-        view = replace(self.at(step=step, role=role, hook=hook), _loop=asyncio.get_running_loop())
+        view = self.at(step=step, role=role, hook=hook, loop=asyncio.get_running_loop())
         token = ambient.set(view)
         try:
             yield view
@@ -232,7 +204,7 @@ class CallContext:
         try:
             return self._fence.submit(coroutine, self._loop).result()
         except concurrent.futures.CancelledError:
-            raise _late() from None
+            raise late() from None
 
     async def once(
         self,
@@ -275,7 +247,7 @@ class CallContext:
 
     async def _send(self, model: Model, request: Request, ordinal: int, repair: int) -> Reply:
         if self._fence.closed:
-            raise _late()
+            raise late()
         key = self._key(self.role, ordinal, repair)
         seed = seed_from(self.sample_seed, self.role, self.step, self.hook, ordinal, repair)
         own = request.model_copy(update={"role": self.role, "call_key": key, "sample_seed": seed})
@@ -347,7 +319,7 @@ class CallContext:
             raise
 
     def _found(self, key: str, sha: str) -> CallRecord | None:
-        found = self.journal.lookup(key, self.generation)
+        found = None if self.is_new else self.journal.lookup(key, self.generation)
         if found is None:
             return None
         if found.request_sha != sha:
@@ -362,18 +334,16 @@ class CallContext:
 
     async def _keep(self, record: CallRecord) -> None:
         """Append `record`; a cancellation does not take the paid answer away."""
-        task = asyncio.ensure_future(self.journal.append(record))
-        _appending.add(task)
-        task.add_done_callback(_appending.discard)
         try:
-            await asyncio.shield(task)
+            await self.journal.begin(record)
         except StorageError as error:
             self._shared.broken = error
             raise
 
     def _charge(self, role: str, usage: Usage) -> None:
         for bill in (self._shared.usage, self.bill):
-            bill[role] = bill.get(role, Usage()) + usage
+            held = bill.get(role)
+            bill[role] = usage if held is None else held + usage
 
     def _key(self, role: str, ordinal: int, repair: int) -> str:
         return key_id("call", self.owner, role, self.step, self.hook, ordinal, repair)
@@ -383,10 +353,6 @@ class CallContext:
         ordinal = self._shared.ordinals.get(place, 0)
         self._shared.ordinals[place] = ordinal + 1
         return ordinal
-
-
-# The loop holds tasks weakly; an append that outlives its caller must not be collected.
-_appending: set[asyncio.Future[None]] = set()
 
 
 def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:

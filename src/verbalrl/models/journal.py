@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 from ..records import CallRecord
@@ -13,8 +14,8 @@ class Journal(Protocol):
     def lookup(self, key: str, generation: int, /) -> CallRecord | None:
         """The record under `key`, if there is one."""
 
-    async def append(self, record: CallRecord, /) -> None:
-        """Keep `record`; returns when it is durable."""
+    def begin(self, record: CallRecord, /) -> asyncio.Future[None]:
+        """Keep `record`; done when it is durable, and whether or not somebody waits for it."""
 
 
 class MemoryJournal:
@@ -30,3 +31,14 @@ class MemoryJournal:
     async def append(self, record: CallRecord, /) -> None:
         """Keep `record`."""
         self.records.setdefault((record.key, record.generation), record)
+
+    def begin(self, record: CallRecord, /) -> asyncio.Future[None]:
+        """`append` in a task of its own."""
+        task = asyncio.ensure_future(self.append(record))
+        _appending.add(task)
+        task.add_done_callback(_appending.discard)
+        return asyncio.shield(task)
+
+
+# The loop holds tasks weakly; an append that outlives its caller must not be collected.
+_appending: set[asyncio.Future[None]] = set()

@@ -85,6 +85,7 @@ BeforeAction = Accept | Revise | ReplaceAction | Stop
 AfterStep = Annotate | ReplaceObservation | Stop
 Decided = BeforeAction | AfterStep
 
+_ACCEPT = Accept()
 _DECIDED: TypeAdapter[Decided] = TypeAdapter(Annotated[Decided, Field(discriminator="decision")])
 
 
@@ -162,6 +163,8 @@ class HookCaller:
 
     async def before_action(self, situation: Situation, draft: Action) -> tuple[str, BeforeAction]:
         """The first decision that is not to accept, and the name of the hook."""
+        if not self._before:
+            return "", _ACCEPT
         content = canonical_json(
             {
                 "point": "before_action",
@@ -182,10 +185,12 @@ class HookCaller:
                 case Revise() | ReplaceAction() | Stop():
                     return hook_name(hook), decided
             raise HookError(f"{place} returned {type(decided).__name__}")
-        return "", Accept()
+        return "", _ACCEPT
 
     async def after_step(self, trajectory: Trajectory) -> tuple[tuple[str, AfterStep], ...]:
         """What the hooks decide after the last step, in order, with their names."""
+        if not self._after:
+            return ()
         last = trajectory.steps[-1]
         content = canonical_json(
             {

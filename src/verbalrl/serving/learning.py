@@ -342,7 +342,8 @@ class LearnPass:
         make: Callable[[CallContext], Coroutine[Any, Any, T]],
     ) -> T:
         """What `make` makes; when its journal no longer fits, a new generation is begun."""
-        generation = self.store.generation(owner)
+        journaled = self.store.generation(owner)
+        generation = journaled or 0
         for _ in range(_MAX_DISCARDS):
             context = CallContext(
                 journal=self.store,
@@ -351,6 +352,7 @@ class LearnPass:
                 role=role,
                 sample_seed=seed,
                 generation=generation,
+                is_new=journaled is None or generation > journaled,
                 lane=MAIN,
                 run=self._bill,
                 account=self._account,

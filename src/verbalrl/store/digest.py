@@ -6,9 +6,9 @@ their place (instance, trial, candidate, purpose); times, use counts and effects
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
-from itertools import chain
+from hashlib import sha256
+from itertools import groupby
 from typing import Any
 
 from ..ids import canonical_json, sha256_text
@@ -20,19 +20,21 @@ Place = tuple[str, int, int, str]
 
 
 def memory_digest(lessons: Iterable[Lesson]) -> str:
-    """`d1:` and the hex sha256 of all lessons of a branch, whatever their status."""
-    contents: dict[str, str] = {}
-    lines: list[tuple[str, str, str, str]] = []
-    late: list[Lesson] = []
-    """Those that name another one; of the rest no more is held than the line."""
-    for lesson in lessons:
-        contents[lesson.id] = lesson.body.content
-        if lesson.successor:
-            late.append(lesson)
-        else:
-            lines.append(_keyed_line(lesson, contents))
-    lines += [_keyed_line(lesson, contents) for lesson in late]
-    return _digest(line for *_, line in sorted(lines))
+    """`d1:` and the hex sha256 of all lessons of a branch, whatever their status.
+
+    They come scope by scope, as a store lists them: of closed scopes nothing is held but hashes,
+    unless one waits for the text of a successor.
+    """
+    total, contents = _Total(), dict[str, str]()
+    waiting: list[Lesson] = []
+    for _, group in groupby(lessons, key=lambda lesson: lesson.scope):
+        waiting += group
+        contents.update((lesson.id, lesson.body.content) for lesson in waiting)
+        if all(x.successor is None or x.successor in contents for x in waiting):
+            total.lessons(waiting, contents)
+            waiting = []
+    total.lessons(waiting, contents)
+    return total.digest()
 
 
 def episodes_digest(
@@ -40,39 +42,69 @@ def episodes_digest(
 ) -> str:
     """`d1:` and the hex sha256 of what agents and critics did, in canonical order.
 
-    `contents` gives for each lesson id the hash of the text that it began with. Each line is hashed
-    as it comes, so an iterator over many episodes needs little memory.
+    `contents` gives for each lesson id the hash of the text that it began with. Episodes come in
+    the order of their places, and critiques by instance and trial, as a store lists them: each is
+    hashed as it comes, so that iterators over many need little memory.
     """
-    places: dict[str, Place] = {}
-    attempts: list[tuple[Place, str]] = []
+    total, places = _Total(), dict[str, Place]()
     chosen: list[tuple[Place, tuple[str, ...]]] = []
     for episode in episodes:
         place = places[episode.id] = _place(episode)
-        attempts.append((place, sha256_text(canonical_json(_attempt(episode, contents)))))
+        attempt = sha256_text(canonical_json(_attempt(episode, contents)))
+        total.add(place, canonical_json(["episode", place, attempt]))
         if episode.spec.selected_from:
             chosen.append((place, episode.spec.selected_from))
-    lines = sorted(attempts)
-    selected = sorted((p, [places.get(e, ()) for e in ids]) for p, ids in chosen)
-    judged = sorted(
-        canonical_json(
-            [[places.get(e, ()) for e in critique.episodes], _judged(critique, contents)]
-        )
-        for critique in critiques
-    )
-    return _digest(
-        chain(
-            (canonical_json(["episode", *line]) for line in lines),
-            (canonical_json(["selected", *line]) for line in selected),
-            (canonical_json(["critique", sha256_text(line)]) for line in judged),
-        )
-    )
+    total.begin()
+    for place, ids in sorted((p, [places.get(e, ()) for e in ids]) for p, ids in chosen):
+        total.add(place, canonical_json(["selected", place, ids]))
+    judged: list[tuple[str, bytes]] = []
+    for _, group in groupby(critiques, key=lambda critique: (critique.instance, critique.trial)):
+        # Two texts differ within their places unless these are the same.
+        judged += [
+            (shown, sha256(text.encode("utf-8")).digest())
+            for shown, text in sorted(_told(c, places, contents) for c in group)
+        ]
+    judged.sort(key=lambda line: line[0])
+    total.begin()
+    for shown, line in judged:
+        total.add(shown, canonical_json(["critique", line.hex()]))
+    return total.digest()
 
 
-def _digest(lines: Iterable[str]) -> str:
-    total = hashlib.sha256()
-    for line in lines:
-        total.update(line.encode("utf-8") + b"\n")
-    return f"{VERSION}:{total.hexdigest()}"
+class _Total:
+    """A hash over lines that come in their order, each part of them from its own beginning."""
+
+    def __init__(self) -> None:
+        self._hash = sha256()
+        self._last: Any = None
+
+    def begin(self) -> None:
+        """Another part begins."""
+        self._last = None
+
+    def add(self, key: Any, line: str) -> None:
+        """One line more."""
+        if self._last is not None and key < self._last:
+            raise ValueError(f"{key!r} comes after {self._last!r}; a digest is made in order")
+        self._last = key
+        self._hash.update(line.encode("utf-8") + b"\n")
+
+    def lessons(self, found: Iterable[Lesson], contents: Mapping[str, str]) -> None:
+        """The lines of some scopes."""
+        for scope, *_, line in sorted(_keyed_line(lesson, contents) for lesson in found):
+            self.add(scope, line)
+
+    def digest(self) -> str:
+        """With the version in front."""
+        return f"{VERSION}:{self._hash.hexdigest()}"
+
+
+def _told(
+    critique: Critique, places: Mapping[str, Place], contents: Mapping[str, str]
+) -> tuple[str, str]:
+    """The places of the episodes that it is about, and with them all that it says."""
+    about = [places.get(e, ()) for e in critique.episodes]
+    return canonical_json(about), canonical_json([about, _judged(critique, contents)])
 
 
 def _keyed_line(lesson: Lesson, contents: Mapping[str, str]) -> tuple[str, str, str, str]:

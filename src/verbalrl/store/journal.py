@@ -67,8 +67,8 @@ def bill(connection: sqlite3.Connection, run: str) -> tuple[Usage, Usage]:
     return found[0], found[1]
 
 
-def generation(connection: sqlite3.Connection, owner: str) -> int:
-    """The newest generation of an owner's calls; 0 when it has none."""
+def generation(connection: sqlite3.Connection, owner: str) -> int | None:
+    """The newest generation of an owner's calls; None when it has none."""
     row = connection.execute("SELECT max(generation) FROM calls WHERE owner = ?", (owner,))
     newest: int | None = row.fetchone()[0]
-    return newest or 0
+    return newest

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from ..errors import ConfigurationError
-from ..records import Critique, Episode, Lesson
-from . import episodes, finding, lessons
+from ..records import Critique, Episode, Lesson, Usage
+from . import episodes, finding, journal, lessons
 from .lessons import Cache
 from .rows import load, normalise_if_needed, page
 
@@ -117,6 +117,13 @@ class Lists:
             return Page(tuple(episodes.bare(*row) for row in rows), total, offset)
 
         return self._read(read)
+
+    def bill(self: Listed, run: str) -> tuple[Usage, Usage]:
+        """What a run's answered calls took, whatever became of their owners.
+
+        First those whose cost is known, then those without one.
+        """
+        return self._read(lambda c: journal.bill(c, run))
 
     def groups(self: Listed, run: str) -> tuple[Group, ...]:
         """The attempts of a run by arm and seed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable
@@ -29,7 +30,6 @@ from ..records import (
     RunRecord,
     RunStatus,
     Status,
-    Usage,
 )
 from . import commits, digest, episodes, journal, leases, lessons, publish, runs, schema
 from .keeping import Keepers
@@ -233,18 +233,16 @@ class Store(Readers, Keepers, Servings, Lists):
 
     async def append(self, record: CallRecord) -> None:
         """Journal an answer; raises `StorageError` when the call has another answer already."""
+        await self.begin(record)
+
+    def begin(self, record: CallRecord) -> asyncio.Future[None]:
+        """The same; it is done also where nobody waits for it."""
+        self._check_writable()
         row = journal.row_of(record)
-        await self._put(lambda c: journal.append(c, row))
+        return self._writer.begin(lambda c: journal.append(c, row))
 
-    def bill(self, run: str) -> tuple[Usage, Usage]:
-        """What a run's answered calls took, whatever became of their owners.
-
-        First those whose cost is known, then those without one.
-        """
-        return self._read(lambda c: journal.bill(c, run))
-
-    def generation(self, owner: str) -> int:
-        """The newest generation of the calls of an episode, critique or curation."""
+    def generation(self, owner: str) -> int | None:
+        """The newest generation of an episode's, critique's or curation's calls; None of none."""
         return self._read(lambda c: journal.generation(c, owner))
 
     # Lessons

@@ -76,10 +76,14 @@ class Writer:
 
     async def put(self, work: Work[T]) -> T:
         """The result of `work`, once it is durable. A cancelled caller leaves it to be done."""
+        return await self.begin(work)
+
+    def begin(self, work: Work[T]) -> asyncio.Future[T]:
+        """What will be the result of `work` on the running loop; it is under way already."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._enqueue(_Item(work, future, loop))
-        return await future
+        return future
 
     def do(self, work: Work[T]) -> T:
         """The same for callers outside an event loop, or that can wait for a few milliseconds."""
