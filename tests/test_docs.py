@@ -127,6 +127,7 @@ def run(*arguments: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_plain_function_learns(tmp_path: Path) -> None:
     out = run(str(ROOT / "examples" / "wrap_function.py"), "24", folder=tmp_path)
     none, learned = (
@@ -136,6 +137,7 @@ def test_a_plain_function_learns(tmp_path: Path) -> None:
     assert learned - none >= 0.2
 
 
+@pytest.mark.slow
 def test_a_task_of_ones_own_runs(tmp_path: Path) -> None:
     task = str(ROOT / "examples" / "my_task")
     common = ("--model", "offline:apprentice", "--instances", "3", "--trials", "2")

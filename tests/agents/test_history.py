@@ -83,6 +83,7 @@ def test_media_are_never_cut_but_count() -> None:
     assert done(cut, Prompt(steps, Size((), 100))).cost <= 8_000
 
 
+@pytest.mark.slow
 @given(st.text(max_size=4_000), st.integers(FLOOR, 600))
 def test_a_text_is_cut_in_its_middle(text: str, cap: int) -> None:
     short = middle_cut(text, cap)

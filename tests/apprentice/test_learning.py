@@ -100,6 +100,7 @@ def test_lessons_worded_otherwise_still_work(worded: Callable[[Line], str]) -> N
     assert told[-1] >= fields(0)[1][-1] - 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep_endings", [True, False])
 def test_made_up_words_are_learned_as_well(keep_endings: bool) -> None:
     gains, known = [], []

@@ -1,6 +1,9 @@
+import pytest
+
 from benchmarks.tables import NULL, POWER, main, simulated
 
 
+@pytest.mark.slow
 def test_a_null_method_is_hardly_ever_a_gain_and_a_real_effect_nearly_always() -> None:
     null, real = simulated(100, seed=1), simulated(40, effect=0.25, seed=1)
     assert null.gains <= NULL

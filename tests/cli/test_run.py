@@ -199,6 +199,7 @@ def test_run_stops_at_its_time_and_resumes(
     assert json.loads(capsys.readouterr().out)["status"] == "done"
 
 
+@pytest.mark.slow
 def test_a_run_that_outlasts_its_time_before_it_begins_is_given_up(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -253,6 +254,7 @@ def test_run_refuses_a_store_that_cannot_be_made(
     assert "cannot be used as a store" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_demo_shows_tables_lessons_and_banner(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

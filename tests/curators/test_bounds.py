@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -134,6 +135,7 @@ SPACES = st.sampled_from([" ", "  ", "\t", "\n "])
 ENDS = st.sampled_from(["", ".", "!", " ;", "…", "?!"])
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(st.data())
 def test_a_thousand_copies_with_one_normal_form_are_one_row(data: st.DataObject) -> None:

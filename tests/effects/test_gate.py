@@ -116,11 +116,14 @@ def test_reflections_are_not_judged_by_coins() -> None:
 
 
 def test_a_few_active_lessons_are_tested_again_and_leave_the_stable_block() -> None:
-    active = [lesson(f"do {n}", status=Status.ACTIVE) for n in range(6)]
-    chosen = [audited(active, revision) for revision in range(40)]
+    active = [lesson(f"do {n}", status=Status.ACTIVE) for n in range(20)]
+    chosen = [audited(active, revision) for revision in range(60)]
     assert all(len(c) == AUDITED for c in chosen)
     assert len(frozenset().union(*chosen)) == len(active)
     assert audited(active, None) == frozenset()
+    assert audited(active[:9], 3) == frozenset()
+    mine = [x.replace(trust=Origin.OPERATOR) for x in active]
+    assert audited(mine, 3) == frozenset()
     spec = GuidanceSpec(source="recall", scopes=("s",), chance=0.8)
     tossed = toss(active, spec, "here", (0, "i", 1), revision=3)
     assert tossed.eligible == chosen[3]

@@ -42,6 +42,7 @@ def named(folder: Path, sort: str) -> str:
     return next(x.id for x in found if x.body == wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sort", "finding"), [("right", "helps"), ("empty", "undecided"), ("wrong", "harms")]
 )

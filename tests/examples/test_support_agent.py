@@ -79,6 +79,7 @@ def listed(say: Run, *options: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_it_repeats_a_mistake_until_the_operator_has_spoken(ask: Ask, say: Run) -> None:
     for customer in ("ann", "bob"):
         told, episode = ask("My lamp came broken. Order 17.", customer)
@@ -93,6 +94,7 @@ def test_it_repeats_a_mistake_until_the_operator_has_spoken(ask: Ask, say: Run) 
     assert MISTAKE not in told
 
 
+@pytest.mark.slow
 def test_a_customers_words_wait_for_approval(ask: Ask, say: Run) -> None:
     _, episode = ask("My lamp came broken. Order 17.", "ann")
     say("feedback", episode, "--failure", "--text", WORDS, "--source", "ann")
@@ -120,6 +122,7 @@ def test_a_second_customers_case_puts_it_on_trial(ask: Ask, say: Run) -> None:
     assert RIGHT in tried[-1]
 
 
+@pytest.mark.slow
 def test_a_thread_learns_between_two_cases(run: Run) -> None:
     first, second = run(str(EXAMPLES / "learn_in_background.py")).split("It is settled.")[:2]
     assert MISTAKE in first

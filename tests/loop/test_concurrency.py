@@ -88,6 +88,7 @@ def check(folder: Path, case: Case, seeds: tuple[int, ...]) -> None:
         assert flipped(one, other) > 0.005, "the order of answers hardly changed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case",
     [
@@ -158,6 +159,7 @@ def test_memory_and_episodes_are_the_same_at_any_concurrency_over_seeds(
     check(tmp_path, case, seeds=(0, 1, 2))
 
 
+@pytest.mark.slow
 def test_no_arm_or_seed_waits_for_another(tmp_path: Path) -> None:
     # The lanes are begun arm by arm; without shares the first one would take all open episodes.
     case = ("gridnav-v1", reflexion(), {"trials": 2, "instances": 16})

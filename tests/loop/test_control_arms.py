@@ -210,6 +210,7 @@ def test_a_dry_run_foretells_every_arm() -> None:
     assert 0.5 < high / arms["learned"]["tokens"][1] < 1.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "how", "sizes"), CASES, ids=["instance", "shared"])
 def test_failures_are_tried_again_and_what_rests_on_them_is_done_again(
     tmp_path: Path, task: str, how: Method, sizes: dict[str, Any]

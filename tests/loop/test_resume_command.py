@@ -86,6 +86,7 @@ def killed_along_the_way(command: tuple[str, ...], folder: Path, kills: int) -> 
     assert read(folder, "SELECT status FROM runs") == ["done"]
 
 
+@pytest.mark.slow
 def test_resume_after_a_kill(tmp_path: Path) -> None:
     size = ("--instances", "4", "--train-instances", "8")
     killed_along_the_way((*HANDBOOK, "--model", "offline:apprentice", *size), tmp_path, 1)

@@ -59,6 +59,7 @@ METHODS: dict[str, tuple[Method, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slots", [1, 8])
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("at", [3, 40, 75])
@@ -84,6 +85,7 @@ def test_an_outage_that_stopped_the_run_leaves_no_trace(
     assert store.damage() == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_failures_that_stopped_nothing_are_tried_again_too(store: Store, name: str) -> None:
     method, amounts = METHODS[name]

@@ -62,7 +62,7 @@ MODEL = "offline:apprentice"
         ({"hooks": "note"}, "hooks= takes a tuple of hooks, not 'note'"),
         ({"hooks": 3}, "hooks= takes a tuple of hooks, not 3"),
         ({"hooks": [Quiet]}, "not the class Quiet"),
-        ({"hooks": [3]}, "takes objects with before_action or after_step, not 3"),
+        ({"hooks": [3]}, "takes objects with at_start or before_action or after_step, not 3"),
         ({"limits": {}}, r"limits= takes vrl\.Limits\(…\).* not \{\}"),
         ({"store": 3}, "store= takes a folder, not 3"),
         ({"store": ""}, "an empty text names none"),

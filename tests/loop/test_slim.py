@@ -146,6 +146,7 @@ class Judged(Staged):
             yield plans.write_critique(view.episodes[-1])
 
 
+@pytest.mark.slow
 def test_memory_hardly_grows_with_the_episodes_of_a_run(store: Store) -> None:
     marks: dict[int, int] = {}
     began = 0

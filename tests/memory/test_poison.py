@@ -5,6 +5,7 @@ import pytest
 from benchmarks import poison
 
 
+@pytest.mark.slow
 def test_no_figure_misses_its_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poison, "COUNT", 20)
     rows = {what: figure for what, figure, _, holds in poison.report(3) if holds}

@@ -65,6 +65,7 @@ def check(folder: Path, tmp_path: Path, count: int) -> None:
     assert {"provisional", "active"} <= {x[2] for x in found}
 
 
+@pytest.mark.slow
 def test_some_processes_serve_while_two_learn(tmp_path: Path) -> None:
     folder = tmp_path / "store"
     traffic(folder, servers=3, episodes=12)

@@ -34,6 +34,7 @@ def drive(mode: str, folder: Path) -> dict[str, Any]:
     return result
 
 
+@pytest.mark.slow
 def test_forty_kills_lose_nothing_and_tear_nothing(tmp_path: Path) -> None:
     acknowledged = drive("random", tmp_path)["acknowledged"]
     assert len(acknowledged) > 40, "too few writes to say anything"

@@ -278,6 +278,7 @@ def legal(wanted: list[MemoryUpdate], state: tuple[Lesson, ...]) -> Iterator[Mem
 many_updates = st.lists(st.lists(some_update(), max_size=8), min_size=1, max_size=5)
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(many_updates)
 def test_refused_updates_change_nothing_and_allowed_ones_keep_the_order(

@@ -14,11 +14,12 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ..ids import coin
-from ..records import Guidance, GuidanceSpec, Lesson, LessonKind, Status
+from ..records import Guidance, GuidanceSpec, Lesson, LessonKind, Origin, Status
 from .applies import fits
 
 AUDITED = 2
-"""Active lessons that are tested again at one revision."""
+"""Active lessons that are tested again at one revision, at most; and at most one in `_OF`."""
+_OF = 10
 
 Draw = tuple[int, str, int]
 """Seed, instance and trial of the episode."""
@@ -76,9 +77,10 @@ def audited(lessons: Iterable[Lesson], revision: int | None) -> frozenset[str]:
     """The ids of the active lessons that are tested again at `revision`."""
     if revision is None:
         return frozenset()
-    active = [x for x in lessons if x.status is Status.ACTIVE]
+    # Nothing that is seen retires what a person vouches for, so that is never left out.
+    active = [x for x in lessons if x.status is Status.ACTIVE and x.trust is not Origin.OPERATOR]
     drawn = sorted(active, key=lambda x: coin("audit", revision, x.body.content))
-    return frozenset(x.id for x in drawn[:AUDITED])
+    return frozenset(x.id for x in drawn[: min(AUDITED, len(active) // _OF)])
 
 
 def _falls(lesson: Lesson, draw: Draw) -> float:

@@ -23,7 +23,9 @@ from ..telling import rule, tell_effects
 @click.argument("episode", metavar="EPISODE")
 @reader
 def blame(episode: str, store: Path, as_json: bool) -> None:
-    """List the lessons that an episode had, the likeliest to have done harm first.
+    """Say which lessons may have done harm.
+
+    Those that the episode had are listed, the likeliest first.
 
     What is known of each comes from all episodes of its branch, with it and without it. Nothing is
     known of lessons that were never withheld: `prove` tries one.
