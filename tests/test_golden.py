@@ -122,6 +122,13 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "critic/feedback.jinja",
         {"goal": "Load the kiln.", "actions": SHELVES, "steps": STEPS},
     ),
+    "critic-judge": ("critic/judge.jinja", {}),
+    "critic-group": (
+        "critic/group.jinja",
+        {"goal": "Load the kiln.", "observation": "A flat dish.", "candidates": [
+            {"n": 1, "output": "top shelf\nthen shut", "result": "It stands."},
+            {"n": 2, "output": "middle shelf", "result": ""}]},
+    ),
     "critic-plan": ("critic/plan.jinja", PLACE | {"plan": [], "problems": []}),
     "critic-plan-again": (
         "critic/plan.jinja",

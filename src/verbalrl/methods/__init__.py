@@ -27,6 +27,8 @@ from .critique_revise import CritiqueRevise as CritiqueRevise
 from .critique_revise import critique_revise as critique_revise
 from .expel import Expel as Expel
 from .expel import expel as expel
+from .group_eval import GroupEval as GroupEval
+from .group_eval import group_eval as group_eval
 from .handbook import Handbook as Handbook
 from .handbook import handbook as handbook
 from .prove import Prove as Prove
@@ -45,6 +47,7 @@ METHODS: Mapping[str, type[MethodSettings]] = {
     "rci": Rci,
     "critique_refine": CritiqueRefine,
     "critique_revise": CritiqueRevise,
+    "group_eval": GroupEval,
 }
 """The methods that commands offer."""
 
