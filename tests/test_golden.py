@@ -213,6 +213,16 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "memory/applies.jinja",
         {"situation": "A tall pot, to be fired\nby noon.", "lessons": CONDITIONS},
     ),
+    "export-turn": (
+        "export/turn.jinja",
+        {"goal": "Load the kiln.", "feedback": "", "observation": "A flat dish.",
+         "actions": SHELVES},
+    ),
+    "export-turn-later": (
+        "export/turn.jinja",
+        {"goal": "", "feedback": "It falls.", "observation": "A tall pot.\nIts rim is thin.",
+         "actions": []},
+    ),
     "models-json": ("models/json.jinja", {"schema_text": '{"type": "object"}'}),
     "shared-guidance": (
         "_shared/guidance.jinja",
