@@ -31,6 +31,8 @@ from .group_eval import GroupEval as GroupEval
 from .group_eval import group_eval as group_eval
 from .handbook import Handbook as Handbook
 from .handbook import handbook as handbook
+from .hindsight import Hindsight as Hindsight
+from .hindsight import hindsight as hindsight
 from .prove import Prove as Prove
 from .rci import Rci as Rci
 from .rci import rci as rci
@@ -48,6 +50,7 @@ METHODS: Mapping[str, type[MethodSettings]] = {
     "critique_refine": CritiqueRefine,
     "critique_revise": CritiqueRevise,
     "group_eval": GroupEval,
+    "hindsight": Hindsight,
 }
 """The methods that commands offer."""
 
