@@ -115,8 +115,8 @@ def content(messages: list[dict[str, str]]) -> list[tuple[str, str]]:
     return [(m["role"], m["content"]) for m in messages]
 
 
-FIRST = ("user", "Open both doors.\n\ndoor 1\n\nActions:\n- brass key\n- iron key\n")
-SECOND = ("user", "after 1\n\ndoor 2\n\nActions:\n- brass key\n- iron key\n")
+FIRST = ("user", "Open both doors.\n\ndoor 1\n\nActions:\n- brass key\n- iron key")
+SECOND = ("user", "after 1\n\ndoor 2\n\nActions:\n- brass key\n- iron key")
 START = [FIRST, ("assistant", "brass key"), SECOND]
 
 

@@ -7,11 +7,12 @@ from .logs import Logged, Refused, is_log, read_log
 from .marked import Marked, has_section, lines_of, section, with_section, with_sections
 from .skills import name_of, skills
 from .taking import Belief, Taken, take_log
-from .training import FORMATS, Row, Source
+from .training import FORMATS, MARKS, Row, Source
 from .turns import PROMPT_INPUTS
 
 __all__ = [
     "FORMATS",
+    "MARKS",
     "PROMPT_INPUTS",
     "PROVENANCE",
     "Belief",

@@ -20,6 +20,7 @@ from ..records import Cause, Critique, Episode
 from .turns import Conversation, conversation
 
 REVEALING, SYNTHETIC = "revealing", "synthetic"
+MARKS = (REVEALING, SYNTHETIC)
 """What a row may be: it rests on what told the answer; its action is not the agent's own."""
 
 

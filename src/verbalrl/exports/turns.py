@@ -57,7 +57,8 @@ def conversation(episode: Episode, goal: str, prompts: PromptLibrary) -> Convers
             observation=step.observation.text,
             actions=step.observation.actions or (),
         )
-        messages.append({"role": "user", "content": prompts.render(TURN, inputs).text})
+        told = prompts.render(TURN, inputs).text.rstrip("\n")
+        messages.append({"role": "user", "content": told})
         messages.append({"role": "assistant", "content": step.action.text})
         before = step
     return Conversation(tuple(messages))

@@ -10,7 +10,7 @@ import click
 
 from ...errors import ConfigurationError, StorageError, UnknownNameError
 from ...execution.plan import RunPlan
-from ...exports import PROVENANCE, Source, dataset, write
+from ...exports import MARKS, PROVENANCE, Source, dataset, write
 from ...integrations import load_task
 from ...records import RunRecord, Status
 from ...store import Store
@@ -63,7 +63,8 @@ def export_rows(
     )
     if made.left_out:
         reasons = ", ".join(f"{n} {why}" for why, n in sorted(made.left_out.items()))
-        note(f"left out: {reasons}; --with NAME takes revealing or synthetic ones along")
+        asked_for = any(mark in made.left_out for mark in MARKS)
+        note(f"left out: {reasons}{'; --with NAME takes them along' if asked_for else ''}")
 
 
 def _source(store: Store, record: RunRecord, arm: str) -> Source:
