@@ -33,6 +33,8 @@ from .handbook import Handbook as Handbook
 from .handbook import handbook as handbook
 from .hindsight import Hindsight as Hindsight
 from .hindsight import hindsight as hindsight
+from .hint import Hint as Hint
+from .hint import hint as hint
 from .prove import Prove as Prove
 from .rci import Rci as Rci
 from .rci import rci as rci
@@ -51,6 +53,7 @@ METHODS: Mapping[str, type[MethodSettings]] = {
     "critique_revise": CritiqueRevise,
     "group_eval": GroupEval,
     "hindsight": Hindsight,
+    "hint": Hint,
 }
 """The methods that commands offer."""
 
