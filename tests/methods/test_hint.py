@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,7 @@ def test_untried_options_come_first_then_the_largest_bound() -> None:
     assert choose({"a": Arm(0, 0), "b": Arm(0, 0), "c": Arm(0, 0)}, 4, 1.0) == ("a", "b", "c", "a")
     arms = {"a": Arm(10, 8), "b": Arm(2, 1)}
     bounds = (0.8 + math.sqrt(2 * math.log(12) / 10), 0.5 + math.sqrt(2 * math.log(12) / 2))
-    assert bounds == (pytest.approx(1.5050, abs=1e-4), pytest.approx(2.0764, abs=1e-4))
+    assert [round(bound, 4) for bound in bounds] == [1.505, 2.0764]
     assert choose(arms, 1, 1.0) == ("b",)
     assert choose(arms, 3, 0.0) == ("a", "a", "a")
 
@@ -65,7 +66,7 @@ def test_the_bandit_finds_the_prompt_that_helps_and_reads_the_test_split_with_it
 ) -> None:
     asked: list[str] = []
 
-    def reply(request: Request) -> dict[str, object]:
+    def reply(request: Request) -> dict[str, Any]:
         text = "\n".join(m.text for m in request.messages)
         asked.append(text)
         return acts("blue" if GOOD in text else "red")

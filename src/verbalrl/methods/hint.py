@@ -25,10 +25,13 @@ from ..records import (
     SharedView,
 )
 from . import plans
-from .base import Learns, MethodSettings
-from .instance import WITHOUT_MEMORY
+from .base import WITHOUT_MEMORY, Learns, MethodSettings
 
-NONE, EXAMPLE, LESSONS, PROMPT = "none", "example", "lessons", "prompt:"
+Option = Literal["none", "example", "lessons"]
+NONE: Option = "none"
+EXAMPLE: Option = "example"
+LESSONS: Option = "lessons"
+PROMPT = "prompt:"
 
 
 class Arm(NamedTuple):
@@ -49,7 +52,7 @@ class Hint(MethodSettings):
     name: Literal["hint"] = "hint"
     learns: Learns = "shared"
     controls: ClassVar[tuple[str, ...]] = WITHOUT_MEMORY
-    options: tuple[Literal["none", "example", "lessons"], ...] = (NONE, EXAMPLE)
+    options: tuple[Option, ...] = (NONE, EXAMPLE)
     """`example`: the success at the nearest task; `lessons`: those that the run starts with."""
     prompts: tuple[str, ...] = ()
     """Further options: texts that stand in the prompt word for word."""
@@ -155,7 +158,7 @@ def choose(arms: dict[str, Arm], count: int, explore: float) -> tuple[str, ...]:
 def hint(
     *,
     trials: int = 2,
-    options: tuple[Literal["none", "example", "lessons"], ...] = (NONE, EXAMPLE),
+    options: tuple[Option, ...] = (NONE, EXAMPLE),
     prompts: tuple[str, ...] = (),
     round_size: int = 8,
 ) -> Hint:
