@@ -122,6 +122,13 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "critic/feedback.jinja",
         {"goal": "Load the kiln.", "actions": SHELVES, "steps": STEPS},
     ),
+    "critic-judge": ("critic/judge.jinja", {}),
+    "critic-group": (
+        "critic/group.jinja",
+        {"goal": "Load the kiln.", "observation": "A flat dish.", "candidates": [
+            {"n": 1, "output": "top shelf\nthen shut", "result": "It stands."},
+            {"n": 2, "output": "middle shelf", "result": ""}]},
+    ),
     "critic-plan": ("critic/plan.jinja", PLACE | {"plan": [], "problems": []}),
     "critic-plan-again": (
         "critic/plan.jinja",
@@ -205,6 +212,16 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "memory-applies": (
         "memory/applies.jinja",
         {"situation": "A tall pot, to be fired\nby noon.", "lessons": CONDITIONS},
+    ),
+    "export-turn": (
+        "export/turn.jinja",
+        {"goal": "Load the kiln.", "feedback": "", "observation": "A flat dish.",
+         "actions": SHELVES},
+    ),
+    "export-turn-later": (
+        "export/turn.jinja",
+        {"goal": "", "feedback": "It falls.", "observation": "A tall pot.\nIts rim is thin.",
+         "actions": []},
     ),
     "models-json": ("models/json.jinja", {"schema_text": '{"type": "object"}'}),
     "shared-guidance": (

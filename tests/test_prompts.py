@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verbalrl import _resources, agents, critics, curators, mcp, memory, models, rollout
+from verbalrl import _resources, agents, critics, curators, exports, mcp, memory, models, rollout
 from verbalrl.critics.view import SystemInputs
 from verbalrl.errors import PromptError
 from verbalrl.prompts import TAGS, Line, PromptLibrary, neutralise, one_line
@@ -22,6 +22,7 @@ INPUTS = {
     **agents.PROMPT_INPUTS,
     **critics.PROMPT_INPUTS,
     **curators.PROMPT_INPUTS,
+    **exports.PROMPT_INPUTS,
     **mcp.PROMPT_INPUTS,
     **memory.PROMPT_INPUTS,
     **models.PROMPT_INPUTS,

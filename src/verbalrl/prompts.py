@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 SUFFIX = ".jinja"
 
 TAGS = (
-    *("actions", "attempt", "critique_of_previous", "earlier_lessons", "evidence", "example"),
+    *("actions", "attempt", "candidates", "critique_of_previous"),
+    *("earlier_lessons", "evidence", "example"),
     *("feedback", "goal", "guidance", "history", "lessons", "notes", "observation", "outcome"),
     *("conditions", "last_answer", "nominations", "previous_output", "problem", "proposals"),
     *("draft", "earlier_outputs", "plan", "problems", "situation", "trajectory"),

@@ -10,6 +10,7 @@ from .check import text_key as text_key
 from .contract import check_critic as check_critic
 from .critique import CRITIQUE as CRITIQUE
 from .critique import FEEDBACK as FEEDBACK
+from .critique import GROUP as GROUP
 from .critique import OPERATOR as OPERATOR
 from .critique import PROMPT_INPUTS as PROMPT_INPUTS
 from .critique import Critic as Critic

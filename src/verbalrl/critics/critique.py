@@ -51,12 +51,21 @@ from .check import (
     says_something,
     text_key,
 )
-from .schema import CauseReply, CritiqueReply, FeedbackReply, LessonReply, reply_schema
+from .schema import (
+    CauseReply,
+    CritiqueReply,
+    FeedbackReply,
+    LessonReply,
+    ScoresReply,
+    reply_schema,
+    scores_schema,
+)
 from .spans import span_of
 from .view import (
     CritiqueCase,
     CritiqueInputs,
     FeedbackInputs,
+    GroupInputs,
     OutlineInputs,
     Shown,
     SystemInputs,
@@ -74,6 +83,8 @@ PAIR, SUCCESS = "critic/pair", "critic/success"
 """For lessons that others share: what told a failure from a success, what is worth repeating."""
 REVIEWER, FEEDBACK = "critic/reviewer", "critic/feedback"
 """For outputs whose outcome nobody has told: what to change, and no lessons."""
+JUDGE, GROUP = "critic/judge", "critic/group"
+"""For candidates side by side: a score for each, and no lessons."""
 PROMPT_INPUTS: Mapping[str, type[BaseModel]] = {
     SYSTEM: SystemInputs,
     CRITIQUE: CritiqueInputs,
@@ -82,6 +93,8 @@ PROMPT_INPUTS: Mapping[str, type[BaseModel]] = {
     OPERATOR: OutlineInputs,
     REVIEWER: SystemInputs,
     FEEDBACK: FeedbackInputs,
+    JUDGE: SystemInputs,
+    GROUP: GroupInputs,
 }
 """For `PromptLibrary.check`."""
 ROLE = "critic"
@@ -141,17 +154,19 @@ class LLMCritic(ModelRole):
             draft.usage = _bill(view)
             return draft.failed(error)
         draft.usage, draft.raw = _bill(view), answer.text
+        if isinstance(reply, ScoresReply):
+            return draft.scored(reply)
         if isinstance(reply, FeedbackReply):
             reply = CritiqueReply.model_validate(reply.model_dump())
         return draft.judged(cast(CritiqueReply, reply))
 
 
-def _form(
-    case: CritiqueCase, inputs: CritiqueInputs
-) -> tuple[str, BaseModel, type[CritiqueReply] | type[FeedbackReply]]:
+def _form(case: CritiqueCase, inputs: CritiqueInputs) -> tuple[str, BaseModel, type[BaseModel]]:
     """The system template, the inputs and the schema that go with the template of `case`."""
     if case.work.template == FEEDBACK:
         return REVIEWER, FeedbackInputs.of(inputs), FeedbackReply
+    if case.work.template == GROUP:
+        return JUDGE, GroupInputs.of(inputs), scores_schema(len(case.episodes))
     schema = reply_schema(len(case.episodes))
     return SYSTEM, OutlineInputs.of(inputs) if case.work.template == OPERATOR else inputs, schema
 
@@ -184,7 +199,7 @@ class CallableCritic(FunctionRole):
             # The callable has swallowed it; what it made of it is worth nothing.
             raise context.mismatch
         draft.usage, draft.raw = _bill(view), said if isinstance(said, str) else ""
-        return draft.judged(reply)
+        return draft.scored(reply) if isinstance(reply, ScoresReply) else draft.judged(reply)
 
 
 class Draft:
@@ -214,6 +229,18 @@ class Draft:
         if refused:
             log.info("critique.refused", critique=self.case.id, reason=refused.reason.value)
         return self._critique(**self._said(reply, refused, kept(reply, against)))
+
+    def scored(self, reply: ScoresReply) -> Critique:
+        """The critique that compares candidates: a score for each, and why."""
+        by_number = dict(enumerate(self.case.episodes, start=1))
+        of = [(by_number[s.candidate], s) for s in reply.scores]
+        causes = tuple(
+            Cause(step=len(e.trajectory.steps), trial=e.trial, episode=e.id, why=s.why.strip())
+            for e, s in of
+            if says_something(s.why) and e.trajectory.steps
+        )
+        scores = {e.id: s.score for e, s in of}
+        return self._critique(status="accepted", scores=scores, causes=causes)
 
     def _said(
         self, reply: CritiqueReply, refused: Refused | None, keeps: frozenset[int]
@@ -313,10 +340,12 @@ def _blank(text: str) -> str:
     return text.strip() if says_something(text) else ""
 
 
-def _read(said: object, case: CritiqueCase) -> CritiqueReply:
+def _read(said: object, case: CritiqueCase) -> CritiqueReply | ScoresReply:
     """What a callable said as a reply; a plain text is one lesson without a condition."""
     verdict = _verdict(as_shown(case.episodes[-1], case.work.shows))
     given: object = said
+    if case.work.template == GROUP and isinstance(said, Mapping) and "scores" in said:
+        return read_reply(dict(said), scores_schema(len(case.episodes)), CriticError, "the critic")
     if isinstance(said, CritiqueReply):
         given = said.model_dump(exclude_unset=True)
     elif isinstance(said, str):

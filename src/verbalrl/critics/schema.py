@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ..records import Verdict
 
@@ -127,6 +127,46 @@ class FeedbackReply(_Wire):
         le=1,
         description="0 to 1: how likely the output, as it stands, is right.",
     )
+
+
+class ScoreReply(_Wire):
+    """The score of one candidate."""
+
+    candidate: int = Field(ge=1, description="Its number.")
+    why: Text = Field(default="", description="What decides for or against it, in one sentence.")
+    score: float = Field(
+        ge=0, le=1, description="0 to 1 with two decimals: how likely it is right, beside the rest."
+    )
+
+
+class ScoresReply(_Wire):
+    """The scores of all candidates."""
+
+    scores: tuple[ScoreReply, ...] = Field(description="One entry for each candidate, in order.")
+
+
+@cache
+def scores_schema(candidates: int) -> type[ScoresReply]:
+    """The class to ask for when `candidates` candidates are shown: as many entries, none twice.
+
+    A reply with others is repaired a bounded number of times like any other, then given up.
+    """
+
+    class Scores(ScoresReply):
+        scores: tuple[ScoreReply, ...] = Field(
+            min_length=candidates,
+            max_length=candidates,
+            description="One entry for each candidate, in order.",
+        )
+
+        @field_validator("scores")
+        @classmethod
+        def _each_once(cls, given: tuple[ScoreReply, ...]) -> tuple[ScoreReply, ...]:
+            if sorted(s.candidate for s in given) != list(range(1, candidates + 1)):
+                raise ValueError(f"score each of the candidates 1 to {candidates} once")
+            return given
+
+    return Scores
 
 
 _ATTEMPT = "The number of the attempt that this step belongs to; 0 for the last one that fits."

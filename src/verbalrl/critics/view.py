@@ -90,6 +90,42 @@ class FeedbackInputs(Record):
         return cls(goal=inputs.goal, actions=inputs.actions, steps=inputs.attempts[-1].steps)
 
 
+class CandidateView(Record):
+    """One candidate as a critic sees it."""
+
+    n: int
+    """From 1, in the order shown."""
+    output: str
+    result: str = ""
+    """What executing it showed."""
+
+
+class GroupInputs(Record):
+    """What `critic/group` is rendered from."""
+
+    goal: str
+    observation: str = ""
+    """What all candidates answer to."""
+    candidates: tuple[CandidateView, ...]
+
+    @classmethod
+    def of(cls, inputs: CritiqueInputs) -> GroupInputs:
+        """The attempts of `inputs` as candidates: what was put out, and what it led to."""
+        seen = next((s.observation for a in inputs.attempts for s in a.steps), "")
+        return cls(
+            goal=inputs.goal,
+            observation=seen,
+            candidates=tuple(
+                CandidateView(
+                    n=a.n,
+                    output="\n".join(s.action for s in a.steps),
+                    result=a.steps[-1].feedback if a.steps else "",
+                )
+                for a in inputs.attempts
+            ),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class CritiqueCase:
     """All that one critique is written from."""

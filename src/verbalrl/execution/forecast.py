@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from ..agents import AgentHandle
 from ..agents.handles import public
-from ..critics import FEEDBACK, Critic
+from ..critics import FEEDBACK, GROUP, Critic
 from ..critics.programmatic import PLAIN
 from ..curators import Curator
 from ..ids import token_estimate
@@ -208,14 +208,15 @@ class _Imagined:
             success=None if candidate else self.solved,
             reward=Reward() if candidate else Reward(value=float(self.solved)),
             usage={"actor": used},
-            stop_reason=StopReason.TERMINATED,
+            # The cheapest run keeps every candidate, the dearest every second one.
+            stop_reason=_ended(work, fruitful=self.solved or work.spec.candidate % 2 == 0),
         )
 
     def _critique(self, work: WriteCritique, place: Place, key: str) -> Critique:
         assert isinstance(place.view, InstanceView)
         shown = self.sizes.first + self.sizes.step * (1 if self.solved else self.sizes.steps)
-        if work.template == FEEDBACK:
-            self._aside(1, shown)
+        if work.template in (FEEDBACK, GROUP):
+            self._aside(1, len(work.episodes) * shown)
         elif work.template not in PLAIN:
             self._use("critic", 1, CRITIC + len(work.episodes) * shown + self.guidance)
         return Critique(
@@ -386,3 +387,9 @@ def _total(arms: Mapping[str, Any]) -> dict[str, JsonValue]:
         known = all(found is not None for found in ranges)
         total[name] = [round(sum(r[i] for r in ranges), 6) for i in (0, 1)] if known else None
     return total
+
+
+def _ended(work: RunEpisode, *, fruitful: bool) -> StopReason:
+    if work.spec.purpose != "candidate":
+        return StopReason.TERMINATED
+    return StopReason.EXECUTED if fruitful else StopReason.FRUITLESS

@@ -27,8 +27,14 @@ from .critique_revise import CritiqueRevise as CritiqueRevise
 from .critique_revise import critique_revise as critique_revise
 from .expel import Expel as Expel
 from .expel import expel as expel
+from .group_eval import GroupEval as GroupEval
+from .group_eval import group_eval as group_eval
 from .handbook import Handbook as Handbook
 from .handbook import handbook as handbook
+from .hindsight import Hindsight as Hindsight
+from .hindsight import hindsight as hindsight
+from .hint import Hint as Hint
+from .hint import hint as hint
 from .prove import Prove as Prove
 from .rci import Rci as Rci
 from .rci import rci as rci
@@ -45,6 +51,9 @@ METHODS: Mapping[str, type[MethodSettings]] = {
     "rci": Rci,
     "critique_refine": CritiqueRefine,
     "critique_revise": CritiqueRevise,
+    "group_eval": GroupEval,
+    "hindsight": Hindsight,
+    "hint": Hint,
 }
 """The methods that commands offer."""
 

@@ -199,6 +199,9 @@ class _World:
 def _episode(work: RunEpisode, key: str, draw: float) -> Episode:
     broke = draw > 0.95
     candidate = work.spec.purpose == "candidate"
+    ended = StopReason.TERMINATED
+    if candidate:
+        ended = StopReason.EXECUTED if draw < 0.6 else StopReason.FRUITLESS
     step = Step(n=1, observation=Observation(text="seen"), action=Action(text=f"act {key[-5:]}"))
     return Episode(
         id=key,
@@ -211,7 +214,7 @@ def _episode(work: RunEpisode, key: str, draw: float) -> Episode:
         answer=None if broke else f"act {key[-5:]}",
         success=None if candidate or draw > 0.9 else draw < 0.35,
         reward=Reward() if candidate else Reward(value=float(draw < 0.35)),
-        stop_reason=StopReason.AGENT_ERROR if broke else StopReason.TERMINATED,
+        stop_reason=StopReason.AGENT_ERROR if broke else ended,
     )
 
 
@@ -227,5 +230,6 @@ def _critique(work: WriteCritique, key: str, draw: float, lane: str) -> Critique
         template=work.template,
         status=status,
         proposals=(LessonProposal(when=f"case {key[-4:]}", instruction=f"do {key[-6:]}"),),
+        scores={e: coin(key, e) for e in work.episodes if status == "accepted"},
         usage=Usage(calls=1),
     )

@@ -100,6 +100,8 @@ class Critique(Record):
     """Advice for the very next attempt; read by refining methods, not by curators."""
     confidence: float | None = Field(default=None, ge=0, le=1)
     """That the lessons hold on other instances, as the critic says."""
+    scores: dict[str, float] = {}
+    """By episode, in [0, 1], where candidates were compared side by side."""
     reveals_answer: bool = False
     shown: tuple[str, ...] = ()
     """Ids of the lessons that it was shown."""

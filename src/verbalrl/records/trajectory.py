@@ -153,6 +153,8 @@ class StopReason(StrEnum):
     """A hook stopped it."""
     EXECUTED = "executed"
     """A candidate was executed without being scored."""
+    FRUITLESS = "fruitless"
+    """A candidate was executed, and did not run or returned nothing."""
     AGENT_ERROR = "agent_error"
     TASK_ERROR = "task_error"
     HOOK_ERROR = "hook_error"

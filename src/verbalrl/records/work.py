@@ -216,6 +216,8 @@ class OpenRound(Record):
     """The trial that these lanes start with."""
     evaluate: bool = False
     """True: nothing of this round may be learned from."""
+    options: dict[str, str] = {}
+    """By instance what the shared plan has chosen for it; its own plan reads it."""
 
 
 class Done(Record):

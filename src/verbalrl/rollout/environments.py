@@ -9,19 +9,27 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from .._logging import get_logger
 from ..errors import EpisodeError, TaskError, boundary
 from ..models import Workers, clean, clean_part, clean_tool
 from ..records import Action, Instance, Observation, StepResult
-from ..tasks.base import Environment, Task
+from ..tasks.base import Environment, Fruitless, Task
 
 log = get_logger(__name__)
 
 T = TypeVar("T")
 
 _CLOSE_S = 5.0
+
+
+class Tried(NamedTuple):
+    """What came of an answer that was executed and not judged."""
+
+    text: str
+    fruitful: bool
+    """It ran and returned something."""
 
 
 class EnvironmentDoor:
@@ -68,13 +76,13 @@ class EnvironmentDoor:
         """Whether candidates can be tried without being judged."""
         return callable(getattr(self._environment, "execute", None))
 
-    async def execute(self, action: Action) -> str:
+    async def execute(self, action: Action) -> Tried:
         """What is observed when `action` is executed without being scored."""
         execute: Callable[[Action], str] = getattr(self._played, "execute")  # noqa: B009
         seen: object = await self._call("execute", lambda: execute(action))
         if not isinstance(seen, str):
             raise self._wrong("execute", "text", seen)
-        return clean(seen)
+        return Tried(clean(seen), bool(seen) and not isinstance(seen, Fruitless))
 
     async def close(self) -> None:
         """Close the environment; what goes wrong here is logged, the episode stands."""

@@ -333,9 +333,9 @@ class _Play:
         except BaseException:
             self.steps.append(step)
             raise
-        self._record(step, feedback=seen)
+        self._record(step, feedback=seen.text)
         self.last = None
-        self.stop = StopReason.EXECUTED
+        self.stop = StopReason.EXECUTED if seen.fruitful else StopReason.FRUITLESS
 
     def _begun(self, action: Action, drafts: tuple[Action, ...], *, replayed: bool = False) -> Step:
         assert self.observation is not None

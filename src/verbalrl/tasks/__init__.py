@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .base import Card as Card
 from .base import Environment as Environment
+from .base import Fruitless as Fruitless
 from .base import Learns as Learns
 from .base import Played as Played
 from .base import Policy as Policy

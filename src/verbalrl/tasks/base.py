@@ -33,12 +33,19 @@ Policy = Callable[[Situation], Action]
 """Plays without learning; any policy is also an agent."""
 
 
+class Fruitless(str):
+    """What `execute` says of an answer that does not run or returns nothing; so does "" alone."""
+
+    __slots__ = ()
+
+
 @runtime_checkable
 class Environment(Protocol):
     """One instance in play, for one episode.
 
     Optional methods, looked up by name: `execute(action) -> str` tries a whole answer without
-    judging it and says what would happen; `preview(role, step) -> Observation` shows an input that
+    judging it and says what would happen, as `Fruitless` where it does not run or returns nothing;
+    `preview(role, step) -> Observation` shows an input that
     no action influences; `close()` frees what the environment holds.
     """
 

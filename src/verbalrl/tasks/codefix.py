@@ -19,7 +19,7 @@ from pydantic import Field, JsonValue, model_validator
 from ..errors import ConfigurationError, DataError
 from ..records import Action, Instance, Observation, Record, Split, StepResult
 from ..sandbox import CHOICES, Returned, Tier, choose, programs, run_calls, shown, worker
-from .base import Environment, Policy, Problem, follow
+from .base import Environment, Fruitless, Policy, Problem, follow
 from .tables import Apart, divided, filled, read_table
 
 VERSION = "codefix-v1"
@@ -222,11 +222,13 @@ class CodeFixEnvironment:
         """What the answer returns for one call, without a judgement."""
         program = program_of(action.text)
         if not defines(program, self._name):
-            return f"The answer defines no function {self._name}."
+            return Fruitless(f"The answer defines no function {self._name}.")
         args = self._cases[0][1][0]
         found = run_calls(program, self._name, [args], self._tier)[-1]
         given = ", ".join(map(repr, args))
-        return f"{self._name}({given}): {found.error or f'it returns {shown(found.value)}'}."
+        if found.error:
+            return Fruitless(f"{self._name}({given}): {found.error}.")
+        return f"{self._name}({given}): it returns {shown(found.value)}."
 
     def _result(self, feedback: str, share: float) -> StepResult:
         return StepResult(

@@ -203,7 +203,10 @@ class RenamedEnvironment:
     def execute(self, action: Action, /) -> str:
         """As the inner one, where it offers that."""
         inner = getattr(self._inner, "execute", None)
-        return "" if inner is None else self._renaming.text(inner(self._action(action)))
+        if inner is None:
+            return ""
+        seen: str = inner(self._action(action))
+        return type(seen)(self._renaming.text(seen))
 
     def close(self) -> None:
         """Close the inner one, where it offers that."""

@@ -19,7 +19,7 @@ from ..errors import DataError
 from ..records import Action, Instance, Observation, Record, Split, StepResult
 from ..sandbox import Answer, queries, run_queries
 from . import measures
-from .base import Environment, Policy, Problem, follow
+from .base import Environment, Fruitless, Policy, Problem, follow
 from .measures import table_match, too_short
 from .tables import Apart, divided, filled, read_table
 
@@ -180,7 +180,9 @@ class TextToSqlEnvironment:
         """What the query returns, without a judgement."""
         answer = _run(self._script, query_of(action.text) or "select")
         if answer.error:
-            return f"The query fails: {answer.error}."
+            return Fruitless(f"The query fails: {answer.error}.")
+        if not answer.rows:
+            return Fruitless("The query returns 0 rows.")
         return f"The query returns {len(answer.rows)} rows, first {answer.rows[:2]}."
 
     def _why(self, answer: Answer) -> str:

@@ -14,7 +14,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from ..ids import normalised
 from ..records import Action, Instance, Observation, Record, Split, StepResult
-from .base import Environment, Policy, Problem, follow
+from .base import Environment, Fruitless, Policy, Problem, follow
 from .draws import pick, sample, shuffled
 from .tables import read_table, sentence
 
@@ -200,7 +200,7 @@ class TriageEnvironment:
         """What would happen with the ticket, without a judgement."""
         team = self._teams.get(normalised(action.text))
         if team is None:
-            return "No team is named so; the ticket would stay where it is."
+            return Fruitless("No team is named so; the ticket would stay where it is.")
         return f"The ticket would go into the queue of the {team} team."
 
 

@@ -13,7 +13,16 @@ from typing import Any
 import click
 
 from ...errors import ConfigurationError, StorageError
-from ...exports import Belief, has_section, is_log, lines_of, name_of, skills, with_sections
+from ...exports import (
+    FORMATS,
+    Belief,
+    has_section,
+    is_log,
+    lines_of,
+    name_of,
+    skills,
+    with_sections,
+)
 from ...memory.review import review
 from ...memory.transfer import Exported, export_lines, import_lessons, read_lines
 from ...records import Lesson, Status
@@ -22,17 +31,20 @@ from ..options import command, json_option, reader, store_option, verbose_option
 from ..output import emit_json, note, plural
 from ..reading import MAIN, branch_of, check_scope, opened, opened_new
 from .import_log import import_log
+from .training import Asked, export_rows
 
+_LESSONS = ("jsonl", "agents-md", "skills")
 _WRITES = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 
 @click.command()
 @click.argument(
     "form",
-    type=click.Choice(["jsonl", "agents-md", "skills"]),
+    type=click.Choice([*_LESSONS, *FORMATS]),
     default="jsonl",
-    metavar="[jsonl|agents-md|skills]",
+    metavar="[FORMAT]",
 )
+@click.argument("run", required=False)
 @click.option(
     "-o",
     "--output",
@@ -42,23 +54,66 @@ _WRITES = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 )
 @click.option("--scope", metavar="SCOPE", help="Only of this scope.")
 @click.option("--branch", metavar="BRANCH", help="Of this branch. [main, else the latest run's]")
+@click.option("--arm", default="learned", show_default=True, help="Of rows: of this arm.")
+@click.option(
+    "--held-out",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    help="Of rows: the share of instances that is kept apart.",
+)
+@click.option(
+    "--with",
+    "allowed",
+    type=click.Choice(["simulated", "synthetic", "revealing"]),
+    multiple=True,
+    help="Of rows: take these along.",
+)
 @reader
 def export(
     form: str,
+    run: str | None,
     output: Path | None,
-    scope: str | None,
-    branch: str | None,
     store: Path,
     as_json: bool,
+    scope: str | None,
+    branch: str | None,
+    **of_rows: Any,
 ) -> None:
-    """Write lessons as lines of JSON.
+    """Write lessons as JSON, or rows for trainers.
 
     jsonl: the live ones of a branch, one line each.
 
     agents-md: active behaviors into marked sections of a text such as AGENTS.md or CLAUDE.md; all
     else in it stays. skills: into a folder NAME/SKILL.md for each scope. Both are bounded, and
     leave out lessons whose condition has to be checked.
+
+    trl-sft, trl-dpo, trl-kto, trl-sdpo, trl-sdft, steps, spans: what agents did on RUN (the
+    latest), into a folder with train.jsonl, test.jsonl and provenance.json. An instance is in one
+    of both files alone; those of the task's test split are in the second.
     """
+    if form in FORMATS:
+        if scope or branch:
+            raise ConfigurationError(f"{form} takes a run: leave out --scope and --branch")
+        if output is None:
+            raise ConfigurationError(f"{form} is written to a folder: name it with -o")
+        export_rows(store, form, run, output, Asked(**of_rows), as_json=as_json)
+        return
+    if run is not None:
+        raise ConfigurationError(f"{form} takes lessons of a branch: --branch in place of {run}")
+    _export_lessons(form, output, store, (scope, branch), as_json=as_json)
+
+
+def _export_lessons(
+    form: str,
+    output: Path | None,
+    store: Path,
+    of: tuple[str | None, str | None],
+    *,
+    as_json: bool,
+) -> None:
+    """Write those of a scope and a branch, or of all and the usual one."""
+    scope, branch = of
     with opened(store) as kept:
         chosen = branch_of(kept, branch, None).branch
         check_scope(kept, chosen, scope)

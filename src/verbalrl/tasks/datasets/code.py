@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from ...records import Action, Instance, Observation, Split, StepResult
 from ...sandbox import Limits, Tier, Verdict, run_calls, run_test
-from ..base import Environment, Policy, Problem, follow
+from ..base import Environment, Fruitless, Policy, Problem, follow
 from ..codefix import defines, program_of
 from ..jsonl import Row
 from .rows import Dataset, Refused, read_rows, taken, text_of, usable
@@ -252,9 +252,11 @@ class CodeEnvironment:
         """Whether the answer can be loaded, without a judgement."""
         program = self._program(action.text)
         if not program:
-            return f"The answer defines no function {self._names[0]}."
+            return Fruitless(f"The answer defines no function {self._names[0]}.")
         found = run_calls(program, self._names[0], [], self._tier, LIMITS)
-        return f"The program cannot be loaded: {found[0].error}." if found else "The program loads."
+        if found:
+            return Fruitless(f"The program cannot be loaded: {found[0].error}.")
+        return "The program loads."
 
     def _program(self, text: str) -> str:
         """The program behind an answer: a whole function, or the rest of the prompt's."""

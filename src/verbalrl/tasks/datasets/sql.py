@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from ...errors import DataError
 from ...records import Action, Instance, Observation, Split, StepResult
 from ...sandbox import Answer, run_queries
-from ..base import Environment, Policy, Problem, follow
+from ..base import Environment, Fruitless, Policy, Problem, follow
 from ..jsonl import Rejected, Row
 from ..measures import Value, table_match, too_short
 from ..text2sql import query_of
@@ -212,7 +212,9 @@ class SqlEnvironment:
         """What the query would return, without a judgement."""
         answer = self.run(query_of(action.text))
         if answer.error:
-            return f"The query fails: {answer.error}."
+            return Fruitless(f"The query fails: {answer.error}.")
+        if not answer.rows:
+            return Fruitless("The query returns 0 rows.")
         shown = "; ".join(str(row) for row in answer.rows[:3])
         return f"The query returns {len(answer.rows)} rows: {shown}"
 
