@@ -76,7 +76,7 @@ class Number(NamedTuple):
 class Numeric:
     """Equal as numbers: 2,125 = $2125 = 2125.00, 1/2 = 0.5; a percent sign is part of the number.
 
-    An answer may be a sentence. It counts when it holds one number, once or again, or says which one
+    An answer may be a sentence. It counts when it holds one number, maybe twice, or says which one
     it means: after `####`, `answer:`, `answer is`, or the last equals sign.
     """
 
