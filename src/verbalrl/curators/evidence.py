@@ -174,7 +174,7 @@ def _diverse(items: Sequence[Item]) -> list[Item]:
     """Newest first, taking turns between kinds of outcome and action; repetitions come last."""
     kinds: dict[tuple[str, str], list[Item]] = {}
     again: list[Item] = []
-    seen: set[tuple[str, str, str]] = set()
+    seen: set[tuple[str, str, str, str]] = set()
     for item in reversed(items):
         if item.key in seen:
             again.append(item)
