@@ -35,12 +35,13 @@ ATTEMPTS: list[dict[str, Any]] = [
 ]
 LESSONS = [dict(line, support=3, against=n) for n, line in enumerate(LINES)]
 EVIDENCE: list[dict[str, Any]] = [
-    {"alias": 1, "outcome": "failure", "observation": "A flat dish.\nIt is glazed.",
+    {"alias": 1, "outcome": "failure", "goal": "Fill the\ntop shelf.",
+     "observation": "A flat dish.\nIt is glazed.",
      "action": "top shelf", "feedback": "It falls.", "given": [2],
      "proposals": [{"when": "the dish is flat", "when_not": "", "instruction": "avoid top shelf",
                     "also_possible": ["it is glazed", "it is cold"]}]},
-    {"alias": 2, "outcome": "success", "observation": "A tall pot.", "action": "middle shelf",
-     "feedback": "It fits.", "given": [], "proposals": []},
+    {"alias": 2, "outcome": "success", "goal": "", "observation": "A tall pot.",
+     "action": "middle shelf", "feedback": "It fits.", "given": [], "proposals": []},
 ]  # fmt: skip
 PROPOSALS: list[dict[str, Any]] = [
     {"alias": 1, "op": "add", "lessons": [], "evidence": [1], "name": "flat", "when_not": "",

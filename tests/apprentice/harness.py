@@ -295,7 +295,7 @@ def _round(
         step = made.steps[-1]
         new.append(
             {
-                "outcome": critique["verdict"], "observation": step["observation"],
+                "outcome": critique["verdict"], "goal": "", "observation": step["observation"],
                 "action": step["action"], "feedback": step["feedback"],
                 "proposals": critique["lessons"], "given": [x["alias"] for x in made.given],
             }

@@ -12,8 +12,8 @@ ALL = ["add", "revise", "merge", "support", "retire"]
 
 def item(alias: int, observation: str, action: str, good: bool) -> dict[str, Any]:
     return {
-        "alias": alias, "outcome": "success" if good else "failure", "observation": observation,
-        "action": action, "feedback": "Right." if good else "Wrong.", "proposals": [], "given": [],
+        "alias": alias, "goal": "", "outcome": "success" if good else "failure",
+        "observation": observation, "action": action, "feedback": "Right." if good else "Wrong.", "proposals": [], "given": [],
     }  # fmt: skip
 
 

@@ -33,6 +33,13 @@ def test_shows_decides_what_is_seen() -> None:
     assert {(s.feedback, s.reward) for s in attempt.steps} == {("", "")}
 
 
+def test_what_is_kept_from_the_critic_leaves_no_empty_label() -> None:
+    text = rendered(case(*GRID.episodes, shows=NOTHING, known=GRID.known))
+    assert "Action: south\n" in text
+    assert "<outcome>\nsuccess: unknown\n</outcome>" in text
+    assert not any(label in text for label in ("Feedback:", "Reward:", "stop:", "reward:"))
+
+
 def test_what_the_last_action_led_to_is_shown() -> None:
     done = show(case(episode(step(1, "a", "b"), final="It rains now."))).inputs
     assert done.attempts[0].steps[-1].feedback == "It rains now."

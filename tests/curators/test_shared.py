@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from tests.curators.builders import (
     says,
     some,
 )
+from verbalrl import ChatAgent, Learner, load_task, methods
 from verbalrl.curators import PROMPT_INPUTS, CuratorReply, adapt_curator
 from verbalrl.errors import ConfigurationError, ReplayMismatch
 from verbalrl.models import DelayedModel, MemoryJournal, Request, ScriptedModel
@@ -79,6 +82,28 @@ def test_observation_feedback_and_proposals_are_shown() -> None:
     assert shown(model.requests[0], "actions").split() == [
         f"{x}" for a in ACTIONS for x in ("-", a)
     ]
+
+
+def test_goals_that_differ_stand_beside_their_evidence(tmp_path: Path) -> None:
+    model = answering(NOTHING)
+    critic = ScriptedModel(
+        lambda _: {"verdict": "failure", "causes": [{"step": 1, "why": "It looked elsewhere."}]}
+    )
+    learner = Learner(
+        ChatAgent("offline:apprentice"),
+        method=methods.handbook(trials=1, max_steps=2),
+        critic=critic,
+        curator=model,
+        store=tmp_path,
+    )
+    task = load_task("household-v1")
+    learner.run_sync(task, instances=1, train_instances=2, arms=("learned",))
+    text = shown(model.requests[0], "evidence")
+    assert "<goal>\n" + task.summary in model.requests[0].messages[-1].text
+    goals = {i.goal for i in task.instances("train")}
+    told = re.findall(r"    goal: (.*)\n    observation: ", text)
+    assert len(set(told)) == 2
+    assert set(told) <= goals
 
 
 def test_only_group_decides_where_a_merge_could_see_nothing_new() -> None:

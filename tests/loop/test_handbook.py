@@ -84,7 +84,9 @@ def test_self_improvement_draws_on_own_attempts_without_their_outcome(store: Sto
     assert [x.instruction for x in second.guidance["actor"].lines] == ["Press twice."]
     (prompt,) = prompts
     assert "success: unknown" in prompt
-    assert "A click" not in prompt.split("<outcome>")[0].split("Feedback:")[1].split("Reward")[0]
+    tried = prompt.split("<trajectory>")[-1].split("</trajectory>")[0]
+    assert "A click" not in tried
+    assert not any(label in tried for label in ("Feedback:", "Reward:"))
 
 
 def test_the_mode_says_where_it_is_read() -> None:

@@ -100,6 +100,11 @@ def test_feedback_that_cannot_be_used_ends_the_loop(tmp_path: Path) -> None:
     assert told.critiques[0].status == "refused"
 
 
+def test_feedback_that_is_content_is_no_refused_critique(tmp_path: Path) -> None:
+    told = tell(tmp_path, self_refine(), in_turn("red"), faulting())
+    assert [(c.status, c.verdict) for c in told.critiques] == [("accepted", "success")]
+
+
 def test_the_best_output_by_its_own_feedback_can_be_kept(tmp_path: Path) -> None:
     scores = iter([0.2, 0.9, 0.4])
     actor = in_turn("red", "green", "blue")

@@ -25,6 +25,7 @@ SAME = [
     ("1000", "1e3"),
     ("15", "The answer is 15 apples."),
     ("15", "12 + 3 = 15."),
+    ("89", "83 - 13 = 70\n70 + 19 = 89\n89"),
     ("15", "2 boxes of 12 give … #### 15"),
     ("7", "**7**"),
     ("7", "First 3, then 4. Answer: 7"),
@@ -63,6 +64,7 @@ def test_numbers_that_are_not(expected: str, given: str) -> None:
 def test_numeric_says_why_it_read_no_number() -> None:
     assert "no number" in Numeric().judge("5", "five").why
     assert "several" in Numeric().judge("5", "4 or 5").why
+    assert "several" in Numeric().judge("5", "2 + 2 = 4\n5").why
     assert Numeric().judge("5", "4").why == ""
     assert Numeric().reading("3/6 %") == "It would be read as the number 1/2 percent."
 

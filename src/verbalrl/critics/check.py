@@ -58,6 +58,8 @@ class Grounds:
     """What was said from outside, of no step in particular."""
     answer_form: str = ""
     """A regular expression that every answer of this task fits; empty where there is none."""
+    content: bool = False
+    """Whether a verdict of success says enough: feedback on an output that nothing is to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ def _contradicts(reply: CritiqueReply, grounds: Grounds) -> bool:
 
 
 def _empty(reply: CritiqueReply, grounds: Grounds) -> Refused | None:
+    if grounds.content and reply.verdict == "success":
+        return None
     said = [*(c.why for c in reply.causes), reply.refinement]
     if any(says_something(text) and not is_refusal(text) for text in said):
         return None

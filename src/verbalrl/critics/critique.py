@@ -324,6 +324,7 @@ def grounds(case: CritiqueCase, shown: Shown) -> Grounds:
         # Whoever sees no outcome and finds the answer has found it as the agent might have.
         answers=() if case.work.template == FEEDBACK else case.instance.answers,
         feedback=case.feedback,
+        content=case.work.template == FEEDBACK,
     )
 
 

@@ -42,17 +42,25 @@ class Item:
     """Admissible at that step."""
     told: tuple[Told, ...] = ()
     """The guidance that the agent had, line by line."""
+    goal: str = ""
+    """What was asked of the agent there, where instances differ in it."""
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> tuple[str, str, str, str]:
         """Equal for items that show the same thing again."""
-        return (normalised(self.observation), normalised(self.action), self.outcome)
+        return (
+            normalised(self.goal),
+            normalised(self.observation),
+            normalised(self.action),
+            self.outcome,
+        )
 
     def view(self, alias: int, width: int, lessons: Mapping[str, int]) -> EvidenceView:
         """The item as it is shown; `lessons`: id → alias of those in the list."""
         return EvidenceView(
             alias=alias,
             outcome=self.outcome,
+            goal=cut(self.goal, width, self.cited),
             observation=cut(self.observation, width, self.cited),
             action=cut(self.action, width, ()),
             feedback=cut(self.feedback, width // 2, self.cited),
@@ -66,7 +74,7 @@ class Item:
         said = [t for p in view.proposals for t in (p.when, p.when_not, p.instruction)]
         said += [t for p in view.proposals for t in p.also_possible]
         return _OVERHEAD + token_estimate(
-            "\n".join((view.observation, view.action, view.feedback, *said))
+            "\n".join((view.goal, view.observation, view.action, view.feedback, *said))
         )
 
 
@@ -166,7 +174,7 @@ def _diverse(items: Sequence[Item]) -> list[Item]:
     """Newest first, taking turns between kinds of outcome and action; repetitions come last."""
     kinds: dict[tuple[str, str], list[Item]] = {}
     again: list[Item] = []
-    seen: set[tuple[str, str, str]] = set()
+    seen: set[tuple[str, str, str, str]] = set()
     for item in reversed(items):
         if item.key in seen:
             again.append(item)

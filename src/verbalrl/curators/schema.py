@@ -110,6 +110,8 @@ class EvidenceView(Record):
 
     alias: int
     outcome: str
+    goal: str = ""
+    """Of that instance, where instances differ in it."""
     observation: str
     action: str
     feedback: str

@@ -70,6 +70,8 @@ class CurationCase:
     """Of the scope at the pinned revision, in any status; only usable ones are shown."""
     goal: str = ""
     """What the agent's task is."""
+    goals: Mapping[str, str] = field(default_factory=dict)
+    """Instance → its goal, where they differ."""
     check: Callable[[Commit, tuple[Lesson, ...]], str] | None = None
     """A method's own check: why a commit is refused, or the empty text."""
     evidence_tokens: int = EVIDENCE_TOKENS
@@ -203,7 +205,9 @@ class _Level:
     def _items(self, critique: Critique) -> tuple[Item, ...]:
         if critique.id in self.case.barred:
             return ()
-        return items_of(critique, self.case.episodes, self.case.observations)
+        goal = self.case.goals.get(critique.instance, "")
+        items = items_of(critique, self.case.episodes, self.case.observations)
+        return tuple(replace(item, goal=goal) for item in items)
 
     def _unshown(self, critique: Critique) -> str:
         return "its source was revoked" if critique.id in self.case.barred else "no step to show"

@@ -287,7 +287,7 @@ class Bench:
         if commit is None:
             seed = seed_from("curate", place.lane.seed, work.scope, base)
             lessons = self.kit.store.lessons(branch, work.scope, revision=base)
-            ground = curation.Ground(lessons, base, self._method(place), self._goal())
+            ground = curation.Ground(lessons, base, self._method(place), *self._goals())
             commit = await self._replayed(
                 work,
                 place,
@@ -386,9 +386,10 @@ class Bench:
         found = self.kit.store.lessons(lane.branch, scope, revision=revision)
         return tuple(lesson for lesson in found if lesson.usable)
 
-    def _goal(self) -> str:
-        goals = {instance.goal for instance in (*self.plan.train, *self.plan.read)}
-        return goals.pop() if len(goals) == 1 else self.kit.task.summary
+    def _goals(self) -> tuple[str, dict[str, str]]:
+        goals = {instance.id: instance.goal for instance in (*self.plan.train, *self.plan.read)}
+        shared = set(goals.values())
+        return (shared.pop(), {}) if len(shared) == 1 else (self.kit.task.summary, goals)
 
     def _pinned(self, lane: LaneKey, scope: str) -> int:
         return self.kit.store.branch(lane.branch).pinned.get(scope, 0)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ..curators import CurationCase, curate_reflections, curate_shared, sourced
 from ..errors import ConfigurationError, CuratorError, MethodError
@@ -34,6 +35,8 @@ class Ground:
     method: Method
     goal: str
     """What the agent's task is: the instances' goal where they share one, else the summary."""
+    goals: Mapping[str, str] = field(default_factory=dict)
+    """Instance → its goal, where they do not share one."""
 
 
 async def curate(
@@ -105,6 +108,7 @@ def _case(kit: Kit, work: CurateLessons, place: Place, ground: Ground) -> Curati
         episodes=dict(sorted(episodes.items())),
         lessons=ground.lessons,
         goal=ground.goal,
+        goals=ground.goals,
         check=_check(work, ground.method),
         observations=kit.task.observations,
         barred=frozenset(c.id for c in (*new, *earlier) if _is_barred(kit, c)),

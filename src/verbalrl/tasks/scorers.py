@@ -76,8 +76,8 @@ class Number(NamedTuple):
 class Numeric:
     """Equal as numbers: 2,125 = $2125 = 2125.00, 1/2 = 0.5; a percent sign is part of the number.
 
-    An answer may be a sentence. It counts when it holds one number, or says which one it means:
-    after `####`, `answer:`, `answer is`, or the last equals sign.
+    An answer may be a sentence. It counts when it holds one number, maybe twice, or says which one
+    it means: after `####`, `answer:`, `answer is`, or the last equals sign.
     """
 
     def problem(self, expected: str, /) -> str:
@@ -198,12 +198,17 @@ def read_number(text: str) -> Number | str:
     """The number that `text` states, or why there is none, as a clause for a sentence."""
     tidy = _tidy(text)
     for part in (tidy, _MARKS.split(tidy)[-1]):
-        found = list(_NUMBER.finditer(part))
-        if len(found) == 1:
-            return _number(found[0])
+        found = [_number(match) for match in _NUMBER.finditer(part)]
+        # Whoever writes equations often says the last result once more, in a line of its own.
+        if found and all(_same(found[0], other) for other in found[1:]):
+            return found[0]
     if not found:
         return "no number was found in the answer"
     return "the answer holds several numbers and does not say which one it means"
+
+
+def _same(one: Number | str, other: Number | str) -> bool:
+    return isinstance(one, Number) and isinstance(other, Number) and one.same(other)
 
 
 def _tidy(text: str) -> str:
