@@ -56,7 +56,7 @@ COMMANDS: Mapping[str, Entry] = {
     "verify": Entry("Look after lessons", "health:verify", "Check a store against its updates."),
     "rebuild": Entry("Look after lessons", "health:rebuild", "Make the tables of lessons anew."),
     "memory": Entry("Look after lessons", "health:memory", "Say what a memory is worth: audit."),
-    "tasks": Entry("Look up", "catalogue:tasks", "List the built-in tasks."),
+    "tasks": Entry("Look up", "catalogue:tasks", "List the tasks that can be named."),
     "methods": Entry("Look up", "catalogue:methods", "List the methods and their settings."),
     "data": Entry("Look up", "data:data", "See whether a data file can be used: check."),
     "doctor": Entry("Look up", "doctor:doctor", "See whether what a run needs is there."),
@@ -108,7 +108,7 @@ class Commands(click.Group):
         """As click does it, but an unknown name gets the close matches."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
-            close = difflib.get_close_matches(name, COMMANDS, n=3, cutoff=0.5)
+            close = difflib.get_close_matches(name, COMMANDS, n=3)
             tail = f"did you mean {', '.join(close)}?" if close else "see `verbalrl --help`"
             raise click.UsageError(f"unknown command {name!r}; {tail}", ctx)
         return super().resolve_command(ctx, args)
