@@ -73,9 +73,9 @@ def test_every_option_says_what_it_does(name: str) -> None:
 
 
 def test_unknown_command_gets_close_matches(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["epsodes"]) == 2
+    assert main(["episode"]) == 2
     captured = capsys.readouterr()
-    assert captured.err == "verbalrl: unknown command 'epsodes'; did you mean episodes?\n"
+    assert captured.err == "verbalrl: unknown command 'episode'; did you mean episodes?\n"
     assert captured.out == ""
 
 

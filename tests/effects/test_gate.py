@@ -44,7 +44,7 @@ def lesson(instruction: str, **changes: Any) -> Lesson:
 
 def effect(finding: Any, role: str = "actor", text: str = RIGHT) -> dict[str, Effect]:
     name = key(body(text).content, role)
-    return {name: Effect(name, 80, 20, 0, 0.5, 0.5, 0.1, 0.0, 0.2, 0.0, 0.0, 100, finding)}
+    return {name: Effect(name, 80, 20, 0, 0.5, 0.5, 0.1, 0.0, 0.2, 0.0, 0.0, 100, 80, finding)}
 
 
 async def plant(store: Store, scope: str, *texts: str | LessonBody) -> None:

@@ -272,6 +272,26 @@ def test_purge_erases_every_byte_of_it(store: Store, branch: str, what: str) -> 
     assert store.tombstones()
 
 
+def test_purge_erases_what_was_revoked_before_and_nothing_of_others(
+    store: Store, branch: str
+) -> None:
+    for lesson, text, source in (("le_1", "xylophone", "eve"), ("le_2", "marimba", "cat")):
+        learned(store, branch, lesson, text, source)
+    learned(store, branch, "le_3", "a", "ann", "bob")
+    worse = change(Operation.REVISE, "le_3", body=body("xylophone at night"), trust=LOW)
+    put(store, branch, worse.replace(evidence=(heard(store, "eve"),)))
+    for source in ("eve", "cat"):
+        wait(revoke(store, source=source))
+    wait(purge(store, source="eve"))
+    left = b"".join(f.read_bytes() for f in store.path.iterdir())
+    assert b"xylophone" not in left
+    assert b"marimba" in left
+    assert known(store, "le_1", branch).status is Status.PURGED
+    assert known(store, "le_2", branch).status is Status.REVOKED
+    assert known(store, "le_3", branch).body == body("a")
+    assert verify(store).findings == ()
+
+
 def test_purge_takes_one_text_out_of_a_lesson_that_lives_on(store: Store, branch: str) -> None:
     learned(store, branch, "le_1", "a", "ann", "bob")
     worse = change(Operation.REVISE, "le_1", body=body("xylophone"), trust=LOW)

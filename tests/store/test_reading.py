@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.cli.filled import BRANCH, INSTANCE, RUN, SCOPE, fill
+from tests.store.builders import lane, open_lane
 from verbalrl.errors import ConfigurationError, UnknownNameError
 from verbalrl.records import Commit, LessonKind, MemoryUpdate, Operation
-from verbalrl.store import Store, open_store, within
+from verbalrl.store import Store, open_store, source_of, within
 from verbalrl.store.finding import TABLES, select
 
 
@@ -67,6 +68,24 @@ def test_which_branch_is_read(filled: Store) -> None:
         filled.behaviors(SCOPE, run=RUN, branch="main")
     with pytest.raises(UnknownNameError):
         filled.behaviors(SCOPE, branch="mian")
+
+
+def test_a_later_run_of_controls_alone_hides_no_lessons(filled: Store) -> None:
+    before = source_of(filled, None, None)
+    open_lane(filled, lane("run_later", "none"))
+    after = source_of(filled, None, None)
+    assert (before.branch, before.why) == (BRANCH, "latest run, arm learned, seed 0")
+    assert (after.branch, after.why) == (
+        BRANCH,
+        "latest run that learned, arm learned, seed 0",
+    )
+
+
+def test_a_store_whose_runs_learn_nothing_has_no_lessons(tmp_path: Path) -> None:
+    with open_store(tmp_path, create=True) as store:
+        open_lane(store, lane(arm="none"))
+        assert source_of(store, None, None) == ("main", "no run has learned")
+        assert store.behaviors(SCOPE) == ()
 
 
 def test_a_store_without_runs_has_no_lessons(tmp_path: Path) -> None:

@@ -41,9 +41,9 @@ COMMANDS: Mapping[str, Entry] = {
     "approve": Entry("Learn", "review:approve", "Make lessons active that wait for a person."),
     "retire": Entry("Learn", "review:retire", "Take lessons out of use."),
     "advise": Entry("Learn", "advise:advise", "Say what you want where."),
-    "prove": Entry("Learn", "prove:prove_command", "Try a lesson off, on, off, on."),
-    "blame": Entry("Look at a store", "blame:blame", "Say which lessons may have done harm."),
-    "selftest": Entry("Learn", "selftest:selftest", "Count what the gate claims of nothing."),
+    "prove": Entry("Learn", "prove:prove_command", "Try a lesson off and on; keep what it shows."),
+    "blame": Entry("Look at a store", "blame:blame", "List the lessons that may have done harm."),
+    "selftest": Entry("Learn", "selftest:selftest", "Count false claims where nothing is to find."),
     "revoke": Entry("Look after lessons", "revoke:revoke", "Take out what stems from something."),
     "purge": Entry("Look after lessons", "revoke:purge", "Erase what was said, for good."),
     "edit": Entry("Look after lessons", "care:edit", "Give a lesson other words."),
@@ -51,14 +51,12 @@ COMMANDS: Mapping[str, Entry] = {
     "diff": Entry("Look after lessons", "care:diff", "Compare two revisions of a scope."),
     "history": Entry("Look after lessons", "history:history", "Tell the life of a lesson."),
     "conflicts": Entry("Look after lessons", "care:conflicts", "List lessons that disagree."),
-    "export": Entry(
-        "Look after lessons", "transfer:export", "Write lessons as JSON, or rows for trainers."
-    ),
+    "export": Entry("Look after lessons", "transfer:export", "Write lessons as lines of JSON."),
     "import": Entry("Look after lessons", "transfer:import_", "Read lessons, or message logs."),
     "verify": Entry("Look after lessons", "health:verify", "Check a store against its updates."),
     "rebuild": Entry("Look after lessons", "health:rebuild", "Make the tables of lessons anew."),
     "memory": Entry("Look after lessons", "health:memory", "Say what a memory is worth: audit."),
-    "tasks": Entry("Look up", "catalogue:tasks", "List the built-in tasks."),
+    "tasks": Entry("Look up", "catalogue:tasks", "List the tasks that can be named."),
     "methods": Entry("Look up", "catalogue:methods", "List the methods and their settings."),
     "data": Entry("Look up", "data:data", "See whether a data file can be used: check."),
     "doctor": Entry("Look up", "doctor:doctor", "See whether what a run needs is there."),
@@ -110,7 +108,7 @@ class Commands(click.Group):
         """As click does it, but an unknown name gets the close matches."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
-            close = difflib.get_close_matches(name, COMMANDS, n=3, cutoff=0.5)
+            close = difflib.get_close_matches(name, COMMANDS, n=3)
             tail = f"did you mean {', '.join(close)}?" if close else "see `verbalrl --help`"
             raise click.UsageError(f"unknown command {name!r}; {tail}", ctx)
         return super().resolve_command(ctx, args)

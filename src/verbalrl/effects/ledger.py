@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
     Sums = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
-IN, OUT, GOOD_IN, GOOD_OUT, MISSED, TOKENS, SCORE, SPREAD, VAR, VAR_1, VAR_2 = range(11)
+IN, OUT, GOOD_IN, GOOD_OUT, MISSED, TOKENS, SCORE, SPREAD, VAR, VAR_1, VAR_2, HAD = range(12)
 """The columns: outcomes seen with and without the lesson, and their sums; outcomes missing; tokens
 injected; the score S and the spread D, of which S / D is the difference; and the variance of
-S - t·D, the score under a difference of t, which is VAR - 2·t·VAR_1 + t²·VAR_2."""
-_COLUMNS = 11
+S - t·D, the score under a difference of t, which is VAR - 2·t·VAR_1 + t²·VAR_2; and the episodes
+that had the lesson, whatever became of them."""
+_COLUMNS = 12
 _PRIOR = 2.0
 """Episodes that the mean of all weighs in what is expected of an instance."""
 
@@ -120,6 +121,7 @@ def _count(sums: Sums, trials: Trials, seen: Ints) -> None:
     add(GOOD_OUT, seen, (1.0 - inside) * outcome)
     everywhere = slice(None)
     add(MISSED, everywhere, np.isnan(trials.outcome).astype(np.float64))
+    add(HAD, everywhere, trials.inside)
     add(TOKENS, everywhere, trials.inside * trials.tokens)
 
 

@@ -6,12 +6,18 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ..errors import ConfigurationError
-from ..records import MemoryUpdate, Operation, Origin
+from ..records import MemoryUpdate, Operation, Origin, Status
 from ..store import Erase, Store, Tombstone, hashed
 from .changing import Home, commits_of, leased
 from .lineage import Memory, Target, trace
 from .revocation import Revoked
 from .revoke import aim, decided, sources_in, with_earlier
+
+Updates = dict[Home, list[MemoryUpdate]]
+Texts = set[tuple[str, str, int]]
+"""Branch, lesson and version."""
+Traced = tuple[Mapping[Home, Memory], Target]
+"""All lessons, and what taints them."""
 
 
 class Purged(NamedTuple):
@@ -32,7 +38,8 @@ async def purge(
     """Erase one lesson, one episode, or all of a source, on every branch, in one transaction.
 
     A lesson goes with its copies, an episode with its steps, its journal and the critiques that
-    read it; lessons that rest on nothing else go with them. The name of a source is kept as a hash.
+    read it; lessons that rest on nothing else go with them, also those that were revoked before.
+    The name of a source is kept as a hash.
 
     Raises:
         UnknownNameError: There is no such lesson or episode.
@@ -56,6 +63,8 @@ async def purge(
             places = decided(memories, whole, reason)
             named = _named_now(store, target)
             updates, gone, texts = _plan(memories, places, named, reason)
+            alone = trace(store.lines(), store.branches(), target)
+            _add_revoked((memories, whole), (alone, target), reason, (updates, gone, texts))
             needed = {branch for branch, _ in updates} - fences
             if needed:
                 fences |= needed
@@ -90,11 +99,11 @@ def _plan(
     places: Mapping[Home, Revoked],
     named: set[str],
     reason: str,
-) -> tuple[dict[Home, list[MemoryUpdate]], set[str], set[tuple[str, str, int]]]:
+) -> tuple[Updates, set[str], Texts]:
     """The updates by home, the lessons that are erased, and single texts of others."""
-    updates: dict[Home, list[MemoryUpdate]] = {}
+    updates: Updates = {}
     gone: set[str] = set()
-    texts: set[tuple[str, str, int]] = set()
+    texts: Texts = set()
     for home, memory in memories.items():
         made = places.get(home, Revoked())
         dead = sorted({*(named & set(memory.tracks)), *made.fallen})
@@ -106,6 +115,30 @@ def _plan(
             track = memory.tracks[name]
             texts |= {(home[0], name, t.number) for t in track.texts if t.tainted}
     return updates, gone, texts
+
+
+def _add_revoked(
+    whole: Traced, alone: Traced, reason: str, plan: tuple[Updates, set[str], Texts]
+) -> None:
+    """Add to `plan` what `revoke` had taken out and kept: revoked lessons, texts gone back from.
+
+    `whole` is traced with all that was revoked before, `alone` with what is purged now: others'
+    words stay.
+    """
+    (memories, barred), (traced, target) = whole, alone
+    updates, gone, texts = plan
+    for home, memory in traced.items():
+        for name, track in memory.tracks.items():
+            lesson, gained = memory.lessons[name], memories[home].tracks[name].gained
+            if name in gone or memory.is_purged(name):
+                continue
+            hit = track.tainted or any(target.hits(e) or e in track.gained for e in lesson.evidence)
+            rests = [e for e in lesson.evidence if not barred.hits(e) and e not in gained]
+            if hit and lesson.status is Status.REVOKED and not rests:
+                updates.setdefault(home, []).append(_purge(name, reason))
+            elif not track.tainted:
+                texts |= {(home[0], name, t.number) for t in track.texts if t.tainted}
+    gone |= {u.lesson for made in updates.values() for u in made if u.op is Operation.PURGE}
 
 
 def _purge(lesson: str, reason: str) -> MemoryUpdate:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from ..errors import ConfigurationError, UnknownNameError
@@ -118,6 +118,8 @@ def source_of(
 ) -> Source:
     """The branch asked for; else `main` if it has lessons, else what the latest run learned.
 
+    A run of controls alone, such as that of `selftest`, learns nothing and is passed over.
+
     Raises:
         ConfigurationError: Both are given.
         UnknownNameError: There is no such branch or run.
@@ -134,9 +136,21 @@ def source_of(
     if not runs:
         served = run is not None or bool(store.runs())
         return Source(MAIN, "it was served from there" if served else "there is no run yet")
-    found = learned_branch(store, runs[-1])
-    which = "latest run" if run is None else "as asked"
+    learning = runs if run is not None else _learning(store, runs)
+    if not learning:
+        return Source(MAIN, "no run has learned")
+    found = learned_branch(store, learning[-1])
+    latest = "latest run" if learning[-1] is runs[-1] else "latest run that learned"
+    which = latest if run is None else "as asked"
     return Source(found.id, f"{which}, arm {found.arm}, seed {found.seed}")
+
+
+def _learning(store: Readable, runs: Sequence[RunRecord]) -> tuple[RunRecord, ...]:
+    """The latest run that has the arm `learned`, if any has."""
+    for run in reversed(runs):
+        if any(branch.arm == "learned" for branch in store.branches(run.id)):
+            return (run,)
+    return ()
 
 
 def as_it_is(store: Living, run: RunRecord) -> RunRecord:

@@ -23,12 +23,11 @@ from ..telling import rule, tell_effects
 @click.argument("episode", metavar="EPISODE")
 @reader
 def blame(episode: str, store: Path, as_json: bool) -> None:
-    """Say which lessons may have done harm.
+    """List the lessons that may have done harm.
 
-    Those that the episode had are listed, the likeliest first.
-
-    What is known of each comes from all episodes of its branch, with it and without it. Nothing is
-    known of lessons that were never withheld: `prove` tries one.
+    They are those that the prompt of an episode had, the likeliest first. What is known of each
+    comes from all episodes of its branch, with it and without it. Nothing is known of lessons that
+    were never withheld: `prove` tries one.
     """
     with opened(store) as kept:
         found = [x for x in find(kept, episode) if isinstance(x, Episode)]

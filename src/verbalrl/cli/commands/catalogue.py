@@ -21,10 +21,10 @@ _FIXED = ("name", "learns")
 @json_option
 @verbose_option
 def tasks(as_json: bool) -> None:
-    """List the built-in tasks.
+    """List the tasks that can be named.
 
-    Beside them stand the prefixes of other people's environments. A task folder or a jsonl file
-    of your own is named by its path.
+    Those built in come first, then the environments of others, each behind its extra. A task
+    folder or a jsonl file of your own is named by its path.
     """
     found = [_task(name) for name in known_tasks()]
     others = [{"prefix": prefix, **adapter._asdict()} for prefix, adapter in ADAPTERS.items()]

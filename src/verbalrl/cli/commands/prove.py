@@ -58,12 +58,18 @@ class ProveOptions:
 @click.option("--model", metavar="P:NAME", help="Who tries. [who acted when it was learned]")
 @server_options
 @click.option(
-    "--instances", type=click.IntRange(min=2), default=40, show_default=True, help="How many."
+    "--instances", type=click.IntRange(min=2), default=40, show_default=True, help="At most."
 )
 @click.option(
-    "--passes", type=click.IntRange(min=1), default=2, show_default=True, help="Times off and on."
+    "--passes",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Off and on, each so often.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of sampling. [0]")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the attempts."
+)
 @click.option("--task-seed", type=click.IntRange(min=0), default=0, help="Makes other instances.")
 @click.option("--branch", metavar="B", help="The memory that it is tried in. [where it stands]")
 @click.option("--concurrency", type=click.IntRange(min=1), metavar="C", help="Calls at a time.")
@@ -74,10 +80,11 @@ class ProveOptions:
 @json_option
 @verbose_option
 def prove_command(**options: Any) -> None:
-    """Try a lesson off, on, off, on.
+    """Try a lesson off and on; keep what it shows.
 
-    What that shows is kept with the lesson. The instances are those of the train split in which its
-    condition holds, without those that it stems from. The rest of the memory is there either way.
+    Every instance is attempted without it and with it, again and again. The instances are
+    those of the train split in which its condition holds, without those that it stems from. The
+    rest of the memory is there on both sides.
     """
     options["budget"] = budget_of(options)
     _prove(ProveOptions(**{field.name: options[field.name] for field in fields(ProveOptions)}))

@@ -28,11 +28,15 @@ LOOK = 32
 
 
 @click.command()
-@click.option("--task", "name", default="triage-v1", metavar="TASK", help="Yours. [triage-v1]")
+@click.option(
+    "--task", "name", default="triage-v1", show_default=True, metavar="TASK", help="What is tried."
+)
 @click.option("--model", required=True, metavar="P:NAME", help="Model of the agent.")
 @server_options
-@click.option("--instances", type=POSITIVE, default=60, help="Of the task. [60]")
-@click.option("--seeds", type=click.IntRange(1, 1000), default=4, help="Of sampling. [4]")
+@click.option("--instances", type=POSITIVE, default=60, show_default=True, help="Per seed.")
+@click.option(
+    "--seeds", type=click.IntRange(1, 1000), default=4, show_default=True, help="How many."
+)
 @click.option("--draws", type=POSITIVE, default=1000, show_default=True, help="Placebo coins.")
 @click.option("--task-seed", type=click.IntRange(min=0), default=0, help="Makes other instances.")
 @click.option("--concurrency", type=POSITIVE, metavar="C", help="Model calls at a time.")
@@ -43,7 +47,7 @@ LOOK = 32
 @verbose_option
 @click.pass_context
 def selftest(context: click.Context, /, **given: Any) -> None:
-    """Count what the gate claims of nothing.
+    """Count false claims where nothing is to find.
 
     The task is attempted without any lesson; then placebo coins are tossed over its outcomes and
     looked at after every 32 episodes, as the gate does. Claims of a benefit or of a harm are false.
