@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -101,6 +102,21 @@ def test_a_block_that_fails_or_prints_something_else_is_told(tmp_path: Path) -> 
         page.write_text(text, encoding="utf-8")
         with pytest.raises(BrokenDoc, match=re.compile(said, re.S)):
             play(page)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
+def test_what_serves_hears_ctrl_c_where_we_do_not(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "<!-- serves -->\n```sh\npython -uc 'print(1); import time; time.sleep(100)'\n```\n",
+        encoding="utf-8",
+    )
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert play(page) == 1
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_names_of_ids_files_and_earlier_blocks_are_there(tmp_path: Path) -> None:

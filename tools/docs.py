@@ -244,7 +244,7 @@ def _run(at: Session, block: Block, tell: Callable[[str], None]) -> str:
 @contextmanager
 def session() -> Iterator[Session]:
     """A session in a folder of its own, with models of no provider on loopback."""
-    with tempfile.TemporaryDirectory() as place, running(0.0) as port:
+    with tempfile.TemporaryDirectory() as place, running(0.0) as port, _heard_ctrl_c():
         folder = Path(place)
         for entry in ROOT.iterdir():
             if entry.name not in (".git", ".venv", ".verbalrl", "runs", "report.html"):
@@ -265,6 +265,16 @@ def session() -> Iterator[Session]:
             yield opened
         finally:
             opened.close()
+
+
+@contextmanager
+def _heard_ctrl_c() -> Iterator[None]:
+    # Shells start what runs in the background deaf to Ctrl-C, and children inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _free_port() -> int:

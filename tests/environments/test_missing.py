@@ -38,6 +38,7 @@ def test_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch, prefix: 
         ("gymn:Taxi-v4", "did you mean: gym"),
         ("textarna:Mastermind-v0", "did you mean: textarena"),
         ("gsm8:rows.jsonl", "did you mean: gsm8k"),
+        ("gymn:" + "x" * 300, "did you mean: gym"),
         ("gym:Taxi", "did you mean: Taxi-v4"),
     ],
 )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context, copy_context
 from pathlib import Path
 
 import pytest
@@ -201,3 +203,33 @@ def test_the_last_episode_is_known_after_a_loop_has_ended(tmp_path: Path) -> Non
         thread.start()
         thread.join()
         assert found == [""]
+
+
+def test_the_last_episode_is_no_other_request_s_of_the_same_thread(tmp_path: Path) -> None:
+    with coach_of(tmp_path) as coach, ThreadPoolExecutor(1) as pool:
+
+        @coach.learns
+        def plain(ticket: str) -> str:
+            return coach.last_episode
+
+        @coach.learns
+        async def answer(ticket: str) -> str:
+            return coach.last_episode
+
+        async def request() -> tuple[str, list[str]]:
+            loop, own = asyncio.get_running_loop(), await answer("mine")
+
+            def in_pool(work: Callable[[], str], context: Context) -> asyncio.Future[str]:
+                return loop.run_in_executor(pool, lambda: context.run(work))
+
+            found = []
+            for other in (lambda: plain("b"), lambda: asyncio.run(answer("c"))):
+                await in_pool(other, Context())
+                found.append(await in_pool(lambda: coach.last_episode, copy_context()))
+            found.append(await in_pool(lambda: asyncio.run(answer("d")), here := copy_context()))
+            found.append(await in_pool(lambda: coach.last_episode, here))
+            return own, found
+
+        own, found = asyncio.run(request())
+        assert found[:2] == [own, own]
+        assert found[2] == found[3] != own

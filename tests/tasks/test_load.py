@@ -117,6 +117,8 @@ def test_options_stand_in_the_id_only_where_they_change_something() -> None:
         ("nowhere.jsonl", DataError, "No such file"),
         ("pyproject.toml", DataError, r"only \.jsonl"),
         ("tests", DataError, "no task.toml"),
+        ("x" * 300, UnknownNameError, "unknown task"),
+        ("gsm8k:" + "x" * 300, DataError, "no such file or folder"),
     ],
 )
 def test_references(load: object, ref: str, kind: type[Exception] | None, found: str) -> None:

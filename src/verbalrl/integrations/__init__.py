@@ -15,6 +15,7 @@ from ..errors import UnknownNameError, check_kind
 from ..tasks import load as _load
 from ..tasks.base import WorldTask
 from ..tasks.datasets import NAMES as _DATA_SETS
+from ..tasks.jsonl import there
 from .gymnasium import load_gym as load_gym
 
 
@@ -92,6 +93,6 @@ def _adapter(ref: str) -> Adapter | None:
     prefix = found[1]
     if prefix in ADAPTERS:
         return ADAPTERS[prefix]
-    if prefix in _DATA_SETS or Path(ref.partition("?")[0]).exists():
+    if prefix in _DATA_SETS or there(Path(ref.partition("?")[0])):
         return None
     raise UnknownNameError.of("prefix of a task", prefix, (*ADAPTERS, *_DATA_SETS))

@@ -29,36 +29,56 @@ class _Last(NamedTuple):
     """An episode that a function began."""
 
     coach: int
-    n: int
-    """Later ones have larger numbers."""
     episode: str
+    n: int
+    """No two have the same."""
+    loop: int = 0
+    """In which loop; 0: in none."""
+    outside: int = -1
+    """Of one in a loop, the number of the one before the loop; -1: there was none."""
 
 
 _last: ContextVar[tuple[_Last, ...]] = ContextVar("verbalrl_last", default=())
 """By coach, the last episode in this context."""
 _of_thread = threading.local()
-"""The same of this thread, whatever the context: a loop's contexts are gone when it has ended."""
+"""The last ones in loops of this thread, whose contexts are gone when these have ended."""
 _numbers = itertools.count()
 
 
 def last_of(coach: Coach) -> str:
     """The id of the last episode of `coach` that a function began in this context.
 
-    Where no loop runs, those are of this context that loops of this thread have run.
+    Where no loop runs, one of a loop counts that was begun here, after the last one of the context.
     """
-    found = list(_last.get())
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        found += getattr(_of_thread, "last", ())
-    ours = [last for last in found if last.coach == id(coach)]
-    return max(ours, key=lambda last: last.n).episode if ours else ""
+    own = _of(coach, _last.get())
+    if not _loop():
+        inside = _of(coach, getattr(_of_thread, "last", ()))
+        # A thread of a pool has had loops of others, too: theirs follow another episode.
+        if inside is not None and inside.outside == (-1 if own is None else own.n):
+            return inside.episode
+    return "" if own is None else own.episode
 
 
 def _begun(coach: Coach, episode: ServedEpisode) -> None:
-    last = _Last(id(coach), next(_numbers), episode.id)
+    before, loop = _of(coach, _last.get()), _loop()
+    last = _Last(id(coach), episode.id, next(_numbers), loop)
+    if loop and before is not None:
+        last = last._replace(outside=before.outside if before.loop == loop else before.n)
     _last.set(_with(last, _last.get()))
-    _of_thread.last = _with(last, getattr(_of_thread, "last", ()))
+    if loop:
+        _of_thread.last = _with(last, getattr(_of_thread, "last", ()))
+
+
+def _of(coach: Coach, lasts: tuple[_Last, ...]) -> _Last | None:
+    return next((last for last in lasts if last.coach == id(coach)), None)
+
+
+def _loop() -> int:
+    """The identity of the loop that runs here; 0: none does."""
+    try:
+        return id(asyncio.get_running_loop())
+    except RuntimeError:
+        return 0
 
 
 def _with(last: _Last, others: tuple[_Last, ...]) -> tuple[_Last, ...]:

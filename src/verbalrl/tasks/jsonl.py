@@ -33,6 +33,14 @@ class Lines(NamedTuple):
     rejected: tuple[Rejected, ...]
 
 
+def there(path: Path) -> bool:
+    """Whether anything is at `path`; a name that is too long for a file names nothing."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def read_lines(path: Path) -> Lines:
     """The objects of the file `path`; empty lines do not count.
 

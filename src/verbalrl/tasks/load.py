@@ -11,6 +11,7 @@ from ..errors import ConfigurationError, DataError, UnknownNameError
 from .base import WorldTask
 from .datasets import NAMES as DATA_SETS
 from .folder import FolderTask, options_of
+from .jsonl import there
 from .questions import load_questions
 
 _FORMS = (
@@ -63,15 +64,15 @@ def _load(ref: str, task_seed: int, trust_code: bool) -> WorldTask:
     if not name:
         raise UnknownNameError.of("task", ref, known_tasks(), _FORMS)
     folder = Path(name)
+    if not there(folder):
+        if "/" in name or "\\" in name:
+            raise DataError(f"{folder}: no such file or folder")
+        raise UnknownNameError.of("task", ref, known_tasks(), _FORMS)
     if (folder / "task.toml").is_file():
         return FolderTask.read(folder, options=options, task_seed=task_seed, trust_code=trust_code)
     if folder.is_dir():
         raise DataError(f"{folder}: the folder has no task.toml")
-    if folder.is_file():
-        raise DataError(f"{folder}: only .jsonl files can be read (one JSON object per line)")
-    if "/" in name or "\\" in name:
-        raise DataError(f"{folder}: no such file or folder")
-    raise UnknownNameError.of("task", ref, known_tasks(), _FORMS)
+    raise DataError(f"{folder}: only .jsonl files can be read (one JSON object per line)")
 
 
 def _data_set(name: str, options: dict[str, Any]) -> WorldTask:

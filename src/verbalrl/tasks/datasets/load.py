@@ -13,6 +13,7 @@ from ...ids import sha256_json
 from ...records import Origin, RewardSupplier, Split
 from ...sandbox import choose
 from ..base import Card, World, WorldTask
+from ..jsonl import there
 from ..questions import Question, Questions
 from .code import CodeWorld, read_humaneval, read_mbpp
 from .hotpot import HotpotWorld, read_hotpotqa
@@ -109,7 +110,7 @@ def read_dataset(kind: str, path: Path) -> Dataset[Any]:
     """
     if kind not in KINDS:
         raise UnknownNameError.of("kind of data", kind, KINDS)
-    if not path.exists():
+    if not there(path):
         raise DataError(f"{path}: no such file or folder")
     needs_folder = kind in ("spider", "bird")
     if path.is_dir() != needs_folder:
@@ -124,7 +125,7 @@ def check_data(path: Path) -> Dataset[Any]:
     Raises:
         DataError: It looks like none, or cannot be used.
     """
-    if not path.exists():
+    if not there(path):
         raise DataError(f"{path}: no such file or folder")
     rows, _ = read_rows(questions_file(path) if path.is_dir() else path)
     for name, kind in KINDS.items():
