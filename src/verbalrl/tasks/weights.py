@@ -35,11 +35,11 @@ def shrunk_covariance(returns: Array) -> Array:
     target = np.eye(assets) * np.trace(sample) / assets
     apart = float(((sample - target) ** 2).sum())
     if apart <= _CLOSE**2:
-        return target
+        return np.asarray(target)
     # The mean squared distance of one day's outer product from the sample covariance.
     noise = float(((centred**2).T @ (centred**2) / days - sample**2).sum()) / days
     share = min(1.0, max(0.0, noise / apart))
-    return share * target + (1 - share) * sample
+    return np.asarray(share * target + (1 - share) * sample)
 
 
 def shrunk_mean(returns: Array) -> Array:
@@ -133,4 +133,4 @@ def _projected(point: Array) -> Array:
     ordered = np.sort(point)[::-1]
     beyond = (np.cumsum(ordered) - 1) / np.arange(1, len(point) + 1)
     kept = int(np.nonzero(ordered > beyond)[0][-1])
-    return np.maximum(point - beyond[kept], 0.0)
+    return np.asarray(np.maximum(point - beyond[kept], 0.0))
