@@ -42,8 +42,10 @@ def test_built_in_tasks_are_tasks() -> None:
         "codefix-v1",
         "gridnav-v1",
         "household-v1",
+        "portfolio-v1",
         "scoped-style-v1",
         "text2sql-v1",
+        "trading-v1",
         "triage-v1",
         "twenty-questions-v1",
         "wordle-v1",
@@ -53,7 +55,7 @@ def test_built_in_tasks_are_tasks() -> None:
         assert isinstance(task, Task)
         assert isinstance(task, FolderTask)
         assert (task.id, task.ref) == (name, name)
-        assert task.inline is (name not in ("codefix-v1", "text2sql-v1"))
+        assert task.inline is (name not in ("codefix-v1", "portfolio-v1", "text2sql-v1"))
         assert task.observations is Origin.TASK
         assert task.success_means
 

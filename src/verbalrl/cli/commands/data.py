@@ -37,7 +37,8 @@ def data() -> None:
 def check(file: Path, kind: str | None, as_json: bool) -> None:
     """Say which rows of FILE can be used, and why the others cannot.
 
-    FILE is a .json list or JSON lines, packed with gzip or not; Spider and BIRD are folders.
+    FILE is a .json list or JSON lines, packed with gzip or not, or a csv of daily
+    prices; Spider and BIRD are folders, prices may be one.
     """
     found = _read(file, kind)
     # Options of a reference follow a question mark, so a path of your own .jsonl is its reference.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -18,16 +19,19 @@ from ..questions import Question, Questions
 from .code import CodeWorld, read_humaneval, read_mbpp
 from .hotpot import HotpotWorld, read_hotpotqa
 from .math import read_gsm8k, read_math
+from .prices import PriceWorld, Settings, is_prices, load_prices, read_prices
 from .rows import Dataset, read_rows
 from .sql import SqlWorld, questions_file, read_bird, read_spider
 
 _SPLITS: tuple[Split, Split] = ("train", "test")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _OPTIONS: Mapping[str, frozenset[str]] = {
     "humaneval": frozenset({"sandbox"}),
     "mbpp": frozenset({"sandbox"}),
     "math": frozenset({"question", "answer"}),
     "spider": frozenset({"reward"}),
     "bird": frozenset({"reward"}),
+    "prices": frozenset(Settings.model_fields),
 }
 
 
@@ -64,6 +68,15 @@ def _code(data: Dataset[Any], path: Path, options: Mapping[str, Any]) -> World:
     return CodeWorld(data.rows, choose(str(options.get("sandbox", "auto"))))
 
 
+def _prices(data: Dataset[Any], path: Path, options: Mapping[str, Any]) -> World:
+    del path
+    return PriceWorld(data.rows, Settings.model_validate(options))
+
+
+def _dated(fields: dict[str, Any]) -> bool:
+    return bool(fields) and all(_DAY.match(key) for key in fields)
+
+
 def _has(*keys: str) -> Callable[[dict[str, Any]], bool]:
     return lambda fields: set(keys) <= fields.keys()
 
@@ -97,6 +110,7 @@ KINDS: Mapping[str, Kind] = {
         lambda f: "question" in f and "####" in str(f.get("answer", "")),
     ),
     "math": Kind(read_math, _questions, True, _math_row),
+    "prices": Kind(read_prices, _prices, True, _dated),
 }
 """In the order in which a file without a named kind is compared with them."""
 
@@ -113,7 +127,7 @@ def read_dataset(kind: str, path: Path) -> Dataset[Any]:
     if not there(path):
         raise DataError(f"{path}: no such file or folder")
     needs_folder = kind in ("spider", "bird")
-    if path.is_dir() != needs_folder:
+    if path.is_dir() != needs_folder and kind != "prices":
         wanted = "a folder" if needs_folder else "a file"
         raise DataError(f"{path}: {kind} is {wanted}")
     return KINDS[kind].read(path)
@@ -127,6 +141,8 @@ def check_data(path: Path) -> Dataset[Any]:
     """
     if not there(path):
         raise DataError(f"{path}: no such file or folder")
+    if is_prices(path):
+        return read_dataset("prices", path)
     rows, _ = read_rows(questions_file(path) if path.is_dir() else path)
     for name, kind in KINDS.items():
         if sum(kind.seen(row.fields) for row in rows) * 2 > len(rows):
@@ -148,6 +164,9 @@ def load_dataset(ref: str, options: Mapping[str, Any], *, untrusted: bool = Fals
     for option in options:
         if option not in known:
             raise UnknownNameError.of(f"option of {kind}", option, known)
+    query = "&".join(f"{k}={v}" for k, v in sorted(options.items()))
+    if kind == "prices":
+        return load_prices(path, options, query, untrusted=untrusted)
     if kind == "math" and options:
         data: Dataset[Any] = read_math(path, {k: str(v) for k, v in options.items()})
     else:
@@ -155,7 +174,6 @@ def load_dataset(ref: str, options: Mapping[str, Any], *, untrusted: bool = Fals
     world = KINDS[kind].world(data, path, options)
     sizes = {split: world.size(split) or 0 for split in _SPLITS}
     problems = [world.problem(s, i) for s in _SPLITS for i in range(sizes[s])]
-    query = "&".join(f"{k}={v}" for k, v in sorted(options.items()))
     card = Card(
         id=f"{kind}-{path.name.split('.')[0].lower()}" + (f"?{query}" if query else ""),
         summary=f"The questions of {path.name} ({kind}).",

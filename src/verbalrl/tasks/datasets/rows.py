@@ -52,7 +52,7 @@ def read_rows(path: Path) -> tuple[tuple[Row, ...], tuple[Rejected, ...]]:
     Raises:
         DataError: It cannot be read or holds no object at all.
     """
-    text = _text(path)
+    text = read_text(path)
     start = text.lstrip()[:1]
     items = _list(text, path) if start == "[" else None
     found = _lines(text) if items is None else list(enumerate(items, start=1))
@@ -137,7 +137,12 @@ def _lines(text: str) -> list[tuple[int, Any]]:
     return found
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of `path`, packed with gzip or not, with plain line ends.
+
+    Raises:
+        DataError: It cannot be read or is not UTF-8.
+    """
     try:
         data = path.read_bytes()
         if data[:2] == b"\x1f\x8b":

@@ -1,0 +1,320 @@
+"""Price files of the user's own: what is read, what is refused in one line, buy-and-hold."""
+
+import json
+import math
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import verbalrl as vrl
+from verbalrl.cli import main
+from verbalrl.errors import ConfigurationError, DataError, UnknownNameError
+from verbalrl.records import Action
+from verbalrl.tasks import WorldTask, check_task, load_task, play
+from verbalrl.tasks import trading_measures as measured
+from verbalrl.tasks.base import follow
+from verbalrl.tasks.datasets.load import check_data
+from verbalrl.tasks.datasets.prices import PriceWorld, periods
+from verbalrl.tasks.market import described, looks_ahead
+from verbalrl.tasks.trading_controls import CONTROLS, control
+
+Rows = list[list[str]]
+HEADER = ["Date", "Open", "High", "Low", "Close", "Volume"]
+DAYS = 60
+
+
+def closes(count: int = DAYS, start: float = 100.0) -> list[float]:
+    return [round(start * (1 + 0.02 * math.sin(n) + 0.002 * n), 2) for n in range(count)]
+
+
+def days(count: int = DAYS) -> list[date]:
+    found = (date(2022, 1, 3) + timedelta(n) for n in range(2 * count))
+    return [day for day in found if day.weekday() < 5][:count]
+
+
+def plain(start: float = 100.0) -> Rows:
+    rows = [HEADER]
+    for day, close in zip(days(), closes(start=start), strict=True):
+        rows.append([str(day), *(f"{close * by:.4f}" for by in (1, 1.01, 0.99)), str(close), "5"])
+    return rows
+
+
+def yahoo(ticker: str = "AAPL", index: bool = True) -> Rows:
+    rows = [["Price", "Close", "High", "Low", "Open", "Volume"], ["Ticker", *[ticker] * 5]]
+    if index:
+        rows.append(["Date", *[""] * 5])
+    return rows + [[r[0], r[4], r[2], r[3], r[1], r[5]] for r in plain()[1:]]
+
+
+def with_column(name: str, value: Callable[[int], str], rows: Rows | None = None) -> Rows:
+    rows = rows or plain()
+    return [[*rows[0], name]] + [[*row, value(n)] for n, row in enumerate(rows[1:])]
+
+
+def written(path: Path, rows: Rows) -> Path:
+    path.write_text("".join(",".join(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def bench(ticker: str = "") -> dict[str, Any]:
+    return {
+        str(day): {
+            "prices": {ticker: close} if ticker else close,
+            "news": [f"News of day {n}."] if n % 2 else [],
+            "10k": ["The year was fine."] if n == 5 else [],
+            "10q": [],
+        }
+        for n, (day, close) in enumerate(zip(days(), closes(), strict=True))
+    }
+
+
+def world(task: WorldTask) -> PriceWorld:
+    assert isinstance(task.world, PriceWorld)
+    return task.world
+
+
+@pytest.mark.parametrize(
+    ("rows", "layout"),
+    [
+        (plain(), "plain header, AAPL, closes as given"),
+        (yahoo(), "yfinance's header, AAPL, closes as given"),
+        (yahoo(index=False), "yfinance's header, AAPL, closes as given"),
+        (with_column("Adj Close", lambda n: str(closes()[n])), "plain header, AAPL, adjusted"),
+        (with_column("Ticker", lambda n: "AAPL"), "plain header, AAPL, closes as given"),
+    ],
+)
+def test_layouts_of_csv_give_the_same_closes(rows: Rows, layout: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "aapl_2022.csv", rows)
+    found = check_data(path)
+    assert found.layout.startswith(layout)
+    assert [day.closes[0] for day in found.rows] == closes()
+    assert [day.day for day in found.rows] == [str(day) for day in days()]
+    check_task(load_task(f"prices:{path}"))
+
+
+def test_the_json_of_investor_bench_brings_news_and_filings(tmp_path: Path) -> None:
+    path = tmp_path / "tsla.json"
+    path.write_text(json.dumps(bench("TSLA")))
+    found = check_data(path)
+    assert (found.kind, len(found.rows)) == ("prices", DAYS)
+    assert "days without news: 30" in found.notes
+    market = world(load_task(f"prices:{path}")).market
+    assert described(market, 7, ("news", "filing")) == (
+        "News: News of day 7. Latest filing: 10-K: The year was fine."
+    )
+    assert described(market, 4, ("filing",)) == ""
+    assert looks_ahead(market, range(1, 58), described) == ()
+    check_task(load_task(f"prices:{path}"))
+
+
+def changed(line: int, column: int, value: str, rows: Rows | None = None) -> Rows:
+    rows = [list(row) for row in (rows or plain())]
+    rows[line - 1][column] = value
+    return rows
+
+
+def swapped() -> Rows:
+    rows = plain()
+    rows[5], rows[6] = rows[6], rows[5]
+    return rows
+
+
+FUTURE = "2999-01-01"
+BAD: dict[str, tuple[Rows, str]] = {
+    "gap in days": (plain()[:20] + plain()[40:], "line 21: prices have a gap: 29 days from"),
+    "gap in cells": (changed(9, 4, ""), "line 9: no close: prices have a gap"),
+    "nan": (changed(9, 4, "NaN"), "line 9: no close: prices have a gap"),
+    "duplicate": ([*plain()[:9], plain()[8], *plain()[9:]], "line 10: 2022-01-12 stands twice"),
+    "unsorted": (swapped(), "line 7: 2022-01-07 comes after 2022-01-10: sort the file by day"),
+    "future": ([*plain(), [FUTURE, *plain()[-1][1:]]], f"line 62: {FUTURE} is in the future"),
+    "zero": (changed(7, 4, "0"), "line 7: the close is 0; prices must be above zero"),
+    "negative": (changed(7, 4, "-3"), "line 7: the close is -3; prices must be above zero"),
+    "negative open": (changed(7, 1, "-3"), "line 7: the open is -3; prices must be above zero"),
+    "infinite": (changed(7, 4, "inf"), "line 7: the close is inf"),
+    "no number": (changed(7, 4, "x"), "line 7: the close 'x' is no number"),
+    "no day": (changed(7, 0, "07/01/2022"), "line 7: '07/01/2022' is no day of the form"),
+    "no close": ([r[:4] for r in plain()], "no column close; the header has date, open, high, low"),
+    "no date": ([r[1:] for r in plain()], "no column date; the header has open"),
+    "two tickers": (
+        with_column("Symbol", lambda n: "AAPL" if n else "MSFT"),
+        "2 tickers in one file: AAPL, MSFT",
+    ),
+    "two tickers above": (
+        [*changed(2, 3, "MSFT", yahoo())],
+        "2 tickers in one file: AAPL, MSFT",
+    ),
+    "two currencies": (
+        with_column("Currency", lambda n: "USD" if n else "EUR"),
+        "2 currencies in one file: EUR, USD",
+    ),
+    "another ticker": (yahoo("TSLA"), "the ticker in the file is TSLA, but the file name"),
+    "mixed within": (changed(7, 4, "50"), "line 7: the close 50 is not between low"),
+    "mixed by holes": (
+        with_column("Adj Close", lambda n: "" if n == 3 else "90"),
+        "line 5: no close: prices have a gap",
+    ),
+    "few": (plain()[:6], "only 5 days; at least 10 are wanted"),
+    "empty": ([], "the file is empty"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_is_one_clear_line_and_exit_2(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, line = BAD[name]
+    path = written(tmp_path / "AAPL.csv", rows)
+    run = ["run", f"prices:{path}", "--method", "reflexion", "--model", "offline:apprentice"]
+    for arguments in (["data", "check", str(path)], [*run, "--store", str(tmp_path / "s")]):
+        assert main(arguments) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert f"{path}: {line}" in error
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"2022-01-04": {"prices": 0}}, "2022-01-04: the prices is 0"),
+        ({"2022-01-04": {"news": []}}, "2022-01-04: no prices: prices have a gap"),
+        ({"2022-01-04": {"prices": {"A": 1, "B": 2}}}, "2 tickers in one file: A, B"),
+        ({"2022-01-04": 5}, "2022-01-04: not an object with prices"),
+        (
+            {"2022-01-04": {"prices": 1, "news": [{"date": "2022-01-05", "text": "Soon."}]}},
+            "2022-01-04: a text of 2022-01-05 stands under an earlier day",
+        ),
+        ({"2021-12-31": {"prices": 1}}, "2021-12-31 comes after 2022-03-25"),
+    ],
+)
+def test_bad_days_of_investor_bench_are_one_line(
+    change: dict[str, Any], line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "tsla.json"
+    path.write_text(json.dumps(bench() | change))
+    assert main(["data", "check", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert line in error
+    assert error.count("\n") == 1
+
+
+def test_a_day_that_stands_twice_in_json_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "tsla.json"
+    path.write_text('{"2022-01-03": {"prices": 1}, ' + json.dumps(bench())[1:])
+    with pytest.raises(DataError, match="2022-01-03 stands twice"):
+        check_data(path)
+
+
+def test_adjusted_and_unadjusted_closes_are_chosen_never_mixed(tmp_path: Path) -> None:
+    rows = with_column("Adj Close", lambda n: str(closes()[n] / 2))
+    path = written(tmp_path / "AAPL.csv", rows)
+    adjusted = world(load_task(f"prices:{path}")).market.assets[0].closes
+    given = world(load_task(f"prices:{path}?price=close")).market.assets[0].closes
+    assert list(adjusted) == [close / 2 for close in closes()]
+    assert list(given) == closes()
+    written(tmp_path / "MSFT.csv", plain(50))
+    with pytest.raises(DataError, match="adjusted and unadjusted prices must not be mixed"):
+        load_task(f"prices:{tmp_path}")
+
+
+def test_options_name_the_ticker_and_allow_gaps(tmp_path: Path) -> None:
+    path = written(tmp_path / "mine.csv", yahoo("BRK-B"))
+    with pytest.raises(DataError, match=r"pass \?ticker=BRK-B"):
+        load_task(f"prices:{path}")
+    assert world(load_task(f"prices:{path}?ticker=BRK-B")).market.names == ("BRK-B",)
+    gap = written(tmp_path / "GAP.csv", plain()[:20] + plain()[40:])
+    assert load_task(f"prices:{gap}?max_gap=30").size("train")
+    with pytest.raises(UnknownNameError, match="did you mean: horizon"):
+        load_task(f"prices:{gap}?horison=3")
+    with pytest.raises(ConfigurationError, match="horizon: Input should be greater"):
+        load_task(f"prices:{gap}?horizon=1")
+    with pytest.raises(DataError, match="no such file"):
+        load_task("prices:nowhere.csv")
+
+
+def test_periods_follow_one_another_and_time_is_not_shuffled(tmp_path: Path) -> None:
+    task = load_task(f"prices:{written(tmp_path / 'AAPL.csv', plain())}")
+    spans = [
+        [(i.data["first"], i.data["last"]) for i in task.instances(split, 0, 9)]
+        for split in ("train", "test")
+    ]
+    assert spans == [[(0, 20), (20, 40)], [(41, 59)]]
+    assert [i.id.split("/")[1] for i in task.instances("train", 0, 9)] == [
+        "2022-01-03",
+        "2022-01-31",
+    ]
+    assert periods(0, 41, 20) == ((0, 20), (20, 40))
+    again = load_task(task.ref)
+    assert (again.id, again.sha) == (task.id, task.sha)
+    assert load_task(f"{task.ref}?cost=0").sha != task.sha
+
+
+@pytest.mark.parametrize("rows", [plain(), yahoo()])
+def test_buy_and_hold_through_the_task_is_that_of_the_file(rows: Rows, tmp_path: Path) -> None:
+    path = written(tmp_path / "AAPL.csv", rows)
+    task = load_task(f"prices:{path}?horizon=500&cost=0")
+    found = closes()
+    for split, first, last in (("train", 0, 41), ("test", 41, 59)):
+        (instance,) = task.instances(split, 0, 9)  # type: ignore[arg-type]
+        played = play(task, instance, control("buy-and-hold", task, instance))
+        results = [r.reward or 0.0 for r in played.results]
+        assert len(results) == last - first
+        assert measured.compounded(results) == pytest.approx(
+            found[last] / found[first] - 1, abs=1e-9
+        )
+        asked = measured.log_return(found[first : last + 1], [1.0] * len(results))
+        assert asked == pytest.approx(math.log(found[last] / found[first]), abs=1e-9)
+
+
+def test_a_folder_is_a_portfolio(tmp_path: Path) -> None:
+    for name, start in (("AAA", 100), ("BBB", 50), ("CCC", 20), ("DDD", 10)):
+        written(tmp_path / f"{name}.csv", plain(start))
+    task = load_task(f"prices:{tmp_path}?horizon=10")
+    assert world(task).market.names == ("AAA", "BBB", "CCC", "DDD")
+    assert (task.max_steps, task.inline) == (10, False)
+    instance = task.instances("test", 0, 1)[0]
+    for name in CONTROLS:
+        assert play(task, instance, control(name, task, instance)).ended
+    bought = play(task, instance, follow("buy AAA, sell DDD"))
+    assert "AAA went up" in bought.steps[1].feedback or "AAA went down" in bought.steps[1].feedback
+    assert task.environment(instance).reset(0).actions is None
+    check_task(task)
+
+
+def test_files_of_a_folder_must_go_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path / "AAA.csv", plain())
+    for rows, line in (
+        (plain()[:-1], "AAA and BBB differ: BBB lacks 2022-03-25"),
+        (with_column("Currency", lambda n: "EUR"), "2 currencies: EUR here, none named for AAA"),
+        ([], "the file is empty"),
+    ):
+        written(tmp_path / "BBB.csv", rows)
+        assert main(["data", "check", str(tmp_path)]) == 2
+        assert line in capsys.readouterr().err
+    (tmp_path / "BBB.csv").unlink()
+    with pytest.raises(DataError, match="1 price files; a folder needs two"):
+        load_task(f"prices:{tmp_path}")
+
+
+def test_data_check_says_what_a_price_file_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path / "AAPL.csv", yahoo())
+    assert main(["data", "check", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["kind"], found["usable"], found["rejected"]) == ("prices", DAYS, 0)
+    assert found["task"] == f"prices:{path}"
+
+
+def test_a_run_on_a_price_file_goes_through_the_loop(tmp_path: Path) -> None:
+    task = load_task(f"prices:{written(tmp_path / 'AAPL.csv', plain())}?horizon=5")
+    agent = vrl.ChatAgent(vrl.ScriptedModel(lambda _: {"action": "buy"}))
+    learner = vrl.Learner(agent, method=vrl.methods.reflexion())
+    arm = learner.run_sync(task, instances=3, trials=1, arms=("none",)).arms["none"]
+    assert (arm["episodes"], arm["errors"]) == (3, 0)
+    instance = task.instances("test", 0, 1)[0]
+    assert task.environment(instance).step(Action(text="buy")).reward is not None
