@@ -51,7 +51,9 @@ COMMANDS: Mapping[str, Entry] = {
     "diff": Entry("Look after lessons", "care:diff", "Compare two revisions of a scope."),
     "history": Entry("Look after lessons", "history:history", "Tell the life of a lesson."),
     "conflicts": Entry("Look after lessons", "care:conflicts", "List lessons that disagree."),
-    "export": Entry("Look after lessons", "transfer:export", "Write lessons as lines of JSON."),
+    "export": Entry(
+        "Look after lessons", "transfer:export", "Write lessons as JSON, or rows for trainers."
+    ),
     "import": Entry("Look after lessons", "transfer:import_", "Read lessons, or message logs."),
     "verify": Entry("Look after lessons", "health:verify", "Check a store against its updates."),
     "rebuild": Entry("Look after lessons", "health:rebuild", "Make the tables of lessons anew."),
