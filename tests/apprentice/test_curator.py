@@ -13,7 +13,8 @@ ALL = ["add", "revise", "merge", "support", "retire"]
 def item(alias: int, observation: str, action: str, good: bool) -> dict[str, Any]:
     return {
         "alias": alias, "goal": "", "outcome": "success" if good else "failure",
-        "observation": observation, "action": action, "feedback": "Right." if good else "Wrong.", "proposals": [], "given": [],
+        "observation": observation, "action": action,
+        "feedback": "Right." if good else "Wrong.", "proposals": [], "given": [],
     }  # fmt: skip
 
 
