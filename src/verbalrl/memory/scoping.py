@@ -82,7 +82,7 @@ def cases_of(
     """The attempts at labelled instances, judged by the checks of `lessons`.
 
     Baselines are the searches of the same instance, arm, seed and trial. Outside of a domain
-    an effect that the baseline shows too is not the feedback's. Attempts that broke applied nothing.
+    an effect that the baseline shows too is not the feedback's. What broke applied nothing.
     """
     found = [e for e in episodes if e.instance in labels]
     base = {_lane(e): e.answer for e in found if e.spec.purpose == "search"}
