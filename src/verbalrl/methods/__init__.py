@@ -40,6 +40,8 @@ from .rci import Rci as Rci
 from .rci import rci as rci
 from .reflexion import Reflexion as Reflexion
 from .reflexion import reflexion as reflexion
+from .scoped_feedback import ScopedFeedback as ScopedFeedback
+from .scoped_feedback import scoped_feedback as scoped_feedback
 from .self_refine import SelfRefine as SelfRefine
 from .self_refine import self_refine as self_refine
 
@@ -54,6 +56,7 @@ METHODS: Mapping[str, type[MethodSettings]] = {
     "group_eval": GroupEval,
     "hindsight": Hindsight,
     "hint": Hint,
+    "scoped_feedback": ScopedFeedback,
 }
 """The methods that commands offer."""
 
