@@ -28,7 +28,7 @@ def reply_to(body: dict) -> dict:
         found = curated(text) if '"operations"' in asked else criticised(text)
         return {"role": "assistant", "content": json.dumps(found)}
     results = [m for m in body["messages"] if m["role"] == "tool"]
-    order = next(iter(re.findall(r"\d+", text.partition("Order")[2])), "1")
+    order = next(iter(re.findall(r"\border\D{0,9}(\d+)", text, re.I)), "1")
     if len(results) == 2:
         return {"role": "assistant", "content": f"It is settled. {results[-1]['content']}"}
     names = [tool["function"]["name"] for tool in body["tools"]]

@@ -66,6 +66,8 @@ def test_revoke_and_purge_say_what_they_took(folder: Path, capsys: Capture) -> N
     assert "unknown source 'nobody'" in told(capsys, folder, "revoke", "--source", "nobody", code=2)
     assert "name one lesson" in told(capsys, folder, "revoke", code=2)
     assert "say --yes" in told(capsys, folder, "purge", name, "--json", code=2)
+    nothing = told(capsys, folder, "purge", code=2)
+    assert nothing == "verbalrl: name one lesson, or one source or episode\n"  # before it asks
     gone = said(capsys, folder, "purge", "--episode", evidence["episode"], "--yes")
     assert gone["episodes"] == [evidence["episode"]]
     assert said(capsys, folder, "verify")["ok"]
@@ -80,6 +82,7 @@ def test_purge_that_nobody_can_confirm_is_a_mistake_of_the_call(
         piped.close()
     monkeypatch.setattr(sys, "stdin", piped)
     line = told(capsys, folder, "purge", behavior(folder), code=2).splitlines()[-1]
+    assert line.startswith("verbalrl: ")
     assert "say --yes" in line
     assert said(capsys, folder, "verify")["ok"]
 

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verbalrl.cli.output import clean, emit_json, one_line, plural, say, table
+from verbalrl.cli.telling import attempt, place, rule
+from verbalrl.records import Evidence, LessonBody, LessonKind
 
 EVIL = "a\x1b[2Jb\x9b31mc\rd\u202ee\ud800f\x00\x7f\U000e0041"
 
@@ -29,6 +31,26 @@ def test_say_indents_every_line_of_stored_text(capsys: pytest.CaptureFixture[str
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
     assert all(line.startswith("    ") for line in lines)
+
+
+def test_say_indents_what_goes_on_by_more(capsys: pytest.CaptureFixture[str]) -> None:
+    say("  1  " + "word " * 30, hanging=5)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("  1  word")
+    assert second.startswith("     word")
+
+
+def test_a_served_case_is_not_told_by_one_id_twice() -> None:
+    known = {"critique": "cr_1", "episode": "ep_1", "trial": 1, "step": 2}
+    assert place(Evidence(**known, instance="ep_1")) == "cr_1 ← ep_1 step 2"
+    assert place(Evidence(**known, instance="ticket-7")) == "cr_1 ← ep_1 ← ticket-7 trial 1 step 2"
+    assert attempt("ep_1", "ep_1", 1) == "served"
+    assert attempt("ep_1", "ticket-7", 1) == "ticket-7 trial 1"
+
+
+def test_what_was_purged_is_told_as_erased() -> None:
+    assert rule(LessonBody(kind=LessonKind.BEHAVIOR)) == "(erased)"
+    assert rule(LessonBody(kind=LessonKind.BEHAVIOR, instruction="do x")) == "Always: do x"
 
 
 def test_json_escapes_controls_without_loss(capsys: pytest.CaptureFixture[str]) -> None:

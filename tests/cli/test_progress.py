@@ -28,6 +28,8 @@ def test_describe_says_all_in_one_line() -> None:
 def test_describe_leaves_out_what_is_not_known() -> None:
     quiet = dataclasses.replace(STATE, seconds_left=None, phase="running", by_arm={})
     assert describe(quiet) == "0 of ≤0 episodes · 123k tokens · 7 calls in flight"
+    one = dataclasses.replace(quiet, in_flight=1)
+    assert describe(one).endswith(" · 1 call in flight")
 
 
 @pytest.mark.parametrize(

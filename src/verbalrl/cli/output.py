@@ -42,15 +42,15 @@ def one_line(text: str, limit: int | None = None) -> str:
     return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
 
 
-def say(text: str = "", *, indent: int = 0) -> None:
-    """Print `text` wrapped to 100 columns; every line of it is indented."""
+def say(text: str = "", *, indent: int = 0, hanging: int = 0) -> None:
+    """Print `text` wrapped to 100 columns; every line is indented, those that go on by more."""
     pad = " " * indent
     for line in clean(text).splitlines() or [""]:
         wrapped = textwrap.wrap(
             line,
             COLUMNS,
             initial_indent=pad,
-            subsequent_indent=pad,
+            subsequent_indent=pad + " " * hanging,
             break_long_words=False,
             break_on_hyphens=False,
             drop_whitespace=True,

@@ -10,7 +10,7 @@ import time
 from typing import Any, Protocol
 
 from ..execution import Progress
-from .output import note, one_line
+from .output import note, one_line, plural
 
 _STALL = 30.0
 """Seconds without a new tenth after which a line is printed all the same."""
@@ -24,7 +24,8 @@ def describe(progress: Progress) -> str:
     )
     if solved:
         parts.append(f"solved {solved}")
-    parts += [f"{_short(progress.tokens)} tokens", f"{progress.in_flight} calls in flight"]
+    flying = plural(progress.in_flight, "call")
+    parts += [f"{_short(progress.tokens)} tokens", f"{flying} in flight"]
     if progress.seconds_left is not None:
         parts.append(f"≤{duration(progress.seconds_left)} left")
     if progress.phase != "running":

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..effects import Effect, in_words
 from ..records import (
+    SERVED,
     Cause,
     Commit,
     Critique,
@@ -27,7 +28,7 @@ from ..records import (
 from ..store import supplier
 from ..view import wording
 from ..view.trajectory import citations
-from .output import heading, one_line, say, success_word
+from .output import heading, one_line, plural, say, success_word
 
 _BULKY = 2_000
 """Characters of one stored text that are printed; `--json` has all of it."""
@@ -41,10 +42,15 @@ def rule(body: LessonBody | LessonProposal) -> str:
 def place(evidence: Evidence) -> str:
     """Where a lesson stems from, from the critique back to the step."""
     step = "" if evidence.step is None else f" step {evidence.step}"
-    return (
-        f"{evidence.critique} ← {evidence.episode} ← {evidence.instance} "
-        f"trial {evidence.trial}{step}"
-    )
+    whence = f"{evidence.critique} ← {evidence.episode}"
+    if evidence.instance == evidence.episode:
+        return f"{whence}{step}"
+    return f"{whence} ← {evidence.instance} trial {evidence.trial}{step}"
+
+
+def attempt(episode: str, instance: str, trial: int) -> str:
+    """`gridnav-v1/train/3 trial 1`; a served case without a key is told by its episode."""
+    return "served" if instance == episode else f"{instance} trial {trial}"
 
 
 def tell_lesson(lesson: Lesson, *, shown: int | None = 3) -> None:
@@ -140,7 +146,9 @@ def tell_episode(episode: Episode, critiques: Sequence[Critique] = ()) -> None:
     spec = episode.spec
     heading(f"{episode.id}  {episode_state(episode)}")
     say(
-        f"{episode.instance} trial {episode.trial}, arm {episode.arm}, seed {episode.seed}, "
+        f"{attempt(episode.id, episode.instance, episode.trial)}, run {episode.run}"
+        if episode.arm == SERVED
+        else f"{episode.instance} trial {episode.trial}, arm {episode.arm}, seed {episode.seed}, "
         f"run {episode.run}, {spec.split} split, round {spec.round}, {spec.purpose}",
         indent=2,
     )
@@ -250,9 +258,10 @@ def tell_update(update: MemoryUpdate) -> None:
 def tokens(usage: Usage) -> str:
     """`1,234 in, 56 out, 7 calls`."""
     inputs = usage.input + usage.cache_read + usage.cache_write
+    calls = plural(usage.calls, "call")
     cost = "" if usage.cost_usd is None else f", ${usage.cost_usd:.4f}"
     reused = f", {usage.reused:,} tokens from --cache" if usage.reused else ""
-    return f"{inputs:,} tokens in, {usage.output:,} out, {usage.calls:,} calls{reused}{cost}"
+    return f"{inputs:,} tokens in, {usage.output:,} out, {calls}{reused}{cost}"
 
 
 def refusals(critiques: Sequence[Critique]) -> str:

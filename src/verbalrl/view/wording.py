@@ -6,7 +6,9 @@ from ..records import Critique, Episode, LessonBody, LessonProposal, Usage
 
 
 def rule(body: LessonBody | LessonProposal) -> str:
-    """`When X (not when Y): do Z`."""
+    """`When X (not when Y): do Z`; what was purged says nothing any more."""
+    if not body.instruction:
+        return "(erased)"
     lead = f"When {body.when}" if body.when else "Always"
     but = f" (not when {body.when_not})" if body.when_not else ""
     return f"{lead}{but}: {body.instruction}"

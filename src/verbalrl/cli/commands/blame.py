@@ -16,7 +16,7 @@ from ...store import MAIN, Store
 from ..options import reader
 from ..output import emit_json, heading, note, say, success_word
 from ..reading import find, opened
-from ..telling import rule, tell_effects
+from ..telling import attempt, rule, tell_effects
 
 
 @click.command()
@@ -39,7 +39,8 @@ def blame(episode: str, store: Path, as_json: bool) -> None:
         listed = [{k: v for k, v in row.items() if k != "found"} for row in rows]
         emit_json({"episode": whole.id, "success": whole.success, "lessons": listed})
         return
-    heading(f"{whole.id}  {whole.instance} trial {whole.trial}: {success_word(whole.success)}")
+    case = attempt(whole.id, whole.instance, whole.trial)
+    heading(f"{whole.id}  {case}: {success_word(whole.success)}")
     for row in rows:
         say(f"{row['lesson']} version {row['version']}: {row['text']}", indent=2)
         tell_effects(row.pop("found"), ())

@@ -12,7 +12,7 @@ from ...store import Carried, Line, Store, Version
 from ..options import reader
 from ..output import emit_json, heading, one_line, plural, say, success_word
 from ..reading import find_lesson, opened
-from ..telling import place, rule, tell_lesson, tell_update
+from ..telling import attempt, place, rule, tell_lesson, tell_update
 
 _SHOWN = 20
 
@@ -89,7 +89,7 @@ def _tell_uses(uses: tuple[Carried, ...], shown: int | None) -> None:
         chance = "" if use.probability == 1.0 else f", probability {use.probability:g}"
         say(
             f"{use.episode}  version {use.version} {use.outcome}{chance}: "
-            f"{use.instance} trial {use.trial} {success_word(use.success)}",
+            f"{attempt(use.episode, use.instance, use.trial)}, {success_word(use.success)}",
             indent=2,
         )
     _tell_more(len(uses), shown)

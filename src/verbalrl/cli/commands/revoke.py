@@ -17,6 +17,7 @@ from ...store import Store
 from ..options import json_option, store_option, verbose_option
 from ..output import emit_json, heading, note, plural, say
 from ..reading import find_lesson, opened
+from ..telling import attempt
 
 _UNASKED = "purge erases for good, and nobody answers on stdin: say --yes"
 
@@ -55,7 +56,8 @@ def revoke(lesson: str | None, store: Path, as_json: bool, **asked: Any) -> None
     if episodes:
         heading(f"{plural(len(episodes), 'episode')} had it in a prompt")
     for use in episodes.values():
-        say(f"{use.episode}  {use.instance} trial {use.trial}, run {use.run}", indent=2)
+        case = attempt(use.episode, use.instance, use.trial)
+        say(f"{use.episode}  {case}, run {use.run}", indent=2)
     for run in done.ended:
         note(f"run {run} cannot be resumed any more")
 
@@ -77,6 +79,8 @@ def purge(
     Steps, journaled calls, critiques and texts of lessons go, on every branch;
     digests change, and say so.
     """
+    if sum(x is not None for x in (lesson, source, asked["episode"])) != 1:
+        raise ConfigurationError("name one lesson, or one source or episode")
     if not yes:
         if as_json:
             raise ConfigurationError("purge erases for good: say --yes")
@@ -96,10 +100,12 @@ def _confirm(question: str) -> None:
         click.confirm(question, abort=True, err=True)
     except click.Abort as error:
         if isinstance(error.__context__, EOFError):
+            note("")  # the error stands on a line of its own
             raise ConfigurationError(_UNASKED) from error
         raise
     except (RuntimeError, ValueError, OSError) as error:
         # As Python and click have it for a stdin that is closed.
+        note("")
         raise ConfigurationError(_UNASKED) from error
 
 

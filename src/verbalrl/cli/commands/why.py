@@ -15,7 +15,7 @@ from ...store import Store
 from ..options import reader
 from ..output import emit_json, heading, plural, say, success_word
 from ..reading import opened
-from ..telling import rule
+from ..telling import attempt, rule
 
 REASONS: Mapping[str, str] = {
     "injected": "in the prompt",
@@ -44,8 +44,8 @@ def why(episode: str, store: Path, as_json: bool) -> None:
         emit_json({"episode": found.id, "instance": found.instance, "guidance": told})
         return
     heading(
-        f"{found.id}  {found.instance} trial {found.trial}, {success_word(found.success)}, "
-        f"branch {found.branch}"
+        f"{found.id}  {attempt(found.id, found.instance, found.trial)}, "
+        f"{success_word(found.success)}, branch {found.branch}"
     )
     if not told:
         say("no lesson was asked for: its arm or method gives none", indent=2)
@@ -124,7 +124,8 @@ def _say_role(role: str, told: Mapping[str, Any]) -> None:
         chance = f", probability {use['probability']:g}" if use["probability"] < 1 else ""
         say(
             f"{use['rank']:>3}  {use['outcome']}{where}{step}{chance}: {use['reason']}; "
-            f"{plural(use['tokens'], 'token')}; {use['lesson']} version {use['version']}"
+            f"{plural(use['tokens'], 'token')}; {use['lesson']} version {use['version']}",
+            hanging=5,
         )
         if use["text"]:
             say(use["text"], indent=5)
