@@ -13,9 +13,12 @@ import verbalrl as vrl
 from tests.serving.worlds import SCOPE, coach_of
 from verbalrl.effects import Effect
 from verbalrl.memory import gate
-from verbalrl.memory.trial import AUDITED, audited, toss
+from verbalrl.memory.recall import recall
+from verbalrl.memory.trial import AUDITED, Toss, audited, toss
+from verbalrl.prompts import PromptLibrary
 from verbalrl.records import (
     Commit,
+    Guidance,
     GuidanceSpec,
     Lesson,
     LessonBody,
@@ -126,6 +129,44 @@ def test_a_few_active_lessons_are_tested_again_and_leave_the_stable_block() -> N
     assert tossed.eligible == chosen[3]
     assert {*tossed.spec.force_in, *tossed.spec.force_out} == chosen[3]
     assert toss(active, spec.replace(chance=1.0), "here", (0, "i", 1), revision=3).spec.chance == 1
+
+
+def lived(count: int, budget: int, **changes: Any) -> tuple[Toss, Guidance]:
+    lessons = [lesson(f"do {n}", **changes) for n in range(count)]
+    spec = GuidanceSpec(source="recall", scopes=("s",), chance=0.8, budget=budget)
+    tossed = toss(lessons, spec, "here", (0, "j", 1), revision=3)
+    found = recall(lessons, tossed.spec, situation="here", prompts=PromptLibrary())
+    return tossed, tossed.recorded(found)
+
+
+def test_all_that_were_tossed_for_are_recorded_whether_or_not_there_was_room() -> None:
+    tossed, guidance = lived(200, budget=30)
+    by_lesson = {u.lesson: u for u in guidance.uses}
+    assert by_lesson.keys() == tossed.eligible
+    assert {u.probability for u in guidance.uses} == {0.8}
+    assert {x for x, u in by_lesson.items() if u.outcome == "withheld"} == {*tossed.spec.force_out}
+    assert [u.rank for u in guidance.uses] == list(range(1, 201))
+
+
+def test_lessons_of_other_scopes_are_not_tossed_for() -> None:
+    spec = GuidanceSpec(source="recall", scopes=("another",), chance=0.8)
+    assert toss([lesson(RIGHT)], spec, "here", (0, "i", 1)).eligible == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("budget", "trust", "there"),
+    [
+        (100, Origin.TASK, 2),
+        (15, Origin.TASK, 1),
+        (0, Origin.TASK, 0),
+        (40, Origin.UNTRUSTED, 0),
+    ],
+)
+def test_testing_again_passes_by_no_bound(budget: int, trust: Origin, there: int) -> None:
+    tossed, guidance = lived(2, budget, status=Status.ACTIVE, trust=trust)
+    assert (len(tossed.eligible), tossed.spec.force_out) == (2, ())
+    assert len(guidance.lines) == there
+    assert guidance.tokens <= budget
 
 
 def obedient(situation: Situation) -> str:
