@@ -52,6 +52,7 @@ def test_nothing_is_decided_where_too_many_outcomes_are_missing() -> None:
     effect = judge(Ledger.of(lived(0.4, 4000, lost=0.5)))["a"]
     assert effect.finding == "undecided"
     assert "outcomes are missing" in in_words(effect)
+    assert effect.rent == 30
 
 
 def test_what_was_never_withheld_is_not_tested() -> None:

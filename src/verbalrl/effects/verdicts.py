@@ -61,7 +61,7 @@ class Effect(NamedTuple):
     """The logarithm (base e) of the stake on "it helps"; and on "it harms"."""
     harms: float
     tokens: int
-    """Injected in all."""
+    """Injected where the outcome is known."""
     finding: Finding
 
     @property
@@ -71,7 +71,7 @@ class Effect(NamedTuple):
 
     @property
     def rent(self) -> float:
-        """Tokens per prompt that had it."""
+        """Tokens per episode that the coin let it into."""
         return self.tokens / self.n_in if self.n_in else 0.0
 
 

@@ -18,7 +18,7 @@ _OUTCOME = """
 
 _ROWS = f"""
 SELECT u.content, u.role, {{round}}, e.instance, min(u.outcome <> 'withheld'), u.probability,
-  CASE WHEN e.status = 'finished' THEN {_OUTCOME} END, max(u.tokens)
+  CASE WHEN e.status = 'finished' THEN {_OUTCOME} END, max(iif(u.block IS NULL, 0, u.tokens))
 FROM uses u JOIN episodes e ON e.id = u.episode
 WHERE {{where}} AND e.purpose = 'attempt' AND u.probability > 0 AND u.probability < 1
 GROUP BY u.episode, u.content, u.role ORDER BY 3, e.instance, e.trial, e.id
