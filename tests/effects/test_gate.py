@@ -14,6 +14,7 @@ from tests.serving.worlds import SCOPE, coach_of
 from verbalrl.effects import Effect
 from verbalrl.memory import gate
 from verbalrl.memory.recall import recall
+from verbalrl.memory.revoke import revoke
 from verbalrl.memory.trial import AUDITED, Toss, audited, toss
 from verbalrl.prompts import PromptLibrary
 from verbalrl.records import (
@@ -236,6 +237,23 @@ def test_outcomes_while_serving_decide_at_learn(tmp_path: Path) -> None:
         (found,) = store.lessons("main", SCOPE)
         assert found.status is Status.RETIRED
         assert store.served_trials("another") == []
+
+
+def test_what_was_revoked_decides_no_longer(tmp_path: Path) -> None:
+    with vrl.open_store(tmp_path, create=True) as store:
+        asyncio.run(plant(store, SCOPE, WRONG))
+    with coach_of(tmp_path, gate="measured") as coach:
+        for n, (who, by) in enumerate((("a", "a"), ("mallory", "a"), ("b", "mallory"), ("b", "b"))):
+            with coach.episode(f"case {n}", source=who) as episode:
+                episode.step("seen", str(episode.guidance))
+            coach.feedback(episode.id, success=False, source=by)
+    with vrl.open_store(tmp_path) as store:
+        assert len(store.served_trials(SCOPE)) == 4
+        asyncio.run(revoke(store, source="mallory"))
+        kept = [x.unit for x in store.served_trials(SCOPE)]
+        assert len(kept) == 2
+        asyncio.run(revoke(store, episode=kept[0]))
+        assert [x.unit for x in store.served_trials(SCOPE)] == kept[1:]
 
 
 def test_what_an_agent_says_of_itself_shows_nothing(tmp_path: Path) -> None:

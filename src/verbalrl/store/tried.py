@@ -27,10 +27,16 @@ _RUN = _ROWS.format(
     round="e.round",
     where="e.run = ?1 AND e.arm = ?2 AND e.seed = ?3 AND e.split = 'train' AND e.round <= ?4",
 )
+# What was taken out for good, a source or an episode, decides no longer either.
+_STANDS = """
+NOT EXISTS (SELECT 1 FROM tombstones t WHERE t.kind = 'episode' AND t.name = e.id
+  OR t.kind = 'source' AND (t.name = s.source
+    OR t.name IN (SELECT f.source FROM feedback f WHERE f.episode = e.id)))"""
 # One stratum a week: who is served and what they ask moves with time.
 _SERVED = _ROWS.format(
     round="CAST((julianday(s.at) - 2440587.5) / 7 AS INTEGER)",
-    where="e.id IN (SELECT episode FROM served WHERE scope = ?1 AND state <> 'open')",
+    where="e.id IN (SELECT episode FROM served WHERE scope = ?1 AND state <> 'open') AND "
+    + _STANDS,
 ).replace("WHERE e.id", "JOIN served s ON s.episode = e.id WHERE e.id")
 
 SEPARATOR = "\x1f"
