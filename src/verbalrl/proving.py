@@ -130,13 +130,42 @@ async def _fits(task: Task, lesson: Lesson, instance: Any) -> bool:
 
 
 async def prove(learner: Learner, store: Store, task: Task, plan: Planned, seed: int = 0) -> Proof:
-    """Run the probes of `plan` and keep what they show with the lesson."""
+    """Run the probes of `plan`; what all of them show is kept with the lesson."""
     result = await learner.run(
         task, instances=plan.span, seeds=(seed,), arms=("learned",), start=plan.branch
     )
-    probes = store.episodes(run=result.run, arm="learned")
-    proof = shown(plan, result.run, [e for e in probes if e.spec.purpose == "probe"])
-    return store.put_proof(proof)
+    return kept(store, plan, result.run)
+
+
+def kept(store: Store, plan: Planned, run: str) -> Proof:
+    """What the probes of `run` show, kept with the lesson once the run is done."""
+    probes = store.episodes(run=run, arm="learned")
+    proof = shown(plan, run, [e for e in probes if e.spec.purpose == "probe"])
+    return store.put_proof(proof) if done(store, run) else proof
+
+
+def done(store: Store, run: str) -> bool:
+    """Whether all probes of `run` were made; else a resume makes the rest."""
+    return store.run(run).status == "done"
+
+
+def plan_of(store: Store, run: str) -> Planned:
+    """What the run of a proof set out to show, with the lesson as it found it."""
+    config: Any = store.run(run).config
+    method = Prove.model_validate(config["settings"])
+    (branch,) = store.branches(run)
+    lesson = store.lesson(method.lesson, branch=branch.id)
+    if lesson is None:
+        raise ConfigurationError(f"there is no lesson {method.lesson!r} on branch {branch.id}")
+    first, last = config["instances"]
+    return Planned(
+        lesson,
+        str(config["start"]),
+        method.instances,
+        (first, last),
+        method.trials,
+        method.against,
+    )
 
 
 def method_of(plan: Planned) -> Prove:

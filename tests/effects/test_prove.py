@@ -67,6 +67,24 @@ def test_a_right_an_empty_and_a_wrong_lesson(
     assert len(probes) == 160
 
 
+def test_what_a_budget_stopped_is_kept_once_it_is_resumed(planted: Path, capsys: Capture) -> None:
+    lesson = named(planted, "right")
+    asked = ("prove", lesson, "--model", "offline:apprentice", "--instances", "8")
+    text = told(capsys, planted, *asked, "--max-tokens", "2500")
+    assert "not all was tried, so nothing is kept yet" in text
+    with vrl.open_store(planted) as store:
+        before = store.proofs(lesson)
+        run = next(r.id for r in store.runs() if r.status != "done")
+    assert run not in {proof.run for proof in before}
+    for _ in range(2):
+        text = told(capsys, planted, "resume", run, "--max-tokens", "1000000")
+        assert f"kept with {lesson}" in text
+    with vrl.open_store(planted) as store:
+        (*earlier, proof) = store.proofs(lesson)
+    assert tuple(earlier) == before
+    assert (proof.run, proof.instances, proof.covered) == (run, 8, 1.0)
+
+
 def test_both_sides_meet_the_same_draws_and_worlds() -> None:
     off, on = (
         EpisodeSpec(instance="i", purpose="probe", sample=0, candidate=side) for side in (0, 1)
