@@ -266,3 +266,29 @@ def test_what_an_agent_says_of_itself_shows_nothing(tmp_path: Path) -> None:
     with vrl.open_store(tmp_path) as store:
         (trial,) = store.served_trials(SCOPE)
     assert trial.outcome is None
+
+
+@pytest.mark.parametrize(
+    ("others", "outcome"),
+    [
+        ([{"success": False, "origin": "operator"}], 0.0),
+        ([{"reward": 7.0, "origin": "operator"}], 1.0),
+        ([{"success": True, "source": "c"}, {"success": False, "source": "c"}], 0.0),
+        ([{"success": False, "origin": "operator"}, {"success": True, "source": "c"}], 0.0),
+    ],
+)
+def test_what_an_agent_says_takes_nothing_from_what_others_said(
+    tmp_path: Path, others: list[Any], outcome: float
+) -> None:
+    with vrl.open_store(tmp_path, create=True) as store:
+        asyncio.run(plant(store, SCOPE, WRONG))
+    with coach_of(tmp_path, gate="measured") as coach:
+        with coach.episode("a case", source="c") as episode:
+            episode.step("seen", str(episode.guidance))
+        for said in others:
+            coach.feedback(episode.id, **said)
+        coach.feedback(episode.id, reward=0.5, source="agent")
+        coach.feedback(episode.id, success=True, source="agent")
+    with vrl.open_store(tmp_path) as store:
+        (trial,) = store.served_trials(SCOPE)
+    assert trial.outcome == outcome

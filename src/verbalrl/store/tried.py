@@ -10,11 +10,18 @@ from ..effects.trials import Trial
 from ..records import Proof
 from . import proofs
 
-_OUTCOME = """
-  CASE WHEN json_extract(e.body, '$.reward.supplier') = 'agent' THEN NULL
+_OTHERS = """
+  SELECT coalesce(f.success, max(-1.0, min(1.0, f.reward))) FROM feedback f
+  WHERE f.episode = e.id AND coalesce(f.success, f.reward) IS NOT NULL
+    AND (f.origin = 'operator' OR lower(coalesce(f.source, '')) <> 'agent')
+  ORDER BY f.origin = 'operator' DESC, f.origin = 'task' DESC, f.success IS NULL, f.seq DESC
+  LIMIT 1"""
+_OUTCOME = f"""
+  CASE WHEN json_extract(e.body, '$.reward.supplier') = 'agent' THEN ({_OTHERS})
        WHEN e.success IS NOT NULL THEN e.success
        ELSE max(-1.0, min(1.0, e.reward)) END"""
-"""Success, else the reward between -1 and 1; what an agent says of itself shows nothing."""
+"""Success, else the reward between -1 and 1. What an agent says of itself shows nothing, and takes
+nothing from what others said."""
 
 _ROWS = f"""
 SELECT u.content, u.role, {{round}}, e.instance, min(u.outcome <> 'withheld'), u.probability,
