@@ -172,10 +172,10 @@ def plain(rows: Sequence[Trial]) -> dict[str, list[float]]:
         mean = everything[1] / everything[0] if everything[0] else 0.0
         for row in by_round[number]:
             found = sums.setdefault(row.lesson, [0.0] * 11)
-            found[5] += row.tokens if row.inside else 0
             if row.outcome is None:
                 found[4] += 1
                 continue
+            found[5] += row.tokens if row.inside else 0
             found[0 if row.inside else 1] += 1
             found[2 if row.inside else 3] += row.outcome
             n, total = past.get(row.unit, (0.0, 0.0))

@@ -322,6 +322,9 @@ def test_chance_is_counted_exactly() -> None:
     assert chance(1, 1, 1, -1, 0, 0) == pytest.approx(10 / 16)
     assert chance(1, 2, 3) == pytest.approx(2 / 8)
     assert chance(1 / 3, 2 / 3, -1 / 3) == pytest.approx(6 / 8)
+    # Over 13 seeds, too, sums that are equal count as equal: two of the 16 are smaller.
+    assert chance(1 / 13, 3 / 13, 3 / 13, -4 / 13) == pytest.approx(14 / 16)
+    assert chance(0.123_456_7, 0.2) == pytest.approx(2 / 4)
     assert chance(0, 0) == 1.0
     assert chance() is None
 

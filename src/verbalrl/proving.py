@@ -12,15 +12,17 @@ from .memory import applies
 from .memory.pool import BARRED
 from .methods.prove import OFF, ON, Prove
 from .models.threads import Workers
-from .records import Episode, EpisodeSpec, Lesson, LessonKind, Proof
+from .records import Episode, EpisodeSpec, Lesson, LessonKind, Proof, RewardSupplier
 from .rollout.environments import EnvironmentDoor
-from .stats import paired_chance, paired_difference, smallest_effect
+from .stats import paired_chance, paired_difference, shown_by, smallest_effect
 from .store import Store
 from .tasks import Task
 
 SCANNED = 50
 """Instances looked at for each one wanted, to find those in which the condition holds."""
-LEVEL = 0.05
+COVERAGE = 0.6
+"""Below this share of pairs judged nothing is decided, as in the gate."""
+_FINDINGS = {"gain": "helps", "loss": "harms", "neither": "undecided"}
 
 
 class Planned(NamedTuple):
@@ -67,10 +69,19 @@ async def planned(
     says otherwise, must hold there too and takes its place while it is off.
 
     Raises:
-        ConfigurationError: It is a reflection, it may not be shown, or fits no instance.
+        ConfigurationError: It is a reflection, it may not be shown, it is of another scope than
+            the task's, it stands against itself, or it fits no instance.
     """
+    if against == lesson:
+        raise ConfigurationError(f"{lesson} cannot stand against itself; name another lesson")
     found = _tried(store, lesson, branch)
     both = (found, _tried(store, against, branch)) if against else (found,)
+    for one in both:
+        if one.scope != task.id:
+            raise ConfigurationError(
+                f"{one.id} is of scope {one.scope}, which no prompt of task {task.id} reads; "
+                f"try it on a task named {one.scope}"
+            )
     behind = {e.instance for x in both for e in x.evidence}
     chosen: list[str] = []
     size, at = task.size("train"), 0
@@ -88,7 +99,7 @@ async def planned(
     if not chosen:
         raise ConfigurationError(
             f"the condition of {lesson} ({found.when or 'always'}) holds in none of {at} train "
-            f"instances of {task.id}; name another --task"
+            f"instances of {task.id}; give more --instances or another --task-seed"
         )
     return Planned(found, branch, tuple(chosen), (0, at), passes, against)
 
@@ -119,13 +130,42 @@ async def _fits(task: Task, lesson: Lesson, instance: Any) -> bool:
 
 
 async def prove(learner: Learner, store: Store, task: Task, plan: Planned, seed: int = 0) -> Proof:
-    """Run the probes of `plan` and keep what they show with the lesson."""
+    """Run the probes of `plan`; what all of them show is kept with the lesson."""
     result = await learner.run(
         task, instances=plan.span, seeds=(seed,), arms=("learned",), start=plan.branch
     )
-    probes = store.episodes(run=result.run, arm="learned")
-    proof = shown(plan, result.run, [e for e in probes if e.spec.purpose == "probe"])
-    return store.put_proof(proof)
+    return kept(store, plan, result.run)
+
+
+def kept(store: Store, plan: Planned, run: str) -> Proof:
+    """What the probes of `run` show, kept with the lesson once the run is done."""
+    probes = store.episodes(run=run, arm="learned")
+    proof = shown(plan, run, [e for e in probes if e.spec.purpose == "probe"])
+    return store.put_proof(proof) if done(store, run) else proof
+
+
+def done(store: Store, run: str) -> bool:
+    """Whether all probes of `run` were made; else a resume makes the rest."""
+    return store.run(run).status == "done"
+
+
+def plan_of(store: Store, run: str) -> Planned:
+    """What the run of a proof set out to show, with the lesson as it found it."""
+    config: Any = store.run(run).config
+    method = Prove.model_validate(config["settings"])
+    (branch,) = store.branches(run)
+    lesson = store.lesson(method.lesson, branch=branch.id)
+    if lesson is None:
+        raise ConfigurationError(f"there is no lesson {method.lesson!r} on branch {branch.id}")
+    first, last = config["instances"]
+    return Planned(
+        lesson,
+        str(config["start"]),
+        method.instances,
+        (first, last),
+        method.trials,
+        method.against,
+    )
 
 
 def method_of(plan: Planned) -> Prove:
@@ -183,13 +223,12 @@ def shown(plan: Planned, run: str, probes: list[Episode]) -> Proof:
 
 
 def _finding(difference: float, p: float, covered: float) -> Any:
-    if covered < 0.6 or p > LEVEL or difference == 0:
-        return "undecided"
-    return "helps" if difference > 0 else "harms"
+    return "undecided" if covered < COVERAGE else _FINDINGS[shown_by(difference, p)]
 
 
 def _outcome(episode: Episode) -> float | None:
-    if episode.status != "finished":
+    """What an agent says of itself shows nothing."""
+    if episode.status != "finished" or episode.reward.supplier is RewardSupplier.AGENT:
         return None
     return float(episode.success) if episode.success is not None else episode.reward.value
 

@@ -7,7 +7,8 @@ Resampling episodes as if they were independent would make every interval too na
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 DRAWS = 2_000
@@ -16,6 +17,8 @@ EXACT = 1_000
 """Instances up to which a test counts all ways in which signs can fall."""
 LEVEL = 0.05
 _STEPS = 2_520
+_SEEDS = 1_000
+"""The most that a difference may be a mean of."""
 _WIDEST = 200_000
 _AT_ONCE = 1 << 16
 """Values that are drawn at a time."""
@@ -72,15 +75,16 @@ def paired_chance(
     """How often chance alone makes a mean difference as large as that of ours and theirs.
 
     A two-sided sign-flip test over instances: where the arms do not differ, the difference of an
-    instance, averaged over its seeds, has either sign alike. Exact up to `EXACT` instances (of
-    differences rounded to 1/2520, which those of up to ten seeds are multiples of); beyond, the
-    normal approximation. One tail is half of it. None where they share nothing.
+    instance, averaged over its seeds, has either sign alike. Exact up to `EXACT` instances, for
+    outcomes of 0 and 1; differences without a common denominator, as of other rewards, are rounded
+    to 1/2520. Beyond, the normal approximation. One tail is half of it. None where they share
+    nothing.
     """
     shared = ours.keys() & theirs.keys()
     if not shared:
         return None
     means = mean_by_instance({key: ours[key] - theirs[key] for key in shared}).values()
-    steps = [round(mean * _STEPS) for mean in means]
+    steps = _whole(means)
     unit = math.gcd(*steps)
     sizes = [abs(step) // unit for step in steps if step] if unit else []
     seen = abs(sum(steps)) // unit if unit else 0
@@ -90,6 +94,15 @@ def paired_chance(
         spread = math.sqrt(2 * sum(size * size for size in sizes))
         return math.erfc(seen / spread)
     return _flipped(sizes, seen)
+
+
+def _whole(means: Iterable[float]) -> list[int]:
+    """`means` as multiples of one step, so that sums which are equal are equal."""
+    fractions = [Fraction(mean).limit_denominator(_SEEDS) for mean in means]
+    shared = math.lcm(*(f.denominator for f in fractions))
+    if shared * sum(map(abs, fractions)) > _WIDEST:
+        shared = _STEPS
+    return [round(f * shared) for f in fractions]
 
 
 def shown_by(difference: float, chance: float) -> str:

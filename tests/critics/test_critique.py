@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.critics.scenes import GROUP, OLD_SIGN, OLD_WALL, SCENES, case, episode, lesson, step
 from tests.test_worth import PLATITUDES, REFUSALS
-from verbalrl.critics import CritiqueCase, CritiqueReply, adapt_critic, check_critic
+from verbalrl.critics import FEEDBACK, CritiqueCase, CritiqueReply, adapt_critic, check_critic
 from verbalrl.errors import ConfigurationError, CriticError, ReplayMismatch, UnknownNameError
 from verbalrl.models import CallContext, MemoryJournal, Model, ScriptedModel, Slots, load_model
 from verbalrl.prompts import PromptLibrary
-from verbalrl.records import Action, Critique, Note, Observation, Origin, Refusal, TextPart
+from verbalrl.records import Action, Critique, Note, Observation, Origin, Refusal, Shows, TextPart
 
 PROMPTS = PromptLibrary()
 SECRET = "xyzzy"
@@ -90,6 +91,15 @@ def test_revealing_critique_is_marked_even_if_it_did_not_say_so() -> None:
     critique = write(ScriptedModel([reply]))
     assert critique.refusal is Refusal.REVEALING
     assert critique.reveals_answer
+
+
+@pytest.mark.parametrize("told", [{"outcome": True}, {"reward": True}, {"feedback": True}, {}])
+def test_only_who_was_told_nothing_may_say_the_answer(told: dict[str, bool]) -> None:
+    shows = Shows(outcome=False, reward=False, feedback=False).replace(**told)
+    grid = SCENES["grid"]
+    work = grid.work.replace(template=FEEDBACK, shows=shows)
+    critique = write(lambda _episodes: "Go east, east, south, south.", replace(grid, work=work))
+    assert critique.refusal is (Refusal.REVEALING if told else None)
 
 
 def test_unspoken_confidence_is_unknown() -> None:

@@ -11,7 +11,9 @@ import pytest
 import verbalrl as vrl
 from tests.cli.test_care import Capture, said, told
 from tests.effects.test_gate import IDLE, RIGHT, body, plant, run
-from verbalrl.effects import claims
+from verbalrl.cli.app import DONE, FAILED
+from verbalrl.cli.commands.selftest import _told
+from verbalrl.effects import Claims, Rules, claims
 from verbalrl.proving import loser
 from verbalrl.records import Proof
 from verbalrl.view.rows import read_run
@@ -32,7 +34,7 @@ def test_lists_by_effect_say_what_is_known(lived: tuple[Path, str], capsys: Capt
     effect = row["effects"]["actor"]
     assert effect["finding"] == "helps"
     assert effect["low"] > 0
-    assert effect["n_in"] + effect["n_out"] == 160
+    assert effect["n_in"] + effect["n_out"] == 40
     (plain,) = said(capsys, folder, "behaviors", "--run", name)["behaviors"]
     assert "effects" not in plain
 
@@ -70,9 +72,20 @@ def test_selftest_counts_claims_where_there_is_nothing(tmp_path: Path, capsys: C
 
 
 def test_placebos_are_told_from_what_is_there() -> None:
-    found = claims([(f"i{n}", float(n % 2)) for n in range(320)], draws=60)
+    outcomes = [(f"i{n}", float(n % 2)) for n in range(320)]
+    found = claims(outcomes, draws=60)
     assert found.draws == 60
     assert max(found.helps, found.harms) <= 9
+    # One that claims on less is seen to claim more.
+    rash = claims(outcomes, draws=60, rules=Rules(level=1.0))
+    assert rash.helps > found.helps
+    assert rash.harms > found.harms
+
+
+def test_a_gate_that_claims_too_much_fails_its_test(capsys: Capture) -> None:
+    assert _told("run", 100, Claims(draws=100, helps=3, harms=9), as_json=False) == DONE
+    assert _told("run", 100, Claims(draws=100, helps=3, harms=10), as_json=False) == FAILED
+    assert "do not let the gate decide" in capsys.readouterr().err
 
 
 def proof(finding: Any, against: str) -> Proof:

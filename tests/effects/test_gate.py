@@ -13,9 +13,13 @@ import verbalrl as vrl
 from tests.serving.worlds import SCOPE, coach_of
 from verbalrl.effects import Effect
 from verbalrl.memory import gate
-from verbalrl.memory.trial import AUDITED, audited, toss
+from verbalrl.memory.recall import recall
+from verbalrl.memory.revoke import revoke
+from verbalrl.memory.trial import AUDITED, Toss, audited, toss
+from verbalrl.prompts import PromptLibrary
 from verbalrl.records import (
     Commit,
+    Guidance,
     GuidanceSpec,
     Lesson,
     LessonBody,
@@ -44,7 +48,7 @@ def lesson(instruction: str, **changes: Any) -> Lesson:
 
 def effect(finding: Any, role: str = "actor", text: str = RIGHT) -> dict[str, Effect]:
     name = key(body(text).content, role)
-    return {name: Effect(name, 80, 20, 0, 0.5, 0.5, 0.1, 0.0, 0.2, 0.0, 0.0, 100, 80, finding)}
+    return {name: Effect(name, 80, 20, 0, 0.5, 0.5, 0.1, 0.0, 0.2, 0.0, 0.0, 100, finding)}
 
 
 async def plant(store: Store, scope: str, *texts: str | LessonBody) -> None:
@@ -131,6 +135,44 @@ def test_a_few_active_lessons_are_tested_again_and_leave_the_stable_block() -> N
     assert toss(active, spec.replace(chance=1.0), "here", (0, "i", 1), revision=3).spec.chance == 1
 
 
+def lived(count: int, budget: int, **changes: Any) -> tuple[Toss, Guidance]:
+    lessons = [lesson(f"do {n}", **changes) for n in range(count)]
+    spec = GuidanceSpec(source="recall", scopes=("s",), chance=0.8, budget=budget)
+    tossed = toss(lessons, spec, "here", (0, "j", 1), revision=3)
+    found = recall(lessons, tossed.spec, situation="here", prompts=PromptLibrary())
+    return tossed, tossed.recorded(found)
+
+
+def test_all_that_were_tossed_for_are_recorded_whether_or_not_there_was_room() -> None:
+    tossed, guidance = lived(200, budget=30)
+    by_lesson = {u.lesson: u for u in guidance.uses}
+    assert by_lesson.keys() == tossed.eligible
+    assert {u.probability for u in guidance.uses} == {0.8}
+    assert {x for x, u in by_lesson.items() if u.outcome == "withheld"} == {*tossed.spec.force_out}
+    assert [u.rank for u in guidance.uses] == list(range(1, 201))
+
+
+def test_lessons_of_other_scopes_are_not_tossed_for() -> None:
+    spec = GuidanceSpec(source="recall", scopes=("another",), chance=0.8)
+    assert toss([lesson(RIGHT)], spec, "here", (0, "i", 1)).eligible == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("budget", "trust", "there"),
+    [
+        (100, Origin.TASK, 2),
+        (15, Origin.TASK, 1),
+        (0, Origin.TASK, 0),
+        (40, Origin.UNTRUSTED, 0),
+    ],
+)
+def test_testing_again_passes_by_no_bound(budget: int, trust: Origin, there: int) -> None:
+    tossed, guidance = lived(20, budget, status=Status.ACTIVE, trust=trust)
+    assert (len(tossed.eligible), tossed.spec.force_out) == (2, ())
+    assert len(tossed.spec.force_in) == there
+    assert guidance.tokens <= budget
+
+
 def obedient(situation: Situation) -> str:
     """Does what the lessons say, and finds the answer by itself half of the time."""
     text = situation.guidance.text
@@ -200,6 +242,23 @@ def test_outcomes_while_serving_decide_at_learn(tmp_path: Path) -> None:
         assert store.served_trials("another") == []
 
 
+def test_what_was_revoked_decides_no_longer(tmp_path: Path) -> None:
+    with vrl.open_store(tmp_path, create=True) as store:
+        asyncio.run(plant(store, SCOPE, WRONG))
+    with coach_of(tmp_path, gate="measured") as coach:
+        for n, (who, by) in enumerate((("a", "a"), ("mallory", "a"), ("b", "mallory"), ("b", "b"))):
+            with coach.episode(f"case {n}", source=who) as episode:
+                episode.step("seen", str(episode.guidance))
+            coach.feedback(episode.id, success=False, source=by)
+    with vrl.open_store(tmp_path) as store:
+        assert len(store.served_trials(SCOPE)) == 4
+        asyncio.run(revoke(store, source="mallory"))
+        kept = [x.unit for x in store.served_trials(SCOPE)]
+        assert len(kept) == 2
+        asyncio.run(revoke(store, episode=kept[0]))
+        assert [x.unit for x in store.served_trials(SCOPE)] == kept[1:]
+
+
 def test_what_an_agent_says_of_itself_shows_nothing(tmp_path: Path) -> None:
     with vrl.open_store(tmp_path, create=True) as store:
         asyncio.run(plant(store, SCOPE, WRONG))
@@ -210,3 +269,29 @@ def test_what_an_agent_says_of_itself_shows_nothing(tmp_path: Path) -> None:
     with vrl.open_store(tmp_path) as store:
         (trial,) = store.served_trials(SCOPE)
     assert trial.outcome is None
+
+
+@pytest.mark.parametrize(
+    ("others", "outcome"),
+    [
+        ([{"success": False, "origin": "operator"}], 0.0),
+        ([{"reward": 7.0, "origin": "operator"}], 1.0),
+        ([{"success": True, "source": "c"}, {"success": False, "source": "c"}], 0.0),
+        ([{"success": False, "origin": "operator"}, {"success": True, "source": "c"}], 0.0),
+    ],
+)
+def test_what_an_agent_says_takes_nothing_from_what_others_said(
+    tmp_path: Path, others: list[Any], outcome: float
+) -> None:
+    with vrl.open_store(tmp_path, create=True) as store:
+        asyncio.run(plant(store, SCOPE, WRONG))
+    with coach_of(tmp_path, gate="measured") as coach:
+        with coach.episode("a case", source="c") as episode:
+            episode.step("seen", str(episode.guidance))
+        for said in others:
+            coach.feedback(episode.id, **said)
+        coach.feedback(episode.id, reward=0.5, source="agent")
+        coach.feedback(episode.id, success=True, source="agent")
+    with vrl.open_store(tmp_path) as store:
+        (trial,) = store.served_trials(SCOPE)
+    assert trial.outcome == outcome

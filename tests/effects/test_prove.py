@@ -20,23 +20,30 @@ from verbalrl.records import (
     LessonKind,
     Origin,
     Reward,
+    RewardSupplier,
     Status,
     StopReason,
 )
 
 TASK: Any = vrl.load_task("triage-v1")
+STRANGE = LessonBody(
+    kind=LessonKind.BEHAVIOR,
+    when='the text mentions "zebra crossing"',
+    instruction="wait",
+    conditional=True,
+)
 
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("planted")
     with vrl.open_store(folder, create=True) as store:
-        asyncio.run(plant(store, TASK.id, bodies(TASK.world)))
+        asyncio.run(plant(store, TASK.id, bodies(TASK.world) | {"strange": [STRANGE]}))
     return folder
 
 
 def named(folder: Path, sort: str) -> str:
-    (wanted, *_) = bodies(TASK.world)[sort]
+    (wanted, *_) = [STRANGE] if sort == "strange" else bodies(TASK.world)[sort]
     with vrl.open_store(folder) as store:
         found = store.lessons("main", TASK.id)
     return next(x.id for x in found if x.body == wanted)
@@ -61,6 +68,24 @@ def test_a_right_an_empty_and_a_wrong_lesson(
     assert len(probes) == 160
 
 
+def test_what_a_budget_stopped_is_kept_once_it_is_resumed(planted: Path, capsys: Capture) -> None:
+    lesson = named(planted, "right")
+    asked = ("prove", lesson, "--model", "offline:apprentice", "--instances", "8")
+    text = told(capsys, planted, *asked, "--max-tokens", "2500")
+    assert "not all was tried, so nothing is kept yet" in text
+    with vrl.open_store(planted) as store:
+        before = store.proofs(lesson)
+        run = next(r.id for r in store.runs() if r.status != "done")
+    assert run not in {proof.run for proof in before}
+    for _ in range(2):
+        text = told(capsys, planted, "resume", run, "--max-tokens", "1000000")
+        assert f"kept with {lesson}" in text
+    with vrl.open_store(planted) as store:
+        (*earlier, proof) = store.proofs(lesson)
+    assert tuple(earlier) == before
+    assert (proof.run, proof.instances, proof.covered) == (run, 8, 1.0)
+
+
 def test_both_sides_meet_the_same_draws_and_worlds() -> None:
     off, on = (
         EpisodeSpec(instance="i", purpose="probe", sample=0, candidate=side) for side in (0, 1)
@@ -81,7 +106,11 @@ def test_what_it_takes_is_said_first(planted: Path, capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (("--task", "gridnav-v1"), "holds in none of"),
+        (
+            ("--task", "gridnav-v1"),
+            "which no prompt of task gridnav-v1 reads",
+        ),
+        (("--against", "ITSELF"), "cannot stand against itself"),
         (("--branch", "nowhere"), "nowhere"),
         ((), "give --model"),
     ],
@@ -89,11 +118,20 @@ def test_what_it_takes_is_said_first(planted: Path, capsys: Capture) -> None:
 def test_what_cannot_be_tried_is_said_in_a_line(
     planted: Path, capsys: Capture, arguments: tuple[str, ...], why: str
 ) -> None:
-    text = told(capsys, planted, "prove", named(planted, "right"), *arguments, code=2)
+    lesson = named(planted, "right")
+    asked = (x.replace("ITSELF", lesson) for x in arguments)
+    text = told(capsys, planted, "prove", lesson, *asked, code=2)
     assert why in text
 
 
-def probe(n: int, side: int, success: bool | None) -> Episode:
+def test_a_lesson_whose_condition_holds_nowhere(planted: Path, capsys: Capture) -> None:
+    asked = ("prove", named(planted, "strange"), "--instances", "2")
+    assert "holds in none of 100 train instances" in told(capsys, planted, *asked, code=2)
+
+
+def probe(
+    n: int, side: int, success: bool | None, by: RewardSupplier = RewardSupplier.CHECK
+) -> Episode:
     return Episode(
         id=f"ep_{n}_{side}",
         run="r",
@@ -101,7 +139,7 @@ def probe(n: int, side: int, success: bool | None) -> Episode:
         seed=0,
         spec=EpisodeSpec(instance=f"i{n}", candidate=side, purpose="probe"),
         success=success,
-        reward=Reward(),
+        reward=Reward(supplier=by),
         stop_reason=StopReason.TERMINATED,
     )
 
@@ -121,3 +159,9 @@ def test_pairs_of_which_a_side_is_missing_count_on_neither() -> None:
     fewer = shown(plan(20), "r", probes[:20] + lost)
     assert (fewer.finding, fewer.covered) == ("undecided", 0.5)
     assert str(shown(plan(2), "r", [])) == "undecided: nothing was judged"
+
+
+def test_what_an_agent_says_of_itself_proves_nothing() -> None:
+    said = [probe(n, side, bool(side), RewardSupplier.AGENT) for n in range(12) for side in (0, 1)]
+    proof = shown(plan(12), "r", said)
+    assert (proof.finding, proof.difference, proof.covered) == ("undecided", None, 0.0)

@@ -10,9 +10,10 @@ import pytest
 from tests.loop.world import safes
 from tests.methods.world import acts, roles, tell
 from verbalrl import ChatAgent, Learner, ScriptedModel
+from verbalrl.errors import MethodError
 from verbalrl.methods import Rci, check_method, rci
 from verbalrl.models import Request
-from verbalrl.records import StopReason
+from verbalrl.records import HookSpec, StopReason
 from verbalrl.store import open_store
 
 TWO = safes("red green", max_steps=3)
@@ -113,6 +114,24 @@ def test_a_resumed_run_asks_for_no_plan_twice(tmp_path: Path) -> None:
     assert len(asked) == calls == 3
     assert result.arms["learned"]["success_rate"] == 1.0
     assert result.arms["learned"]["tokens"]["critic"]["calls"] == 3
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        (HookSpec(name="lop"), "unknown hook 'lop'; known: plan, "),
+        (HookSpec(name="loop", settings={"times": 3}), "hook 'loop' does not take times"),
+    ],
+)
+def test_a_hook_that_cannot_be_built_is_said_in_a_line(
+    tmp_path: Path, spec: HookSpec, why: str
+) -> None:
+    class Hooked(Rci):
+        def _hooks(self) -> tuple[HookSpec, ...]:
+            return (spec,)
+
+    with pytest.raises(MethodError, match=why):
+        tell(tmp_path, Hooked(), following, planner)
 
 
 def test_it_keeps_the_contract_of_plans() -> None:

@@ -52,6 +52,13 @@ def test_a_setting_that_is_not_there_is_named() -> None:
         Reflexion(trails=3)  # type: ignore[call-arg]
 
 
+def test_a_method_of_a_command_of_its_own_is_not_on_offer() -> None:
+    with pytest.raises(UnknownNameError, match="unknown method 'prove'"):
+        methods.method("prove")
+    kept = methods.stored("prove", {"lesson": "le", "instances": ["i"]})
+    assert kept.name == "prove"
+
+
 def test_the_least_settings_work() -> None:
     least = Reflexion(trials=1, window=1, budget=0, max_steps=1)
     assert methods.method("reflexion", methods.settings_of(least)) == least

@@ -40,6 +40,7 @@ from ..records import (
     Refusal,
     Usage,
     Verdict,
+    WriteCritique,
 )
 from .check import (
     Grounds,
@@ -322,7 +323,7 @@ def grounds(case: CritiqueCase, shown: Shown) -> Grounds:
         actions=tuple(dict.fromkeys(a for actions in listed for a in actions)),
         known=frozenset(text_key(x.body) for x in case.known if x.usable) | case.predecessors,
         # Whoever sees no outcome and finds the answer has found it as the agent might have.
-        answers=() if case.work.template == FEEDBACK else case.instance.answers,
+        answers=() if _untold(case.work) else case.instance.answers,
         feedback=case.feedback,
         content=case.work.template == FEEDBACK,
     )
@@ -335,6 +336,11 @@ def proposal_keys(critique: Critique) -> frozenset[str]:
 
 def _bill(view: CallContext) -> Usage:
     return sum(view.bill.values(), Usage())
+
+
+def _untold(work: WriteCritique) -> bool:
+    shows = work.shows
+    return work.template == FEEDBACK and not (shows.outcome or shows.reward or shows.feedback)
 
 
 def _blank(text: str) -> str:

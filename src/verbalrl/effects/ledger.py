@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
     Sums = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
-IN, OUT, GOOD_IN, GOOD_OUT, MISSED, TOKENS, SCORE, SPREAD, VAR, VAR_1, VAR_2, HAD = range(12)
+IN, OUT, GOOD_IN, GOOD_OUT, MISSED, TOKENS, SCORE, SPREAD, VAR, VAR_1, VAR_2 = range(11)
 """The columns: outcomes seen with and without the lesson, and their sums; outcomes missing; tokens
-injected; the score S and the spread D, of which S / D is the difference; and the variance of
-S - t·D, the score under a difference of t, which is VAR - 2·t·VAR_1 + t²·VAR_2; and the episodes
-that had the lesson, whatever became of them."""
-_COLUMNS = 12
+injected where outcomes are seen; the score S and the spread D, of which S / D is the difference;
+and the variance of S - t·D, the score under a difference of t: VAR - 2·t·VAR_1 + t²·VAR_2."""
+_COLUMNS = 11
 _PRIOR = 2.0
-"""Episodes that the mean of all weighs in what is expected of an instance."""
+"""Trials that the mean of all weighs in what is expected of an instance; an episode in which
+several lessons were tossed for is as many."""
 
 
 class Ledger:
@@ -44,7 +44,7 @@ class Ledger:
         self._units: dict[str, int] = {}
         self._sums: Sums = np.zeros((0, _COLUMNS))
         self._past: Sums = np.zeros((0, 2))
-        """By unit: outcomes of earlier rounds, how many and their sum."""
+        """By unit: outcomes of earlier rounds, one for each trial, how many and their sum."""
         self.rounds: int | None = None
         """The last round added."""
 
@@ -119,10 +119,8 @@ def _count(sums: Sums, trials: Trials, seen: Ints) -> None:
     add(OUT, seen, 1.0 - inside)
     add(GOOD_IN, seen, inside * outcome)
     add(GOOD_OUT, seen, (1.0 - inside) * outcome)
-    everywhere = slice(None)
-    add(MISSED, everywhere, np.isnan(trials.outcome).astype(np.float64))
-    add(HAD, everywhere, trials.inside)
-    add(TOKENS, everywhere, trials.inside * trials.tokens)
+    add(TOKENS, seen, inside * trials.tokens[seen])
+    add(MISSED, slice(None), np.isnan(trials.outcome).astype(np.float64))
 
 
 def _score(sums: Sums, trials: Trials, seen: Ints, expected: Floats) -> None:

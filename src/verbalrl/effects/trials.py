@@ -31,7 +31,7 @@ class Trial(NamedTuple):
     outcome: float | None
     """Success as 0 or 1, else the reward; None: it broke, or nobody judged it."""
     tokens: int = 0
-    """What the lesson costs in a prompt."""
+    """What the lesson took of the prompt."""
 
 
 @dataclass(frozen=True, slots=True)

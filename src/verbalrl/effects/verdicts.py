@@ -8,7 +8,6 @@ from . import bets
 from .ledger import (
     GOOD_IN,
     GOOD_OUT,
-    HAD,
     IN,
     MISSED,
     OUT,
@@ -62,9 +61,7 @@ class Effect(NamedTuple):
     """The logarithm (base e) of the stake on "it helps"; and on "it harms"."""
     harms: float
     tokens: int
-    """Injected in all."""
-    prompts: int
-    """Episodes that had it, whether their outcome is known or not."""
+    """Injected where the outcome is known."""
     finding: Finding
 
     @property
@@ -74,8 +71,8 @@ class Effect(NamedTuple):
 
     @property
     def rent(self) -> float:
-        """Tokens per prompt that had it."""
-        return self.tokens / self.prompts if self.prompts else 0.0
+        """Tokens per episode that the coin let it into."""
+        return self.tokens / self.n_in if self.n_in else 0.0
 
 
 def judge(ledger: Ledger, rules: Rules = USUAL) -> dict[str, Effect]:
@@ -107,7 +104,6 @@ def judge(ledger: Ledger, rules: Rules = USUAL) -> dict[str, Effect]:
             helps=float(helps[i]),
             harms=float(harms[i]),
             tokens=int(row[TOKENS]),
-            prompts=int(row[HAD]),
             finding=_finding(bool(better[i]), bool(worse[i]), n_in + n_out, missing, rules),
         )
     return made

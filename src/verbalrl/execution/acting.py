@@ -35,12 +35,20 @@ def built(kit: Kit, specs: tuple[HookSpec, ...]) -> tuple[Hook, ...]:
     """The hooks that `specs` describe, in their order.
 
     Raises:
-        MethodError: There is no such hook, or it needs a model and the run has none.
+        MethodError: There is no such hook, it has no such setting, or it needs a model and the run
+            has none.
     """
-    for spec in specs:
-        if spec.name not in HOOKS:
-            raise MethodError(f"unknown hook {spec.name!r}; known: {', '.join(HOOKS)}")
-    return tuple(HOOKS[spec.name](kit, spec.settings) for spec in specs)
+    return tuple(_built(kit, spec) for spec in specs)
+
+
+def _built(kit: Kit, spec: HookSpec) -> Hook:
+    if spec.name not in HOOKS:
+        raise MethodError(f"unknown hook {spec.name!r}; known: {', '.join(HOOKS)}")
+    try:
+        return HOOKS[spec.name](kit, spec.settings)
+    except TypeError as error:
+        given = ", ".join(spec.settings)
+        raise MethodError(f"hook {spec.name!r} does not take {given}: {error}") from error
 
 
 def guards(kit: Kit) -> tuple[Hook, ...]:

@@ -184,7 +184,7 @@ class RunPlan:
 def _stored_method(config: Mapping[str, Any], own: Method | None) -> Method:
     name, settings = config["method"], config["settings"]
     if own is None:
-        return methods.method(name, settings)
+        return methods.stored(name, settings)
     if own.name != name:
         raise ConfigurationError(f"cannot resume: the method was {name!r} and is {own.name!r}")
     return methods.changed(own, settings) if settings else own

@@ -132,7 +132,7 @@ class Shelf:
         for lesson in lessons:
             if lesson.kind is LessonKind.REFLECTION:
                 apart.append(lesson)
-            elif lesson.usable and _asked(lesson, spec):
+            elif lesson.usable and asked(lesson, spec):
                 old = known.get(lesson.id)
                 same = old is not None and old.lesson is lesson
                 found.append(old if old is not None and same else Item.of(lesson))
@@ -209,7 +209,7 @@ class Pool:
         known = tuple(lessons)
         if shelf is not None and not spec.force_in and not spec.force_out:
             own = [x for x in known if x.kind is LessonKind.REFLECTION and x.usable]
-            return cls(shelf, _sorted((x for x in own if _asked(x, spec)), spec), known=known)
+            return cls(shelf, _sorted((x for x in own if asked(x, spec)), spec), known=known)
         reach = [x for x in known if _in_reach(x, spec)]
         out = [x for x in reach if x.id in spec.force_out]
         forced = [x for x in reach if x.id in spec.force_in and x.id not in spec.force_out]
@@ -236,10 +236,11 @@ def _sorted(lessons: Iterable[Lesson], spec: GuidanceSpec) -> list[Item]:
 
 def _in_reach(lesson: Lesson, spec: GuidanceSpec) -> bool:
     fit = lesson.usable or lesson.id in spec.force_in
-    return fit and lesson.status not in BARRED and _asked(lesson, spec)
+    return fit and lesson.status not in BARRED and asked(lesson, spec)
 
 
-def _asked(lesson: Lesson, spec: GuidanceSpec) -> bool:
+def asked(lesson: Lesson, spec: GuidanceSpec) -> bool:
+    """Whether `spec` asks for lessons of that scope and kind."""
     wanted = not spec.scopes or lesson.scope in spec.scopes
     return wanted and (not spec.kinds or lesson.kind in spec.kinds)
 

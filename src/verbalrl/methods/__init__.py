@@ -67,7 +67,17 @@ _OWN: Mapping[str, type[MethodSettings]] = {"prove": Prove}
 
 def method(name: str, settings: Mapping[str, JsonValue] | None = None) -> Method:
     """The method `name` with `settings` in place of its defaults."""
-    kind = METHODS.get(name) or _OWN.get(name)
+    return _made(METHODS.get(name), name, settings)
+
+
+def stored(name: str, settings: Mapping[str, JsonValue] | None = None) -> Method:
+    """The method of a run that is stored; those of commands of their own too."""
+    return _made(METHODS.get(name) or _OWN.get(name), name, settings)
+
+
+def _made(
+    kind: type[MethodSettings] | None, name: str, settings: Mapping[str, JsonValue] | None
+) -> Method:
     if kind is None:
         raise UnknownNameError.of("method", name, METHODS)
     given = dict(settings or {})

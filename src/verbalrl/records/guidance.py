@@ -60,7 +60,7 @@ class Guidance(Record):
     text: str = ""
     """All of the above rendered, for agents that write their own prompts."""
     uses: tuple[Use, ...] = ()
-    """What was considered; of what was left out, the 50 best."""
+    """What was considered; of what was left out, the 50 best and all that a coin was tossed for."""
     left_out: int = 0
     """How many lessons were left out in all."""
     tokens: int = 0

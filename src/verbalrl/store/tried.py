@@ -10,15 +10,22 @@ from ..effects.trials import Trial
 from ..records import Proof
 from . import proofs
 
-_OUTCOME = """
-  CASE WHEN json_extract(e.body, '$.reward.supplier') = 'agent' THEN NULL
+_OTHERS = """
+  SELECT coalesce(f.success, max(-1.0, min(1.0, f.reward))) FROM feedback f
+  WHERE f.episode = e.id AND coalesce(f.success, f.reward) IS NOT NULL
+    AND (f.origin = 'operator' OR lower(coalesce(f.source, '')) <> 'agent')
+  ORDER BY f.origin = 'operator' DESC, f.origin = 'task' DESC, f.success IS NULL, f.seq DESC
+  LIMIT 1"""
+_OUTCOME = f"""
+  CASE WHEN json_extract(e.body, '$.reward.supplier') = 'agent' THEN ({_OTHERS})
        WHEN e.success IS NOT NULL THEN e.success
        ELSE max(-1.0, min(1.0, e.reward)) END"""
-"""Success, else the reward between -1 and 1; what an agent says of itself shows nothing."""
+"""Success, else the reward between -1 and 1. What an agent says of itself shows nothing, and takes
+nothing from what others said."""
 
 _ROWS = f"""
 SELECT u.content, u.role, {{round}}, e.instance, min(u.outcome <> 'withheld'), u.probability,
-  CASE WHEN e.status = 'finished' THEN {_OUTCOME} END, max(u.tokens)
+  CASE WHEN e.status = 'finished' THEN {_OUTCOME} END, max(iif(u.block IS NULL, 0, u.tokens))
 FROM uses u JOIN episodes e ON e.id = u.episode
 WHERE {{where}} AND e.purpose = 'attempt' AND u.probability > 0 AND u.probability < 1
 GROUP BY u.episode, u.content, u.role ORDER BY 3, e.instance, e.trial, e.id
@@ -27,10 +34,16 @@ _RUN = _ROWS.format(
     round="e.round",
     where="e.run = ?1 AND e.arm = ?2 AND e.seed = ?3 AND e.split = 'train' AND e.round <= ?4",
 )
+# What was taken out for good, a source or an episode, decides no longer either.
+_STANDS = """
+NOT EXISTS (SELECT 1 FROM tombstones t WHERE t.kind = 'episode' AND t.name = e.id
+  OR t.kind = 'source' AND (t.name = s.source
+    OR t.name IN (SELECT f.source FROM feedback f WHERE f.episode = e.id)))"""
 # One stratum a week: who is served and what they ask moves with time.
 _SERVED = _ROWS.format(
     round="CAST((julianday(s.at) - 2440587.5) / 7 AS INTEGER)",
-    where="e.id IN (SELECT episode FROM served WHERE scope = ?1 AND state <> 'open')",
+    where="e.id IN (SELECT episode FROM served WHERE scope = ?1 AND state <> 'open') AND "
+    + _STANDS,
 ).replace("WHERE e.id", "JOIN served s ON s.episode = e.id WHERE e.id")
 
 SEPARATOR = "\x1f"

@@ -15,13 +15,13 @@ from ...learner import Learner
 from ...memory.changing import find
 from ...memory.review import review
 from ...models import Budget
-from ...proving import Planned, loser, method_of, planned, prove
+from ...proving import Planned, done, kept, loser, method_of, plan_of, planned, prove
 from ...records import Proof
 from ...store import Store
 from ...tasks import Task
 from ..budgets import budget_of, budget_options
 from ..building import Setup, learner_of, server_options
-from ..options import json_option, store_option, verbose_option
+from ..options import command, json_option, store_option, verbose_option
 from ..output import emit_json, note, say
 from ..reading import opened
 
@@ -111,16 +111,40 @@ def _prove(given: ProveOptions) -> None:
         if given.dry_run:
             return
         proof = asyncio.run(_proved(_learner(store, plan, given), store, task, plan, given.seed))
-        lost = loser(proof)
-        if lost:
-            asyncio.run(review(store, (lost,), "retire", branch=home))
+        whole = done(store, proof.run)
+        lost = _settled(store, proof, home) if whole else ""
     if given.as_json:
         emit_json(proof.model_dump(mode="json"))
     else:
         say(str(proof))
         if lost:
             say(f"{lost} is retired", indent=2)
-        say(f"kept with {found.id}; its episodes are those of {proof.run}", indent=2)
+        if whole:
+            say(f"kept with {found.id}; its episodes are those of {proof.run}", indent=2)
+    if not whole:
+        go_on = command("resume", proof.run, store=given.store)
+        note(f"not all was tried, so nothing is kept yet; go on with: {go_on}")
+
+
+def tell_resumed(folder: Path, run: str) -> None:
+    """Keep and tell what the proof of a resumed run shows, if it is done now."""
+    with opened(folder) as store:
+        if not done(store, run):
+            return
+        plan = plan_of(store, run)
+        known = any(proof.run == run for proof in store.proofs(plan.lesson.id))
+        proof = kept(store, plan, run)
+        lost = "" if known else _settled(store, proof, plan.branch)
+    note(f"{proof}; kept with {proof.lesson}")
+    if lost:
+        note(f"{lost} is retired")
+
+
+def _settled(store: Store, proof: Proof, branch: str) -> str:
+    """The lesson that lost, which is retired; empty for neither."""
+    if lost := loser(proof):
+        asyncio.run(review(store, (lost,), "retire", branch=branch))
+    return lost
 
 
 async def _proved(learner: Learner, store: Store, task: Task, plan: Planned, seed: int) -> Proof:

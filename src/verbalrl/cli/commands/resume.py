@@ -19,7 +19,9 @@ from ..building import Setup, base_url_option, cache_option, learner_of, say_not
 from ..drive import drive, report
 from ..options import json_option, store_option, verbose_option
 from ..reading import find_run, opened
+from .prove import tell_resumed
 
+PROVE = "prove"
 _LOADABLE = re.compile(r"(?:ChatAgent\()?(?P<name>[\w-]+:[^()]+)\)?")
 
 
@@ -71,7 +73,10 @@ def resume(context: click.Context, /, **options: Any) -> None:
     say_notes(task)
     going_on = learner.resume(record.id, task, retry_failed=options["retry_failed"])
     ended = drive(learner, going_on, folder)
-    context.exit(report(ended, learner, folder, as_json=options["as_json"]))
+    code = report(ended, learner, folder, as_json=options["as_json"])
+    if record.method == PROVE:
+        tell_resumed(folder, record.id)
+    context.exit(code)
 
 
 def _setup(record: RunRecord, folder: Path, options: Mapping[str, Any]) -> Setup:
