@@ -4,13 +4,14 @@ import pytest
 
 from benchmarks import trading
 from verbalrl.tasks import load_task
+from verbalrl.tasks.trading_controls import CONTROLS
 
 
 def test_the_table_has_a_line_per_control(capsys: pytest.CaptureFixture[str]) -> None:
     assert trading.main(["--instances", "3", "--seeds", "0-1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "trading-v1, 3 periods of each of 2 task seeds"
-    assert [row.split()[0] for row in lines[2:]] == list(trading.CONTROLS)
+    assert [row.split()[0] for row in lines[2:]] == list(CONTROLS)
     # Whoever is compared with itself differs in nothing.
     assert re.fullmatch(r"buy-and-hold .* 1\.000", lines[2])
 
