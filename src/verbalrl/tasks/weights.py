@@ -74,7 +74,7 @@ def mean_variance(
     if not chosen:
         return tuple(weights)
     signs = np.array([directions[n] for n in chosen], dtype=float)
-    if len(returns) < _LEAST:
+    if len(chosen) == 1 or len(returns) < _LEAST:
         sizes = np.full(len(chosen), 1 / len(chosen))
     else:
         covariance = shrunk_covariance(returns)[np.ix_(chosen, chosen)] * np.outer(signs, signs)
