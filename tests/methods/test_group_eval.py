@@ -45,10 +45,10 @@ def scoring(*rounds: Mapping[int, float]) -> Callable[[str], dict[str, Any]]:
     """A critic that gives these scores, round by round."""
     left = iter(rounds)
     return lambda _: {
-        "scores": [
-            {"candidate": n, "why": f"number {n} is what it is", "score": score}
+        "scores": {
+            str(n): {"why": f"number {n} is what it is", "score": score}
             for n, score in next(left).items()
-        ]
+        }
     }
 
 
@@ -126,9 +126,10 @@ def test_a_single_one_is_submitted_unscored(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "scores",
     [
-        [{"candidate": 1, "score": 0.5}],
-        [{"candidate": 1, "score": 0.5}, {"candidate": 1, "score": 0.6}],
-        [{"candidate": 1, "score": 0.5}, {"candidate": 2, "score": 7}],
+        {"1": {"score": 0.5}},
+        {"1": {"score": 0.5}, "3": {"score": 0.6}},
+        {"1": {"score": 0.5}, "2": {"score": 7}},
+        [{"score": 0.5}, {"score": 0.6}],
         "both are fine",
     ],
 )
@@ -147,7 +148,7 @@ def test_a_malformed_scoring_answer_never_loops(tmp_path: Path, scores: Any) -> 
 
 
 def test_one_malformed_round_is_left_out_of_the_mean(tmp_path: Path) -> None:
-    replies = iter([{"scores": []}] * 3 + [scoring({1: 0.3, 2: 0.9})("")])
+    replies = iter([{"scores": {}}] * 3 + [scoring({1: 0.3, 2: 0.9})("")])
     told = tell(
         tmp_path,
         group_eval(candidates=2, rounds=2),
@@ -198,9 +199,9 @@ def test_a_critic_that_is_a_function_may_score(tmp_path: Path) -> None:
     colours = itertools.cycle(("red", "green"))
 
     def critic(episodes: tuple[Episode, ...]) -> dict[str, Any]:
-        worth = [
-            {"candidate": n, "score": float(e.answer == "green")} for n, e in enumerate(episodes, 1)
-        ]
+        worth = {
+            str(n): {"score": float(e.answer == "green")} for n, e in enumerate(episodes, start=1)
+        }
         return {"scores": worth}
 
     learner = Learner(

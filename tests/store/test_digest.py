@@ -193,6 +193,8 @@ def test_episodes_digest_sees_what_was_done() -> None:
         (episode, critique.replace(proposals=(LessonProposal(instruction="other"),))),
         (episode, critique.replace(keeps=("le_x",))),
         (episode, critique.replace(status="refused", refusal="empty")),
+        (episode, critique.replace(scores={episode.id: 0.25})),
+        (episode, critique.replace(scores={episode.id: 0.5})),
     ]
     digests = [digest_of(e, c) for e, c in [(episode, critique), *others]]
     assert len(set(digests)) == len(digests)
@@ -214,3 +216,10 @@ def test_episodes_digest_does_not_see_names_costs_and_what_was_left_out() -> Non
         (episode, critique.replace(proposals=tuple(p.replace(episode="ep_9") for p in said))),
     ]
     assert {digest_of(e, c) for e, c in same} == {digest_of(episode, critique)}
+
+
+def test_scores_count_by_the_place_of_their_episode_and_not_by_its_id() -> None:
+    episode = with_action(an_episode(), "up")
+    scored = a_critique(episode).replace(scores={episode.id: 0.5})
+    elsewhere = scored.replace(episodes=("ep_9",), scores={"ep_9": 0.5})
+    assert digest_of(episode, scored) == digest_of(episode.replace(id="ep_9"), elsewhere)

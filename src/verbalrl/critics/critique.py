@@ -233,8 +233,7 @@ class Draft:
 
     def scored(self, reply: ScoresReply) -> Critique:
         """The critique that compares candidates: a score for each, and why."""
-        by_number = dict(enumerate(self.case.episodes, start=1))
-        of = [(by_number[s.candidate], s) for s in reply.scores]
+        of = [(self.case.episodes[n - 1], s) for n, s in reply.by_number.items()]
         causes = tuple(
             Cause(step=len(e.trajectory.steps), trial=e.trial, episode=e.id, why=s.why.strip())
             for e, s in of

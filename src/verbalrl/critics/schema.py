@@ -7,9 +7,9 @@ offered. Unknown fields are dropped; what is missing and may be empty is filled.
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ..records import Verdict
 
@@ -132,7 +132,6 @@ class FeedbackReply(_Wire):
 class ScoreReply(_Wire):
     """The score of one candidate."""
 
-    candidate: int = Field(ge=1, description="Its number.")
     why: Text = Field(default="", description="What decides for or against it, in one sentence.")
     score: float = Field(
         ge=0, le=1, description="0 to 1 with two decimals: how likely it is right, beside the rest."
@@ -142,31 +141,33 @@ class ScoreReply(_Wire):
 class ScoresReply(_Wire):
     """The scores of all candidates."""
 
-    scores: tuple[ScoreReply, ...] = Field(description="One entry for each candidate, in order.")
+    @property
+    def by_number(self) -> dict[int, ScoreReply]:
+        """By the number of the candidate, from 1."""
+        raise NotImplementedError
 
 
 @cache
 def scores_schema(candidates: int) -> type[ScoresReply]:
-    """The class to ask for when `candidates` candidates are shown: as many entries, none twice.
+    """The class to ask for when `candidates` candidates are shown: one entry for each number.
 
-    A reply with others is repaired a bounded number of times like any other, then given up.
+    A reply that lacks one is repaired a bounded number of times like any other, then given up.
     """
+    numbers = range(1, candidates + 1)
+    fields: dict[str, Any] = {
+        f"of_{n}": (ScoreReply, Field(alias=str(n), description=f"Of candidate {n}."))
+        for n in numbers
+    }
+    each: Any = create_model("Scores", __base__=_Wire, **fields)
 
-    class Scores(ScoresReply):
-        scores: tuple[ScoreReply, ...] = Field(
-            min_length=candidates,
-            max_length=candidates,
-            description="One entry for each candidate, in order.",
-        )
+    class Reply(ScoresReply):
+        scores: each = Field(description="One entry for each candidate, by its number.")
 
-        @field_validator("scores")
-        @classmethod
-        def _each_once(cls, given: tuple[ScoreReply, ...]) -> tuple[ScoreReply, ...]:
-            if sorted(s.candidate for s in given) != list(range(1, candidates + 1)):
-                raise ValueError(f"score each of the candidates 1 to {candidates} once")
-            return given
+        @property
+        def by_number(self) -> dict[int, ScoreReply]:
+            return {n: getattr(self.scores, f"of_{n}") for n in numbers}
 
-    return Scores
+    return Reply
 
 
 _ATTEMPT = "The number of the attempt that this step belongs to; 0 for the last one that fits."

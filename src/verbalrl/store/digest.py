@@ -195,11 +195,16 @@ def _guidance_spec(spec: GuidanceSpec, contents: Mapping[str, str]) -> dict[str,
 def _judged(critique: Critique, contents: Mapping[str, str]) -> dict[str, Any]:
     left_out = {
         "id", "episodes", "prompt_sha", "keeps", "shown", "model", "usage", "raw", "detail",
+        "scores",
     }  # fmt: skip
     # Their trials stand in for the episodes, whose ids hold a run's name.
     # A span follows from the quote.
     places = {"causes": {"__all__": {"episode", "span"}}, "proposals": {"__all__": {"episode"}}}
     exclude: Any = dict.fromkeys(left_out, True) | places
-    return critique.model_dump(mode="json", exclude=exclude) | {
-        "keeps": [contents.get(identity, "") for identity in critique.keeps]
-    }
+    # In the order of the episodes, whose ids hold a run's name; nothing where there are none.
+    scores = [critique.scores.get(e) for e in critique.episodes] if critique.scores else []
+    return (
+        ({"scores": scores} if scores else {})
+        | critique.model_dump(mode="json", exclude=exclude)
+        | {"keeps": [contents.get(identity, "") for identity in critique.keeps]}
+    )
