@@ -80,6 +80,23 @@ def test_runs_shows_rates(run: Any) -> None:
     assert "1.00" in row
 
 
+def test_runs_explain_a_star_only_where_there_is_one(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(rate: float | None) -> str:
+        arm: dict[str, Any] = {"success_rate": rate, "finished": 1, "planned": 2}
+        with open_store(folder) as store:
+            store.update_run(RUN, result={"arms": {"learned": arm}})
+        assert main(["runs", "--store", str(folder)]) == 0
+        out, err = capsys.readouterr()
+        return out + err
+
+    whole = told(0.5)
+    assert "0.50*" in whole
+    assert "cut short" in whole
+    assert "*" not in told(None)
+
+
 def test_episodes_filter(run: Any) -> None:
     def outcomes(*filters: str) -> list[tuple[int, int]]:
         found = json.loads(run("episodes", "--json", *filters))["episodes"]

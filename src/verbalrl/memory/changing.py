@@ -24,7 +24,8 @@ def find(store: Store, lesson: str, branch: str | None = None) -> tuple[str, Les
     found = None if home is None else store.lesson(lesson, branch=store.branch(home).id)
     if home is None or found is None:
         place = store.path if branch is None else f"branch {branch}"
-        raise UnknownNameError(f"there is no lesson {lesson!r} in {place}; see `show {lesson}`")
+        look = "behaviors" if branch is None else f"show {lesson}"
+        raise UnknownNameError(f"there is no lesson {lesson!r} in {place}; see `{look}`")
     return home, found
 
 

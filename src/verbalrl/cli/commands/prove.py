@@ -23,7 +23,7 @@ from ..budgets import budget_of, budget_options
 from ..building import Setup, learner_of, server_options
 from ..options import command, json_option, store_option, verbose_option
 from ..output import emit_json, note, say
-from ..reading import opened
+from ..reading import find_lesson, opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def prove_command(**options: Any) -> None:
 
 def _prove(given: ProveOptions) -> None:
     with opened(given.store) as store:
-        home, found = find(store, given.lesson, given.branch)
+        home, found = find(store, find_lesson(store, given.lesson), given.branch)
         task = load_task(
             given.task or found.scope, task_seed=given.task_seed, trust_code=given.trust_code
         )
@@ -104,7 +104,7 @@ def _prove(given: ProveOptions) -> None:
                 branch=home,
                 instances=given.instances,
                 passes=given.passes,
-                against=given.against or "",
+                against=find_lesson(store, given.against) if given.against else "",
             )
         )
         note(str(plan))

@@ -37,7 +37,7 @@ def runs(store: Path, as_json: bool, **asked: Any) -> None:
         )
     elif found:
         table(_HEADS, [_row(run) for run in found], flexible=4)
-        if any(_cut_short(run, name) for run in found for name in _rates(run)):
+        if any("*" in str(figure) for run in found for figure in _row(run)[5:8]):
             note("* the run was cut short: not all of its instances are finished")
         if more := more_rows(len(found), len(every), offset):
             note(more)
