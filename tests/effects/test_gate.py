@@ -128,6 +128,13 @@ def test_a_few_active_lessons_are_tested_again_and_leave_the_stable_block() -> N
     assert toss(active, spec.replace(chance=1.0), "here", (0, "i", 1), revision=3).spec.chance == 1
 
 
+def test_what_a_person_wrote_is_never_withheld_to_be_tested() -> None:
+    said = [lesson(f"say {n}", status=Status.ACTIVE, trust=Origin.OPERATOR) for n in range(3)]
+    learned = lesson("do it", status=Status.ACTIVE)
+    for revision in range(20):
+        assert audited([*said, learned], revision) == {learned.id}
+
+
 def obedient(situation: Situation) -> str:
     """Does what the lessons say, and finds the answer by itself half of the time."""
     text = situation.guidance.text

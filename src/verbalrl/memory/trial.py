@@ -5,7 +5,8 @@ and content, so that no clock, no order and no name of a run decides. Only lesso
 holds are tossed for: the others would not have been there anyway.
 
 Under test are the provisional ones, and of the active ones a few per revision, chosen by a hash:
-what helped once may not help for ever. Those stand in the volatile block while they are tested.
+what helped once may not help for ever. What a person wrote or approved is in every prompt that it
+fits; only a person retires it. Those under test stand in the volatile block while they are tested.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ..ids import coin
-from ..records import Guidance, GuidanceSpec, Lesson, LessonKind, Status
+from ..records import Guidance, GuidanceSpec, Lesson, LessonKind, Origin, Status
 from .applies import fits
 
 AUDITED = 2
@@ -76,7 +77,8 @@ def audited(lessons: Iterable[Lesson], revision: int | None) -> frozenset[str]:
     """The ids of the active lessons that are tested again at `revision`."""
     if revision is None:
         return frozenset()
-    active = [x for x in lessons if x.status is Status.ACTIVE]
+    # What a person wrote or approved only a person retires: to withhold it would decide nothing.
+    active = [x for x in lessons if x.status is Status.ACTIVE and x.trust is not Origin.OPERATOR]
     drawn = sorted(active, key=lambda x: coin("audit", revision, x.body.content))
     return frozenset(x.id for x in drawn[:AUDITED])
 
