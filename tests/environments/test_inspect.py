@@ -215,3 +215,11 @@ def evaluated(file: Path, folder: Path, solver: Any) -> Any:
     )
     assert logs[0].status == "success", logs[0].error
     return logs[0]
+
+
+def test_a_folder_with_the_sign_in_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "me@home"
+    folder.mkdir()
+    (folder / "sums.py").write_text(TASKS, encoding="utf-8")
+    task = load_task(f"inspect:{folder / 'sums.py'}@sums", trust_code=True)
+    assert load_task(task.ref, trust_code=True).id == task.id

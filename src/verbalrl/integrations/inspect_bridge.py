@@ -55,7 +55,9 @@ def load_inspect(
     """
     del task_seed  # the samples are what they are
     named = Named.read(ref)
-    place, _, name = named.name.partition("@")
+    place, at, name = named.name.rpartition("@")
+    if not at:
+        place, name = name, ""
     path = Path(place).resolve()
     framework("inspect_ai", "inspect")
     if not path.is_file():
