@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -52,9 +53,9 @@ def task(
     placed = tuple(_placed(name, number, row, goal) for number, row in enumerate(rows))
     if not placed:
         raise ConfigurationError(f"task {name}: there are no rows")
-    names = [row.name for row in placed]
-    if twice := next((n for n in names if names.count(n) > 1), None):
-        raise ConfigurationError(f"task {name}: the id {twice!r} stands on more than one row")
+    (often, count), *_ = Counter(row.name for row in placed).most_common(1)
+    if count > 1:
+        raise ConfigurationError(f"task {name}: the id {often!r} stands on more than one row")
     world = RowsWorld(placed, episode)
     sizes = {split: world.size(split) for split in ("train", "test")}
     evaluated = sizes["test"] if learns == "shared" else len(placed)
