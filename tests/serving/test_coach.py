@@ -673,3 +673,27 @@ def test_a_reward_that_nobody_has_explained_confirms_nothing(tmp_path: Path) -> 
                 coach.feedback(case(coach, source=customer), reward=0.0, text=text, source=customer)
             coach.learn_sync()
             assert lessons(coach)["do offer a refund"].status is status
+
+
+def test_a_call_that_comes_as_its_episode_ends_holds_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("verbalrl.serving.open_end.MAX_WAITING", 1)
+    with coach_of(tmp_path, strict=False) as coach:
+        with coach.episode("it broke") as ep:
+            room = coach.recorder.calls
+
+            class Late(type(room)):  # type: ignore[misc]
+                """Another thread ends the episode once there is room for its call."""
+
+                def hold(self) -> bool:
+                    found = bool(super().hold())
+                    ep.end()
+                    return found
+
+            room.__class__ = Late
+            ep.step("seen", "done")
+            room.__class__ = Late.__mro__[1]
+        with coach.episode("another") as other:
+            other.step("seen", "done")
+        assert coach.recorder.calls.dropped == 0

@@ -260,10 +260,12 @@ class ServedEpisode:
     def _take(self, write: Callable[[], Future[None] | None]) -> None:
         """Give what may be a step to the recorder, unless too much waits there."""
         room = self.coach.recorder.calls
-        if self._state == "open" and self._is_recorded and not room.hold():
+        held = self._state == "open" and self._is_recorded
+        if held and not room.hold():
             log.error("episode.dropped", episode=self.id, what="call", dropped=room.dropped)
-        else:
-            self._submit(lambda: room.until(write))
+        elif not self._submit(lambda: room.until(write)) and held:
+            # It ended meanwhile, in another thread.
+            room.release()
 
     def _exchange(self, exchange: Exchange) -> Future[None] | None:
         self._usage = self._usage + exchange.usage
@@ -334,12 +336,14 @@ class ServedEpisode:
             failure=_failure(error) if broke else None,
         )
 
-    def _submit(self, job: Callable[[], object]) -> None:
-        """Give `job` to the recorder."""
+    def _submit(self, job: Callable[[], object]) -> bool:
+        """Give `job` to the recorder; False where it is not to be done."""
         if self._state != "open":
             log.warning("episode.not_open", episode=self.id, state=self._state)
-        elif self._is_recorded:
+            return False
+        if self._is_recorded:
             self._wait(self.coach.recorder.submit(job))
+        return self._is_recorded
 
     @property
     def _is_ours(self) -> bool:
