@@ -16,6 +16,7 @@ from verbalrl.methods import (
     METHODS,
     Expel,
     Handbook,
+    Hindsight,
     Reflexion,
     arm,
     check_method,
@@ -241,9 +242,11 @@ def test_a_method_may_say_which_controls_mean_something() -> None:
 @pytest.mark.parametrize("condition", ALL_ARMS)
 def test_every_method_has_every_control_that_means_something(name: str, condition: str) -> None:
     how = method(name)
-    if condition == "shuffled" and not isinstance(how, Reflexion | Expel | Handbook):
-        # Its guidance is no memory, so that exchanged it would be the method itself.
-        with pytest.raises(ConfigurationError, match="has no arm shuffled"):
+    keeps_memory = isinstance(how, Reflexion | Expel | Handbook | Hindsight)
+    # Guidance that is no memory, exchanged, would be the method itself.
+    assert keeps_memory == ("shuffled" in how.controls)
+    if condition not in how.controls:
+        with pytest.raises(ConfigurationError, match=f"has no arm {condition}"):
             arm(how, condition)
         return
     check_method(arm(how, condition), worlds=2)
