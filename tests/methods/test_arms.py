@@ -241,7 +241,7 @@ def test_a_method_may_say_which_controls_mean_something() -> None:
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("condition", ALL_ARMS)
 def test_every_method_has_every_control_that_means_something(name: str, condition: str) -> None:
-    how = method(name)
+    how: Any = METHODS[name]()
     keeps_memory = isinstance(how, Reflexion | Expel | Handbook | Hindsight)
     # Guidance that is no memory, exchanged, would be the method itself.
     assert keeps_memory == ("shuffled" in how.controls)
