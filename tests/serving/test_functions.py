@@ -233,3 +233,14 @@ def test_the_last_episode_is_no_other_request_s_of_the_same_thread(tmp_path: Pat
         own, found = asyncio.run(request())
         assert found[:2] == [own, own]
         assert found[2] == found[3] != own
+
+
+def test_a_coach_that_stands_where_another_stood_knows_nothing_of_it(tmp_path: Path) -> None:
+    """CPython gives the id of what is gone to what comes next."""
+    for n in range(20):
+        coach = coach_of(tmp_path / str(n % 2))
+        assert coach.last_episode == ""
+        coach.learns(lambda ticket: "done")("x")
+        assert coach.last_episode.startswith("ep_")
+        coach.close()
+        del coach

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 from ..errors import ConfigurationError
 from ..models import is_async, takes
@@ -42,7 +43,9 @@ _last: ContextVar[tuple[_Last, ...]] = ContextVar("verbalrl_last", default=())
 """By coach, the last episode in this context."""
 _of_thread = threading.local()
 """The last ones in loops of this thread, whose contexts are gone when these have ended."""
-_numbers = itertools.count()
+_numbers = itertools.count(1)
+_known: WeakKeyDictionary[object, int] = WeakKeyDictionary()
+"""Coaches and loops by a number of their own: an id may come again once one is gone."""
 
 
 def last_of(coach: Coach) -> str:
@@ -61,7 +64,7 @@ def last_of(coach: Coach) -> str:
 
 def _begun(coach: Coach, episode: ServedEpisode) -> None:
     before, loop = _of(coach, _last.get()), _loop()
-    last = _Last(id(coach), episode.id, next(_numbers), loop)
+    last = _Last(_number(coach), episode.id, next(_numbers), loop)
     if loop and before is not None:
         last = last._replace(outside=before.outside if before.loop == loop else before.n)
     _last.set(_with(last, _last.get()))
@@ -70,15 +73,20 @@ def _begun(coach: Coach, episode: ServedEpisode) -> None:
 
 
 def _of(coach: Coach, lasts: tuple[_Last, ...]) -> _Last | None:
-    return next((last for last in lasts if last.coach == id(coach)), None)
+    number = _number(coach)
+    return next((last for last in lasts if last.coach == number), None)
 
 
 def _loop() -> int:
-    """The identity of the loop that runs here; 0: none does."""
+    """The number of the loop that runs here; 0: none does."""
     try:
-        return id(asyncio.get_running_loop())
+        return _number(asyncio.get_running_loop())
     except RuntimeError:
         return 0
+
+
+def _number(thing: object) -> int:
+    return _known.setdefault(thing, next(_numbers))
 
 
 def _with(last: _Last, others: tuple[_Last, ...]) -> tuple[_Last, ...]:
