@@ -45,7 +45,7 @@ def test_a_learner_loads_no_environment_and_no_sandbox() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("code", "share"), SHARES.items())
 def test_the_cost_stays_within_its_share_of_one_import(code: str, share: float) -> None:
-    bare, yardstick, ours = (
-        min(_cpu_seconds(c) for _ in range(5)) for c in ("pass", YARDSTICK, code)
-    )
+    # In turn, so that what else the machine does meets all three.
+    rounds = [[_cpu_seconds(c) for c in ("pass", YARDSTICK, code)] for _ in range(7)]
+    bare, yardstick, ours = map(min, zip(*rounds, strict=True))
     assert ours - bare < share * (yardstick - bare)
