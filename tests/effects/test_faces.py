@@ -117,3 +117,11 @@ def test_two_that_disagree_are_tried_and_one_retires(tmp_path: Path, capsys: Cap
     text = told(capsys, tmp_path, *asked, "--instances", "12")
     assert f"{idle.id} is retired" in text
     assert f"harms (against {good.id})" in text
+
+
+def test_effects_are_looked_for_where_a_coin_was_tossed(lived: tuple[Path, str]) -> None:
+    folder, name = lived
+    with vrl.open_store(folder) as store:
+        (found,) = store.lessons(f"{name}/learned/0", "questions")
+        assert store.tossed(found.id)
+        assert not store.tossed("le_another")

@@ -78,6 +78,11 @@ class Tried:
         found: list[Trial] = self._read(lambda c: _trials(c, _SERVED, (scope,)))
         return found
 
+    def tossed(self: Through, lesson: str) -> bool:
+        """Whether a coin was ever tossed for a lesson; without, it has no effect to look for."""
+        found: bool = self._read(lambda c: _tossed(c, lesson))
+        return found
+
     def put_proof(self: Through, made: Proof) -> Proof:
         """Keep what trying a lesson off and on has shown; one that is kept already stays."""
         kept: Proof = self._do(lambda c: proofs.put(c, made))
@@ -87,6 +92,16 @@ class Tried:
         """What was shown of a lesson, oldest first."""
         found: tuple[Proof, ...] = self._read(lambda c: proofs.of(c, lesson))
         return found
+
+
+def _tossed(connection: sqlite3.Connection, lesson: str) -> bool:
+    return bool(
+        connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM uses WHERE lesson = ?"
+            " AND probability > 0 AND probability < 1)",
+            (lesson,),
+        ).fetchone()[0]
+    )
 
 
 def _trials(connection: sqlite3.Connection, query: str, values: tuple[Any, ...]) -> list[Trial]:

@@ -108,7 +108,8 @@ def _tell(store: Store, item: Found) -> None:
         case Lesson():
             tell_lesson_fully(item)
             home = store.home(item.id)
-            known = effects_on(store, home, frozenset({item.scope})) if home else {}
+            scopes = frozenset({item.scope})
+            known = effects_on(store, home, scopes) if home and store.tossed(item.id) else {}
             tell_effects(known.get(item.body.content, {}), store.proofs(item.id))
             for branch, revision, update in _history(store, item):
                 say(f"branch {branch}, revision {revision}", indent=2)

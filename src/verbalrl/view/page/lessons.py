@@ -58,7 +58,8 @@ def lesson(request: Request) -> Response:
     """One lesson with its whole life."""
     store, branch, found = _one(request)
     lines = [x for x in store.lines(lesson=found.id) if x.branch == branch]
-    effects = effects_on(store, branch, frozenset({found.scope}))
+    scopes = frozenset({found.scope})
+    effects = effects_on(store, branch, scopes) if store.tossed(found.id) else {}
     told = lesson_view(
         found,
         branch,
