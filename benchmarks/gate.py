@@ -16,6 +16,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import verbalrl as vrl
@@ -63,8 +64,8 @@ def bodies(world: Triage) -> dict[str, list[LessonBody]]:
     }
 
 
-async def plant(store: Store, scope: str, planted: dict[str, list[LessonBody]]) -> None:
-    """Put the lessons on `main` as provisional ones."""
+async def plant(store: Store, scope: str, *planted: LessonBody) -> None:
+    """Put the lessons on `main` as provisional ones, in a scope that has none yet."""
     updates = tuple(
         MemoryUpdate(
             op=Operation.ADD,
@@ -74,11 +75,10 @@ async def plant(store: Store, scope: str, planted: dict[str, list[LessonBody]]) 
             trust=Origin.TASK,
             reason="planted",
         )
-        for group in planted.values()
-        for body in group
+        for body in planted
     )
     with store.acquire_lease("main", "benchmark") as lease:
-        commit = Commit(id="co_planted", branch="main", scope=scope, base=0, updates=updates)
+        commit = Commit(id=f"co_{scope}", branch="main", scope=scope, base=0, updates=updates)
         await store.put_commit(commit, lease.fence)
 
 
@@ -91,7 +91,7 @@ def one(given: argparse.Namespace, seed: int) -> dict[str, Any]:
     )
     with tempfile.TemporaryDirectory() as folder:
         with vrl.open_store(folder, create=True) as store:
-            asyncio.run(plant(store, task.id, planted))
+            asyncio.run(plant(store, task.id, *chain.from_iterable(planted.values())))
         learner = vrl.Learner(
             vrl.ChatAgent(given.model),
             method=method,

@@ -17,7 +17,7 @@ from pydantic import Field
 
 import verbalrl as vrl
 from verbalrl.methods import Learns, MethodSettings, plans
-from verbalrl.records import Batch, Done, InstanceView, OpenRound, SelectCandidate, SharedView
+from verbalrl.records import Batch, Done, InstanceView, OpenRound, SharedView
 
 
 class Vote(MethodSettings):
@@ -37,12 +37,8 @@ class Vote(MethodSettings):
         if not found:
             numbers = range(1, self.searches + 1)
             return Batch(work=tuple(plans.search(view, 1, n) for n in numbers))
-        if not view.decisions:
-            # A selector that is not told rewards; one that is must say supervision="oracle".
-            ids = tuple(e.id for e in found)
-            return Batch(work=(SelectCandidate(candidates=ids, selector="majority"),))
-        chosen = next(e for e in found if e.id == view.decisions[-1].chosen)
-        return plans.submit(view, chosen, found)
+        # A selector that is not told rewards; one that is must say supervision="oracle".
+        return plans.select(view, found, "majority")
 
     def plan_shared(self, view: SharedView, /) -> OpenRound | Batch | Done:
         """What to do next for all instances together: one round, since none learns from another."""

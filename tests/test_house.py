@@ -155,3 +155,20 @@ def test_main_prints_place_rule_and_count(
         "src/verbalrl/lanes.py:2: print: only cli prints",
         "house: 1 files, 1 offences",
     ]
+
+
+OFFER = (
+    "from .short import Short as Short\nfrom .helper import Help\n"
+    'METHODS: Mapping[str, type] = {"short": Short}\n'
+)
+
+
+@pytest.mark.parametrize(("name", "found"), [("short", ["method-length"]), ("helper", [])])
+def test_the_file_of_a_method_on_offer_is_short(name: str, found: list[str]) -> None:
+    def judged(lines: int) -> list[str]:
+        texts = {"__init__": OFFER, name: "x = 1\n" * lines}
+        files = [house.parse(f"src/verbalrl/methods/{n}.py", t) for n, t in texts.items()]
+        return [offence.rule for offence in house.check(files)]
+
+    assert judged(house.MAX_METHOD_LINES) == []
+    assert judged(house.MAX_METHOD_LINES + 1) == found

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 PACKAGE = "verbalrl"
 MAX_FILE_LINES = 400
+MAX_METHOD_LINES = 110
 MAX_FUNCTION_LINES = 60
 MAX_PARAMS = 8
 MAX_DEFERRED_IMPORTS = 4
@@ -193,6 +194,22 @@ def deferred_imports(sources: list[Source]) -> Iterator[Offence]:
         yield source.offence(node, "deferred-imports", message)
 
 
+def method_length(sources: list[Source]) -> Iterator[Offence]:
+    """Files of methods on offer that no longer read as one loop; `METHODS` names the methods."""
+    files = {s.inside[1].removesuffix(".py"): s for s in sources if s.inside[:1] == ("methods",)}
+    if "__init__" not in files:
+        return
+    tree = files["__init__"].tree
+    offered = {_dotted(node) for node in _values(tree, "METHODS")}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom) or not offered & {a.name for a in node.names}:
+            continue
+        source = files.get(node.module or "")
+        lines = len(source.text.splitlines()) if source else 0
+        if source and lines > MAX_METHOD_LINES:
+            yield source.offence(1, "method-length", f"{lines} lines, at most {MAX_METHOD_LINES}")
+
+
 def check(sources: list[Source]) -> list[Offence]:
     """All offences of these files, in order of place."""
     package = [s for s in sources if s.inside]
@@ -200,6 +217,7 @@ def check(sources: list[Source]) -> list[Offence]:
     found = [o for s in package for rule in SOURCE_RULES for o in rule(s)]
     found += [o for s in tests for rule in TEST_RULES for o in rule(s)]
     found += [*one_boundary(package), *deferred_imports(package)]
+    found += method_length(package)
     return sorted(found)
 
 
@@ -279,6 +297,13 @@ def _dotted(node: ast.expr) -> str:
     if isinstance(node, ast.Attribute):
         return f"{_dotted(node.value)}.{node.attr}"
     return ""
+
+
+def _values(tree: ast.Module, name: str) -> Iterator[ast.expr]:
+    """The values of the dictionary that `name` is."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Dict):
+            yield from node.value.values if _dotted(node.target) == name else ()
 
 
 def _docstrings(tree: ast.Module) -> Iterator[int]:

@@ -38,6 +38,12 @@ class Place:
     """Among the instances of the arm and seed; decides who waits, never what is learned."""
     view: InstanceView | SharedView
 
+    @property
+    def base(self) -> int:
+        """The revision of the scope that its plan commits to."""
+        view = self.view
+        return view.own_revision if isinstance(view, InstanceView) else view.revision
+
 
 class Inherited(NamedTuple):
     """The lessons with which a scope starts."""

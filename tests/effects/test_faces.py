@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 import verbalrl as vrl
+from benchmarks.gate import plant
 from tests.cli.test_care import Capture, said, told
-from tests.effects.test_gate import IDLE, RIGHT, body, plant, run
+from tests.effects.test_gate import IDLE, RIGHT, body, run
 from verbalrl.cli.app import DONE, FAILED
 from verbalrl.cli.commands.selftest import _told
 from verbalrl.effects import Claims, Rules, claims

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import verbalrl as vrl
+from benchmarks.gate import plant
 from tests.serving.worlds import SCOPE, coach_of
 from verbalrl.effects import Effect
 from verbalrl.memory import gate
@@ -18,20 +19,16 @@ from verbalrl.memory.revoke import revoke
 from verbalrl.memory.trial import AUDITED, Toss, audited, toss
 from verbalrl.prompts import PromptLibrary
 from verbalrl.records import (
-    Commit,
     Guidance,
     GuidanceSpec,
     Lesson,
     LessonBody,
     LessonKind,
-    MemoryUpdate,
     Operation,
     Origin,
     Situation,
     Status,
 )
-from verbalrl.store import Store
-from verbalrl.store.reduce import lesson_id
 from verbalrl.store.tried import key
 
 RIGHT, IDLE, WRONG = "say yes", "stand still", "say no"
@@ -49,23 +46,6 @@ def lesson(instruction: str, **changes: Any) -> Lesson:
 def effect(finding: Any, role: str = "actor", text: str = RIGHT) -> dict[str, Effect]:
     name = key(body(text).content, role)
     return {name: Effect(name, 80, 20, 0, 0.5, 0.5, 0.1, 0.0, 0.2, 0.0, 0.0, 100, finding)}
-
-
-async def plant(store: Store, scope: str, *texts: str | LessonBody) -> None:
-    bodies = [body(x) if isinstance(x, str) else x for x in texts]
-    updates = tuple(
-        MemoryUpdate(
-            op=Operation.ADD,
-            lesson=lesson_id("main", scope, made, "planted"),
-            body=made,
-            status=Status.PROVISIONAL,
-            trust=Origin.TASK,
-        )
-        for made in bodies
-    )
-    with store.acquire_lease("main", "test") as lease:
-        commit = Commit(id=f"co_{scope}", branch="main", scope=scope, base=0, updates=updates)
-        await store.put_commit(commit, lease.fence)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +177,7 @@ def run(folder: Path, text: str, **changes: Any) -> tuple[Any, list[Lesson]]:
     method = vrl.methods.handbook(trials=1, round_size=40, gate="measured")
     place = folder / "store"
     with vrl.open_store(place, create=True) as store:
-        asyncio.run(plant(store, task.id, text))
+        asyncio.run(plant(store, task.id, body(text)))
     learner = vrl.Learner(obedient, method=method.replace(writes=False), store=place)
     known: dict[str, Any] = {"arms": ("learned",), "instances": 2, "start": "main"}
     result = learner.run_sync(task, **known | changes)
@@ -227,7 +207,7 @@ def test_looks_are_commits_that_say_why(tmp_path: Path) -> None:
 
 def test_outcomes_while_serving_decide_at_learn(tmp_path: Path) -> None:
     with vrl.open_store(tmp_path, create=True) as store:
-        asyncio.run(plant(store, SCOPE, WRONG))
+        asyncio.run(plant(store, SCOPE, body(WRONG)))
     with coach_of(tmp_path, gate="measured") as coach:
         for n in range(60):
             with coach.episode(f"case {n}", source=f"c{n}") as episode:
@@ -244,7 +224,7 @@ def test_outcomes_while_serving_decide_at_learn(tmp_path: Path) -> None:
 
 def test_what_was_revoked_decides_no_longer(tmp_path: Path) -> None:
     with vrl.open_store(tmp_path, create=True) as store:
-        asyncio.run(plant(store, SCOPE, WRONG))
+        asyncio.run(plant(store, SCOPE, body(WRONG)))
     with coach_of(tmp_path, gate="measured") as coach:
         for n, (who, by) in enumerate((("a", "a"), ("mallory", "a"), ("b", "mallory"), ("b", "b"))):
             with coach.episode(f"case {n}", source=who) as episode:
@@ -261,7 +241,7 @@ def test_what_was_revoked_decides_no_longer(tmp_path: Path) -> None:
 
 def test_what_an_agent_says_of_itself_shows_nothing(tmp_path: Path) -> None:
     with vrl.open_store(tmp_path, create=True) as store:
-        asyncio.run(plant(store, SCOPE, WRONG))
+        asyncio.run(plant(store, SCOPE, body(WRONG)))
     with coach_of(tmp_path, gate="measured") as coach:
         with coach.episode("a case", source="c") as episode:
             episode.step("seen", str(episode.guidance))
@@ -284,7 +264,7 @@ def test_what_an_agent_says_takes_nothing_from_what_others_said(
     tmp_path: Path, others: list[Any], outcome: float
 ) -> None:
     with vrl.open_store(tmp_path, create=True) as store:
-        asyncio.run(plant(store, SCOPE, WRONG))
+        asyncio.run(plant(store, SCOPE, body(WRONG)))
     with coach_of(tmp_path, gate="measured") as coach:
         with coach.episode("a case", source="c") as episode:
             episode.step("seen", str(episode.guidance))

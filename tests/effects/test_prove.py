@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ STRANGE = LessonBody(
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("planted")
     with vrl.open_store(folder, create=True) as store:
-        asyncio.run(plant(store, TASK.id, bodies(TASK.world) | {"strange": [STRANGE]}))
+        asyncio.run(plant(store, TASK.id, *chain(*bodies(TASK.world).values()), STRANGE))
     return folder
 
 

@@ -13,7 +13,8 @@ from tests.loop.test_resume import killed_again_and_again, whole
 from tests.loop.world import Player, episodes, run, safes
 from verbalrl import ChatAgent, Learner, Limits, load_task
 from verbalrl.methods import ALL_ARMS, Expel, arm, check_method, expel
-from verbalrl.methods.expel import PAIR, SUCCESS
+from verbalrl.methods.expel import SUCCESS
+from verbalrl.methods.plans import PAIR
 from verbalrl.records import (
     Batch,
     ClosedRound,

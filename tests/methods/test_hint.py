@@ -13,7 +13,7 @@ from tests.methods.world import acts
 from verbalrl import ChatAgent, Learner, ScriptedModel
 from verbalrl.errors import ConfigurationError
 from verbalrl.methods import Hint, check_method, hint
-from verbalrl.methods.hint import Arm, choose, statistics
+from verbalrl.methods.bandit import Arm, choose, statistics
 from verbalrl.models import Request
 from verbalrl.records import ClosedRound, OpenRound, PastEpisode, Reward, StopReason
 from verbalrl.store import open_store

@@ -5,6 +5,7 @@ Methods are taken from METHODS, so that a new one is tried here without being na
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -38,40 +39,48 @@ def _lists(task: Task) -> bool:
     return bool(seen.actions)
 
 
-PAIRS = [
-    # Each method on a third of the tasks; on all of them in tests/loop/test_every_pair.py.
-    (m, t)
-    for i, m in enumerate(METHODS)
-    for j, t in enumerate(listing())
-    if (i + j) % 3 == 0
+HOWS: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in METHODS),
+    ("reflexion", {"strategy": "both", "prune": True}),
+    ("handbook", {"mode": "static", "retrieval": "embedding"}),
+    ("handbook", {"mode": "self_improve"}),
 ]
+"""Each method as it is, and those whose settings make another loop of it."""
 
 
-def learner(name: str, folder: Path | None, concurrency: int = 16) -> Learner:
-    fields = METHODS[name].model_fields
-    settings: dict[str, Any] = {k: v for k, v in SMALL.items() if k in fields}
+def pairs() -> Iterator[Any]:
+    """All of them; quick tests try each method on a third of the tasks."""
+    for i, (name, settings) in enumerate(HOWS):
+        for j, task in enumerate(listing()):
+            slow = bool(settings) or (i + j) % 3
+            identity = "-".join((name, *map(str, settings.values()), task))
+            marks = [pytest.mark.slow] if slow else []
+            yield pytest.param(name, settings, task, id=identity, marks=marks)
+
+
+def learner(
+    name: str, settings: dict[str, Any], folder: Path | None, concurrency: int = 16
+) -> Learner:
+    small = {k: v for k, v in SMALL.items() if k in METHODS[name].model_fields}
     return Learner(
         ChatAgent("offline:apprentice"),
-        method=method(name, settings),
+        method=method(name, small | settings),
         store=folder,
-        limits=Limits(concurrency=concurrency, max_steps=3),
+        limits=Limits(concurrency=concurrency, max_steps=4),
     )
 
 
-def refused(name: str, task: str) -> str:
+def refused(name: str, settings: dict[str, Any], task: str) -> str:
     """Why the pair cannot be run; empty where it can. No model is asked."""
     try:
-        learner(name, None).forecast_sync(load_task(task), **SIZES)
+        learner(name, settings, None).forecast_sync(load_task(task), **SIZES)
     except ConfigurationError as error:
         return str(error)
     return ""
 
 
-SIZES: dict[str, Any] = {"instances": 2, "train_instances": 2, "arms": ("learned",)}
-
-
-def ran(name: str, task: str, folder: Path, concurrency: int) -> RunResult:
-    return learner(name, folder, concurrency).run_sync(load_task(task), **SIZES)
+# Three train instances in rounds of two: a pass takes more than one round.
+SIZES: dict[str, Any] = {"instances": 2, "train_instances": 3, "arms": ("learned",)}
 
 
 def digests(result: RunResult) -> tuple[Any, Any]:
@@ -79,22 +88,27 @@ def digests(result: RunResult) -> tuple[Any, Any]:
     return arm["memory_digest"], arm["episodes_digest"]
 
 
-@pytest.mark.parametrize(("name", "task"), PAIRS)
-def test_a_pair_runs_alike_at_any_concurrency(name: str, task: str, tmp_path: Path) -> None:
-    if refused(name, task):
+@pytest.mark.parametrize(("name", "settings", "task"), list(pairs()))
+def test_a_pair_runs_alike_at_any_concurrency(
+    name: str, settings: dict[str, Any], task: str, tmp_path: Path
+) -> None:
+    def ran(concurrency: int) -> RunResult:
+        folder = tmp_path / str(concurrency)
+        return learner(name, settings, folder, concurrency).run_sync(load_task(task), **SIZES)
+
+    if refused(name, settings, task):
         with pytest.raises(ConfigurationError):
-            ran(name, task, tmp_path / "refused", 1)
+            ran(1)
         return
-    one = ran(name, task, tmp_path / "one", 1)
-    many = ran(name, task, tmp_path / "many", 16)
+    one, many = ran(1), ran(16)
     assert one.figures["status"] == many.figures["status"] == "done"
     assert digests(one) == digests(many)
-    assert one.arms["learned"]["errors"] == 0
+    assert one.arms["learned"]["errors"] == 0, one.figures["failures"]
 
 
 @pytest.mark.parametrize("task", listing())
 def test_few_methods_refuse_a_task_and_they_say_why(task: str) -> None:
-    reasons = {name: why for name in METHODS if (why := refused(name, task))}
+    reasons = {name: why for name in METHODS if (why := refused(name, {}, task))}
     assert len(reasons) <= MOST_REFUSED, reasons
     assert all(why.startswith(name) and "\n" not in why for name, why in reasons.items()), reasons
 

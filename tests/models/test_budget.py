@@ -32,7 +32,7 @@ from verbalrl.models import (
     Slots,
     Tool,
 )
-from verbalrl.models.budget import MEDIA_TOKENS, Ledger, most_read
+from verbalrl.models.budget import MEDIA_TOKENS, Purse, most_read
 from verbalrl.models.prices import PICO
 from verbalrl.records import MediaPart, Usage
 
@@ -130,20 +130,20 @@ def test_a_call_waits_for_others_to_give_back() -> None:
 
 def test_who_waits_first_goes_first_and_nobody_overtakes() -> None:
     async def scene() -> list[str]:
-        ledger, went = Ledger(Budget(tokens=100)), list[str]()
+        purse, went = Purse(Budget(tokens=100)), list[str]()
 
         async def go(name: str, worst: int) -> None:
-            await ledger.reserve(Amount(worst, 0, 1))
+            await purse.reserve(Amount(worst, 0, 1))
             went.append(name)
 
-        await ledger.reserve(Amount(60, 0, 1))
+        await purse.reserve(Amount(60, 0, 1))
         tasks = [asyncio.create_task(go("large", 90)), asyncio.create_task(go("small", 10))]
         await asyncio.sleep(0)
         assert went == []
-        ledger.settle(Amount(60, 0, 1), Amount(5, 0, 1))
+        purse.settle(Amount(60, 0, 1), Amount(5, 0, 1))
         await asyncio.sleep(0)
         assert went == ["large"]
-        ledger.settle(Amount(90, 0, 1), Amount(85, 0, 1))
+        purse.settle(Amount(90, 0, 1), Amount(85, 0, 1))
         await asyncio.gather(*tasks)
         return went
 
@@ -151,33 +151,33 @@ def test_who_waits_first_goes_first_and_nobody_overtakes() -> None:
 
 
 def test_who_is_cancelled_while_waiting_lets_the_next_one_through() -> None:
-    async def scene() -> Ledger:
-        ledger = Ledger(Budget(tokens=100))
-        await ledger.reserve(Amount(60, 0, 1))
-        large = asyncio.create_task(ledger.reserve(Amount(90, 0, 1)))
-        small = asyncio.create_task(ledger.reserve(Amount(30, 0, 1)))
+    async def scene() -> Purse:
+        purse = Purse(Budget(tokens=100))
+        await purse.reserve(Amount(60, 0, 1))
+        large = asyncio.create_task(purse.reserve(Amount(90, 0, 1)))
+        small = asyncio.create_task(purse.reserve(Amount(30, 0, 1)))
         await asyncio.sleep(0)
         large.cancel()
         await asyncio.wait_for(small, 5)
         # Cancelled after its turn came: what was set aside is given back.
-        late = asyncio.create_task(ledger.reserve(Amount(50, 0, 1)))
+        late = asyncio.create_task(purse.reserve(Amount(50, 0, 1)))
         await asyncio.sleep(0)
-        ledger.settle(Amount(60, 0, 1), Amount())
+        purse.settle(Amount(60, 0, 1), Amount())
         late.cancel()
         with pytest.raises(asyncio.CancelledError):
             await late
-        await asyncio.wait_for(ledger.reserve(Amount(70, 0, 1)), 5)
-        return ledger
+        await asyncio.wait_for(purse.reserve(Amount(70, 0, 1)), 5)
+        return purse
 
     assert wait(scene()).spent == Amount()
 
 
 def test_the_end_of_a_budget_says_what_it_would_have_taken() -> None:
     async def scene() -> None:
-        ledger = Ledger(Budget(cost_usd=0.5), Amount(0, PICO // 4, 3))
-        await ledger.reserve(Amount(10, PICO // 4, 1))
-        ledger.settle(Amount(10, PICO // 4, 1), Amount(10, PICO // 8, 1))
-        await ledger.reserve(Amount(10, PICO // 4, 1))
+        purse = Purse(Budget(cost_usd=0.5), Amount(0, PICO // 4, 3))
+        await purse.reserve(Amount(10, PICO // 4, 1))
+        purse.settle(Amount(10, PICO // 4, 1), Amount(10, PICO // 8, 1))
+        await purse.reserve(Amount(10, PICO // 4, 1))
 
     with pytest.raises(RunHalted) as caught:
         wait(scene())

@@ -29,3 +29,4 @@ from .uptake import transitions as transitions
 from .uptake import uptake as uptake
 from .view import CritiqueCase as CritiqueCase
 from .view import CritiqueInputs as CritiqueInputs
+from .waiting import write_in_time as write_in_time

@@ -18,3 +18,4 @@ from .schema import OperationReply as OperationReply
 from .shared import CurationCase as CurationCase
 from .shared import curate_shared as curate_shared
 from .sources import sourced as sourced
+from .waiting import curate_in_time as curate_in_time

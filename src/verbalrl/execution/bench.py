@@ -44,8 +44,8 @@ from . import bills, critiques, curation, episodes, judging, retrying, selection
 from .alarms import CallAlarm, LearningAlarm
 from .kit import Kit, run_free
 from .leaks import leaked
-from .ledger import Ledger
 from .plan import RunPlan
+from .spending import Spending
 from .tally import ArmProgress, ArmTally, Clock, Progress
 
 log = get_logger(__name__)
@@ -61,7 +61,7 @@ class Bench:
     def __init__(self, kit: Kit, plan: RunPlan, record: RunRecord) -> None:
         self.kit = replace(kit, goals=plan.goals, topics=plan.topics)
         self.plan, self.record = plan, record
-        self.ledger = Ledger(plan)
+        self.spending = Spending(plan)
         self.fences: dict[str, int] = {}
         """By branch: the lease under which it may commit."""
         self.stop_reason = ""
@@ -160,7 +160,7 @@ class Bench:
 
     def allowance(self, lane: LaneKey, instance: str, /) -> int | None:
         """What `learned` has spent on an instance, for the arm that spends as much."""
-        return self.ledger.allowance(lane, instance)
+        return self.spending.allowance(lane, instance)
 
     def progress(self) -> Progress:
         """How far the run is."""
@@ -254,7 +254,7 @@ class Bench:
             self.discarded += episode.generation
         episodes.check_stored(episode, work)
         self.tallies[place.lane.arm].episode(episode)
-        self.ledger.spent(place, sum(episode.usage.values(), Usage()))
+        self.spending.count(place, sum(episode.usage.values(), Usage()))
         return episode
 
     async def _critique(self, work: WriteCritique, place: Place) -> Critique:
@@ -277,12 +277,12 @@ class Bench:
         else:
             self.discarded += self.kit.store.generation(key) or 0
         self.tallies[place.lane.arm].critique(critique)
-        self.ledger.spent(place, critique.usage)
+        self.spending.count(place, critique.usage)
         return critique
 
     async def _curate(self, work: CurateLessons, place: Place) -> growth.Curated:
         key, branch = work.id(place.lane), place.lane.branch
-        base = judging.held(place)
+        base = place.base
         commit = self.kit.store.commit(key)
         if commit is None:
             seed = seed_from("curate", place.lane.seed, work.scope, base)
@@ -301,19 +301,19 @@ class Bench:
         else:
             self.discarded += self.kit.store.generation(key) or 0
         self.tallies[place.lane.arm].commit(commit)
-        self.ledger.spent(place, commit.usage)
+        self.spending.count(place, commit.usage)
         return self._curated(commit, place)
 
     async def _judge(self, work: JudgeLessons, place: Place) -> growth.Curated:
         commit = self.kit.store.commit(work.id(place.lane))
         if commit is None:
-            commit = judging.judged(self.kit.store, work, place.lane, judging.held(place))
+            commit = judging.judged(self.kit.store, work, place.lane, place.base)
             await self.kit.store.put_commit(commit, self.fences.get(place.lane.branch))
         return self._curated(commit, place)
 
     def _curated(self, commit: Commit, place: Place) -> growth.Curated:
         """What `commit`, the next one of its scope, led to."""
-        revision = judging.held(place) + bool(commit.updates)
+        revision = place.base + bool(commit.updates)
         return growth.Curated(commit, revision, self._lessons(place.lane, commit.scope, revision))
 
     async def _decide(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-
-from ..critics import CritiqueCase, proposal_keys
+from ..critics import CritiqueCase, proposal_keys, write_in_time
 from ..critics.critique import CRITIQUE
 from ..critics.programmatic import verdict
-from ..errors import ConfigurationError, CriticError
+from ..errors import ConfigurationError
 from ..ids import seed_from
 from ..lanes import Place
 from ..methods import Method
 from ..models import CallContext
-from ..records import Critique, Episode, Usage, WriteCritique
+from ..records import Critique, Episode, WriteCritique
 from .episodes import instance_view, lessons_of
 from .kit import Kit
 
@@ -47,28 +45,7 @@ async def write(
         return plain
     if kit.critic is None:
         raise ConfigurationError("this method needs a critic; give critic=")
-    try:
-        async with asyncio.timeout(kit.limits.timeout_s) as clock:
-            return await kit.critic.write(case, context)
-    except TimeoutError:
-        if not clock.expired():
-            raise
-        return _late(case, context, f"the critic took longer than {kit.limits.timeout_s:g} s")
-
-
-def _late(case: CritiqueCase, context: CallContext, why: str) -> Critique:
-    """The record of a critic that does not come back: nobody waits for it for ever."""
-    return Critique(
-        id=case.id,
-        episodes=tuple(e.id for e in case.episodes),
-        instance=case.instance.id,
-        trial=case.episodes[-1].trial,
-        template=case.work.template,
-        status="failed",
-        detail=f"{CriticError.kind}: {why}",
-        sample=case.work.sample,
-        usage=sum(context.usage.values(), Usage()),
-    )
+    return await write_in_time(kit.critic, case, context, kit.limits.timeout_s)
 
 
 def _episodes(work: WriteCritique, place: Place) -> tuple[Episode, ...]:

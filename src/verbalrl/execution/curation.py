@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..curators import CurationCase, curate_reflections, curate_shared, sourced
-from ..errors import ConfigurationError, CuratorError, MethodError
+from ..curators import CurationCase, curate_in_time, curate_reflections, sourced
+from ..errors import ConfigurationError, MethodError
 from ..lanes import Place
 from ..methods import CommitCheck, Method
 from ..models import CallContext
@@ -20,7 +19,6 @@ from ..records import (
     InstanceView,
     Lesson,
     LessonKind,
-    Usage,
 )
 from .kit import Kit
 
@@ -48,26 +46,7 @@ async def curate(
     if kit.curator is None:
         raise ConfigurationError("this method needs a curator; give curator= or critic=")
     case = _case(kit, work, place, ground)
-    try:
-        async with asyncio.timeout(kit.limits.timeout_s) as clock:
-            return await curate_shared(case, kit.curator, context)
-    except TimeoutError:
-        if not clock.expired():
-            raise
-        return _late(case, context, f"the curator took longer than {kit.limits.timeout_s:g} s")
-
-
-def _late(case: CurationCase, context: CallContext, why: str) -> Commit:
-    """The record of a curator that does not come back: its critiques are consumed all the same."""
-    return Commit(
-        id=case.id,
-        branch=case.branch,
-        scope=case.work.scope,
-        base=case.base,
-        critiques=tuple(c.id for c in case.critiques),
-        failure=f"{CuratorError.kind}: {why}",
-        usage=sum(context.usage.values(), Usage()),
-    )
+    return await curate_in_time(case, kit.curator, context, kit.limits.timeout_s)
 
 
 def _reflections(kit: Kit, work: CurateLessons, place: Place, ground: Ground) -> Commit:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from ..effects import Ledger, Rules, judge
-from ..lanes import Place
 from ..memory import gate
-from ..records import Commit, InstanceView, JudgeLessons, LaneKey
+from ..records import Commit, JudgeLessons, LaneKey
 from ..store import Store
 
 
@@ -24,9 +23,3 @@ def judged(store: Store, work: JudgeLessons, lane: LaneKey, base: int) -> Commit
         base=base,
         updates=gate.decisions(lessons, effects),
     )
-
-
-def held(place: Place) -> int:
-    """The revision of the scope that the plan there commits to."""
-    view = place.view
-    return view.own_revision if isinstance(view, InstanceView) else view.revision

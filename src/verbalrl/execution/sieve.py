@@ -55,9 +55,9 @@ class Sieve(Bench):
             return None
         self._kept.setdefault(branch, set()).add(key)
         if isinstance(found, Episode):
-            self.ledger.spent(place, sum(found.usage.values(), Usage()))
+            self.spending.count(place, sum(found.usage.values(), Usage()))
         elif not isinstance(found, Decision):
-            self.ledger.spent(place, found.usage)
+            self.spending.count(place, found.usage)
         return self._curated(found, place) if isinstance(found, Commit) else found
 
     async def pin(self, lane: LaneKey, number: int, opened: OpenRound, view: SharedView, /) -> None:

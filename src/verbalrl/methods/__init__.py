@@ -35,6 +35,7 @@ from .hindsight import Hindsight as Hindsight
 from .hindsight import hindsight as hindsight
 from .hint import Hint as Hint
 from .hint import hint as hint
+from .instance import InstanceMethod as InstanceMethod
 from .prove import Prove as Prove
 from .rci import Rci as Rci
 from .rci import rci as rci
@@ -44,6 +45,7 @@ from .scoped_feedback import ScopedFeedback as ScopedFeedback
 from .scoped_feedback import scoped_feedback as scoped_feedback
 from .self_refine import SelfRefine as SelfRefine
 from .self_refine import self_refine as self_refine
+from .shared import SharedMethod as SharedMethod
 
 METHODS: Mapping[str, type[MethodSettings]] = {
     "reflexion": Reflexion,

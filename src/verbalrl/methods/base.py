@@ -7,6 +7,7 @@ instances of one arm and seed share. Equal views must give equal plans; `check_m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import Field
@@ -80,6 +81,38 @@ class Method(Protocol):
 
 WITHOUT_MEMORY = tuple(name for name in MEANINGS if name != "shuffled")
 """The arms of a method that gives its prompts no lessons: there is nothing to exchange."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Another method in all that a subclass does not change: the base of transforms of methods."""
+
+    inner: Method
+
+    @property
+    def learns(self) -> Learns:
+        """As the method."""
+        return self.inner.learns
+
+    @property
+    def trials(self) -> int:
+        """As the method."""
+        return self.inner.trials
+
+    @property
+    def learn(self) -> bool:
+        """As the method."""
+        return self.inner.learn
+
+    @property
+    def selectors(self) -> Mapping[str, Selector]:
+        """As the method."""
+        return self.inner.selectors
+
+    @property
+    def checks(self) -> Mapping[str, CommitCheck]:
+        """As the method."""
+        return self.inner.checks
 
 
 class MethodSettings(Settings):

@@ -74,8 +74,9 @@ class BestOfN(MethodSettings):
             return Batch(work=(work,))
         chosen = view.decisions[-1].chosen if view.decisions else whole[0].id
         found = next(e for e in whole if e.id == chosen)
-        actions = tuple(step.action for step in found.trajectory.steps)
-        spec = self._spec(view).replace(prefix=actions, selected_from=tuple(e.id for e in whole))
+        spec = self._spec(view).replace(
+            prefix=plans.actions_of(found), selected_from=tuple(e.id for e in whole)
+        )
         return Batch(work=(RunEpisode(spec=spec),))
 
     def plan_shared(self, view: SharedView, /) -> OpenRound | Batch | Done:

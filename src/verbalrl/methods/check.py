@@ -228,6 +228,7 @@ def _critique(work: WriteCritique, key: str, draw: float, lane: str) -> Critique
         instance=lane,
         trial=1,
         template=work.template,
+        sample=work.sample,
         status=status,
         proposals=(LessonProposal(when=f"case {key[-4:]}", instruction=f"do {key[-6:]}"),),
         scores={e: coin(key, e) for e in work.episodes if status == "accepted"},

@@ -14,15 +14,7 @@ from typing import Literal
 from pydantic import Field
 
 from ..diverse import elliptic, word_vectors
-from ..records import (
-    Batch,
-    Critique,
-    Done,
-    Episode,
-    InstanceView,
-    SelectCandidate,
-    WriteCritique,
-)
+from ..records import Batch, Critique, Done, Episode, InstanceView, WriteCritique
 from . import plans
 from .base import Requirement, Selector
 from .instance import InstanceMethod
@@ -65,12 +57,13 @@ class CritiqueRefine(InstanceMethod):
             limit, wanted = self.max_steps, range(1, self.fresh + 1)
             return Batch(work=tuple(plans.search(view, trial, n, max_steps=limit) for n in wanted))
         picked = self._picked(outputs[: self.fresh])
-        critiques = [plans.critique_of(view, e) for e in picked]
-        if missing := [e for e, c in zip(picked, critiques, strict=True) if c is None]:
-            return Batch(work=tuple(self._critique(e) for e in missing))
-        if len(outputs) == self.fresh and (more := self._refined(view, picked, critiques)):
+        if due := plans.unwritten(view, map(self._critique, picked)):
+            return due
+        if len(outputs) == self.fresh and (more := self._refined(view, picked)):
             return more
-        return self._chosen(view, outputs)
+        told = self.critic == "answer"
+        honest = tuple(e for e in outputs if not (told and e.spec.revises))
+        return plans.select(view, honest, "verifier", supervision="oracle")
 
     def _picked(self, fresh: tuple[Episode, ...]) -> list[Episode]:
         either = self.refine == "all"
@@ -83,32 +76,22 @@ class CritiqueRefine(InstanceMethod):
     def _critique(self, output: Episode) -> WriteCritique:
         return WriteCritique(episodes=(output.id,), template=TEMPLATES[self.critic])
 
-    def _refined(
-        self, view: InstanceView, picked: list[Episode], critiques: list[Critique | None]
-    ) -> Batch | None:
+    def _refined(self, view: InstanceView, picked: list[Episode]) -> Batch | None:
         """A refinement of each output whose critique can be used; None without one."""
+        texts = [self._usable(plans.critique_of(view, e)) for e in picked]
         work = [
-            plans.refinement(view, output, plans.said(critique), self.fresh + n, self.max_steps)
-            for n, (output, critique) in enumerate(zip(picked, critiques, strict=True), start=1)
-            if critique and self._usable(critique) and plans.said(critique)
+            plans.refinement(view, output, text, self.fresh + n, self.max_steps)
+            for n, (output, text) in enumerate(zip(picked, texts, strict=True), start=1)
+            if text
         ]
         return Batch(work=tuple(work)) if work else None
 
-    def _usable(self, critique: Critique) -> bool:
-        return critique.status == "accepted" or (
-            self.critic == "answer" and critique.reveals_answer
-        )
-
-    def _chosen(self, view: InstanceView, outputs: tuple[Episode, ...]) -> Batch:
-        """The selection, and then the attempt that submits what was selected."""
-        barred = self.critic == "answer"
-        may = tuple(e for e in outputs if not (barred and e.spec.revises))
-        ids = tuple(e.id for e in may)
-        chosen = next((d.chosen for d in view.decisions if d.chosen in ids), None)
-        if chosen is None:
-            work = SelectCandidate(candidates=ids, selector="verifier", supervision="oracle")
-            return Batch(work=(work,))
-        return plans.submit(view, next(e for e in may if e.id == chosen), may)
+    def _usable(self, critique: Critique | None) -> str:
+        """What a critique says; that it tells the answer is no fault where it is to."""
+        if critique is None:
+            return ""
+        told = self.critic == "answer" and critique.reveals_answer
+        return plans.said(critique) if told or critique.status == "accepted" else ""
 
 
 def critique_refine(

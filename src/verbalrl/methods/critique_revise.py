@@ -31,8 +31,8 @@ class CritiqueRevise(InstanceMethod):
             return Done(reason="solved")
         if last.trial >= self.trials:
             return Done(reason="trials")
-        if plans.worth_a_critique(last) and plans.critique_of(view, last) is None:
-            return plans.write_critique(last)
+        if due := plans.critique_due(view, last):
+            return due
         revises = _previous(view, last)
         return plans.attempt(view, last.trial + 1, max_steps=self.max_steps, revises=revises)
 

@@ -13,25 +13,12 @@ from typing import Literal
 from pydantic import Field
 
 from ..ids import seed_from
-from ..records import (
-    Batch,
-    CurateLessons,
-    Done,
-    FreezeMemory,
-    GuidanceSpec,
-    InstanceView,
-    LessonKind,
-    OpenRound,
-    Operation,
-    SharedView,
-    Shows,
-    WriteCritique,
-)
+from ..records import Batch, Done, InstanceView, OpenRound, Operation, SharedView
 from . import plans
 from .base import MAX_TRIALS, Learns, MethodSettings
 
-PAIR, SUCCESS = "critic/pair", "critic/success"
-_VOTES = (Operation.ADD, Operation.REVISE, Operation.SUPPORT, Operation.RETIRE)
+SUCCESS = "critic/success"
+VOTES = (Operation.ADD, Operation.REVISE, Operation.SUPPORT, Operation.RETIRE)
 
 
 class Expel(MethodSettings):
@@ -58,38 +45,21 @@ class Expel(MethodSettings):
     def plan(self, view: InstanceView, /) -> Batch | Done:
         """Gather on one instance, then compare; in an evaluating round one attempt."""
         if view.round.evaluate:
-            return self._evaluate(view)
-        step = plans.next_trial(view, self.trials, lambda trial: self._gather(view, trial))
+            shown = {"examples": self.examples, "examples_budget": self.examples_budget}
+            recalled = plans.recall(view.scope, self.budget, **shown)
+            return plans.once(view, recalled, self.max_steps)
+        step = plans.own_trials(view, self.trials, self.budget, self.max_steps)
         return self._compare(view) if isinstance(step, Done) else step
 
     def plan_shared(self, view: SharedView, /) -> OpenRound | Batch | Done:
         """One round that gathers, the comparisons, the successes, then the test split."""
-        if any(r.opened.evaluate for r in view.rounds):
-            return Done(reason="evaluated")
         if self.learn and not view.rounds:
             return OpenRound(instances=view.train, split="train")
-        for template, size in ((PAIR, self.pairs), (SUCCESS, self.chunk)):
-            if pending := _pending(view, template):
-                return self._extract(view, pending, size)
-        if not any(d.kind == "freeze" for d in view.decisions):
-            return Batch(work=(FreezeMemory(split="test"),))
-        return plans.one_more(view, "test")
-
-    def _gather(self, view: InstanceView, trial: int) -> Batch:
-        own = GuidanceSpec(source="recall", scopes=(view.instance_scope,), budget=self.budget)
-        return plans.attempt(view, trial, {"actor": own}, self.max_steps)
-
-    def _evaluate(self, view: InstanceView) -> Batch | Done:
-        if any(e.spec.round == view.number for e in view.attempts):
-            return Done(reason="round")
-        recalled = GuidanceSpec(
-            source="recall",
-            scopes=(view.scope,),
-            budget=self.budget,
-            examples=self.examples,
-            examples_budget=self.examples_budget,
+        return (
+            self._extract(view, plans.PAIR, self.pairs)
+            or self._extract(view, SUCCESS, self.chunk)
+            or plans.read(view)
         )
-        return plans.attempt(view, 1, {"actor": recalled}, self.max_steps)
 
     def _compare(self, view: InstanceView) -> Batch | Done:
         """Every failure beside the success, and the success alone; reflections are not shown."""
@@ -97,32 +67,24 @@ class Expel(MethodSettings):
         if won is None or not self.insights or not won.trajectory.steps:
             return Done(reason="gathered")
         lost = [e for e in view.attempts if e.success is False and plans.worth_a_critique(e)]
-        shows = Shows(earlier=False)
-        asked = [WriteCritique(episodes=(e.id, won.id), template=PAIR, shows=shows) for e in lost]
-        asked.append(WriteCritique(episodes=(won.id,), template=SUCCESS, shows=shows))
-        written = {(c.episodes, c.template) for c in view.critiques}
-        missing = tuple(w for w in asked if (w.episodes, w.template) not in written)
-        return Batch(work=missing) if missing else Done(reason="compared")
+        pairs = [plans.plain_critique(plans.PAIR, e, won) for e in lost]
+        asked = [*pairs, plans.plain_critique(SUCCESS, won)]
+        return plans.unwritten(view, asked) or Done(reason="compared")
 
-    def _extract(self, view: SharedView, pending: tuple[str, ...], size: int) -> Batch:
-        work = CurateLessons(
-            critiques=pending,
-            scope=view.scope,
-            kind=LessonKind.BEHAVIOR,
-            operations=_VOTES,
+    def _extract(self, view: SharedView, template: str, size: int) -> Batch | None:
+        """Insights from all critiques by `template`, `size` in a call; successes as drawn."""
+        found = plans.accepted(view, template)
+        if template == SUCCESS:
+            found = tuple(sorted(found, key=lambda c: seed_from("expel", c.instance)))
+        return plans.behaviors(
+            view,
+            found,
+            again=False,
+            operations=VOTES,
             group=size,
             max_lessons=self.max_lessons,
             votes="expel",
         )
-        return Batch(work=(work,))
-
-
-def _pending(view: SharedView, template: str) -> tuple[str, ...]:
-    """Accepted critiques of one kind that no commit has consumed; successes in a drawn order."""
-    found = [c for r in view.rounds for c in r.critiques if c.template == template]
-    if template == SUCCESS:
-        found.sort(key=lambda c: seed_from("expel", c.instance))
-    return tuple(c.id for c in found if c.status == "accepted" and c.id not in view.curated)
 
 
 def expel(

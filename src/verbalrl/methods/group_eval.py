@@ -20,7 +20,6 @@ from ..records import (
     Done,
     Episode,
     InstanceView,
-    RunEpisode,
     Shows,
     StopReason,
     WriteCritique,
@@ -53,29 +52,23 @@ class GroupEval(InstanceMethod):
         trial = self.next_trial(view)
         if isinstance(trial, Done):
             return trial
-        tried = _tried(view, trial)
+        tried = plans.searched(view, trial, "candidate")
         kept = [e for e in tried if e.stop_reason is StopReason.EXECUTED][: self.candidates]
         left = self.candidates * self.rounds - len(tried)
         if more := min(self.candidates - len(kept), left):
             numbers = range(len(tried) + 1, len(tried) + more + 1)
-            return Batch(work=tuple(self._candidate(view, trial, n) for n in numbers))
+            new = (plans.search(view, trial, n, "candidate", max_steps=1) for n in numbers)
+            return Batch(work=tuple(new))
         if not kept:
             return plans.attempt(view, trial, max_steps=self.max_steps)
         if len(kept) == 1:
             return plans.submit(view, kept[0], tuple(kept))
         ids = tuple(e.id for e in kept)
+        scored = WriteCritique(episodes=ids, template=GROUP, shows=BESIDE)
+        if due := plans.unwritten(view, (scored.replace(sample=n) for n in range(self.rounds))):
+            return due
         said = [c for c in view.critiques if c.template == GROUP and c.episodes == ids]
-        if not said:
-            asked = (
-                WriteCritique(episodes=ids, template=GROUP, shows=BESIDE, sample=n)
-                for n in range(self.rounds)
-            )
-            return Batch(work=tuple(asked))
         return plans.submit(view, best(kept, said), tuple(kept))
-
-    def _candidate(self, view: InstanceView, trial: int, number: int) -> RunEpisode:
-        spec = plans.spec(view, trial, None, 1, candidate=number, purpose="candidate")
-        return RunEpisode(spec=spec)
 
 
 def best(kept: list[Episode], said: list[Critique]) -> Episode:
@@ -89,11 +82,6 @@ def best(kept: list[Episode], said: list[Critique]) -> Episode:
     level = [n for n, mean in enumerate(means) if math.isclose(mean, max(means), abs_tol=1e-9)]
     draw = coin("group_eval", kept[0].spec.instance, kept[0].trial, kept[0].seed)
     return kept[level[int(draw * len(level))]]
-
-
-def _tried(view: InstanceView, trial: int) -> list[Episode]:
-    found = (e for e in view.episodes if e.spec.purpose == "candidate" and e.trial == trial)
-    return sorted(found, key=lambda e: e.spec.candidate)
 
 
 def group_eval(*, candidates: int = 4, rounds: int = 3, trials: int = 1) -> GroupEval:

@@ -8,23 +8,13 @@ options and outcomes of closed rounds, so that a resumed run chooses alike.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from ..records import (
-    Batch,
-    ClosedRound,
-    Done,
-    FreezeMemory,
-    GuidanceSpec,
-    InstanceView,
-    OpenRound,
-    SharedView,
-)
+from ..records import Batch, Done, GuidanceSpec, InstanceView, OpenRound, SharedView
 from . import plans
+from .bandit import Arm, choose, statistics
 from .base import WITHOUT_MEMORY, Learns, MethodSettings
 
 Option = Literal["none", "example", "lessons"]
@@ -32,18 +22,6 @@ NONE: Option = "none"
 EXAMPLE: Option = "example"
 LESSONS: Option = "lessons"
 PROMPT = "prompt:"
-
-
-class Arm(NamedTuple):
-    """What one option has shown."""
-
-    uses: int
-    successes: int
-
-    @property
-    def mean(self) -> float:
-        """The share of uses that succeeded; 0 without any."""
-        return self.successes / self.uses if self.uses else 0.0
 
 
 class Hint(MethodSettings):
@@ -77,37 +55,28 @@ class Hint(MethodSettings):
 
     def plan(self, view: InstanceView, /) -> Batch | Done:
         """One attempt per round, with the option that the round has for the instance."""
-        if any(e.spec.round == view.number for e in view.attempts):
-            return Done(reason="round")
-        chosen = self.guidance(view.round.options.get(view.instance.id, NONE), view.scope)
-        given = {} if chosen is None else {"actor": chosen}
-        return plans.attempt(view, view.round.trial, given, self.max_steps)
+        option = view.round.options.get(view.instance.id, NONE)
+        return plans.once(view, self.guidance(option, view.scope), self.max_steps)
 
     def plan_shared(self, view: SharedView, /) -> OpenRound | Batch | Done:
         """Rounds over the train split, each instance once a pass; then the test split."""
-        if any(r.opened.evaluate for r in view.rounds):
-            return Done(reason="evaluated")
         arms = statistics(self.names, view.rounds)
         if self.learn and (opened := self._next(view, arms)):
             return opened
-        if not any(d.kind == "freeze" for d in view.decisions):
-            return Batch(work=(FreezeMemory(split="test"),))
-        read = plans.one_more(view, "test")
-        if isinstance(read, Done):
+        read = plans.read(view)
+        if not isinstance(read, OpenRound):
             return read
         best = max(arms, key=lambda name: arms[name].mean)
         return read.replace(options=dict.fromkeys(read.instances, best))
 
-    def guidance(self, option: str, scope: str) -> GuidanceSpec | None:
-        """What an option puts into the prompt."""
+    def guidance(self, option: str, scope: str) -> dict[str, GuidanceSpec]:
+        """What an option puts into the prompt of the actor."""
         if option.startswith(PROMPT):
             text = self.prompts[int(option.removeprefix(PROMPT)) - 1]
-            return GuidanceSpec(source="text", text=text, budget=self.budget)
+            return {"actor": GuidanceSpec(source="text", text=text, budget=self.budget)}
         if option == EXAMPLE:
-            return GuidanceSpec(examples=1, examples_budget=self.budget)
-        if option == LESSONS:
-            return GuidanceSpec(source="recall", scopes=(scope,), budget=self.budget)
-        return None
+            return {"actor": GuidanceSpec(examples=1, examples_budget=self.budget)}
+        return plans.recall(scope, self.budget) if option == LESSONS else {}
 
     def _next(self, view: SharedView, arms: dict[str, Arm]) -> OpenRound | None:
         """The next instances of a pass, solved ones too: a hint must be able to do harm."""
@@ -118,41 +87,6 @@ class Hint(MethodSettings):
         instances = view.train[at : at + self.round_size]
         chosen = dict(zip(instances, choose(arms, len(instances), self.explore), strict=True))
         return OpenRound(instances=instances, split="train", trial=pass_ + 1, options=chosen)
-
-
-def statistics(names: Iterable[str], rounds: Sequence[ClosedRound]) -> dict[str, Arm]:
-    """What each option has shown in closed rounds that learn; unknown outcomes do not count."""
-    arms = {name: Arm(0, 0) for name in names}
-    for closed in rounds:
-        if closed.opened.evaluate:
-            continue
-        for e in closed.episodes:
-            option = closed.opened.options.get(e.instance, "")
-            if e.purpose == "attempt" and e.success is not None and option in arms:
-                uses, successes = arms[option]
-                arms[option] = Arm(uses + 1, successes + e.success)
-    return arms
-
-
-def choose(arms: dict[str, Arm], count: int, explore: float) -> tuple[str, ...]:
-    """The next `count` options: each by UCB1, those before it counted as uses without an outcome.
-
-    Options without a use come first; ties go to the earlier one.
-    """
-    uses = {name: arm.uses for name, arm in arms.items()}
-
-    def index(name: str) -> float:
-        if not uses[name]:
-            return math.inf
-        bonus = math.sqrt(2 * math.log(sum(uses.values())) / uses[name])
-        return arms[name].mean + explore * bonus
-
-    chosen = []
-    for _ in range(count):
-        best = max(uses, key=index)
-        uses[best] += 1
-        chosen.append(best)
-    return tuple(chosen)
 
 
 def hint(

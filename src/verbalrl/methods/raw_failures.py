@@ -28,15 +28,13 @@ class RawFailures(MethodSettings):
     def plan(self, view: InstanceView, /) -> Batch | Done:
         """Attempt with the last failure of the instance in view, or with failures like it."""
         if self.learns == "shared":
-            if any(e.spec.round == view.number for e in view.attempts):
-                return Done(reason="round")
             near = GuidanceSpec(
                 source="text",
                 examples=self.examples,
                 examples_of="failure",
                 examples_budget=self.budget,
             )
-            return plans.attempt(view, view.round.trial, {"actor": near}, self.max_steps)
+            return plans.once(view, {"actor": near}, self.max_steps)
         failed = [e.trial for e in view.attempts if plans.worth_a_critique(e)]
         last = GuidanceSpec(source="text", attempts=tuple(failed[-1:]), examples_budget=self.budget)
         given = {"actor": last} if failed else None

@@ -12,15 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..records import (
-    Batch,
-    Done,
-    GuidanceSpec,
-    InstanceView,
-    OpenRound,
-    SharedView,
-    Shows,
-)
+from ..records import Batch, Done, GuidanceSpec, InstanceView, OpenRound, SharedView, Shows
 from . import plans
 from .base import MAX_TRIALS, Learns, MethodSettings
 

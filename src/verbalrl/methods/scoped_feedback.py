@@ -48,7 +48,7 @@ class ScopedFeedback(MethodSettings):
         if number > self.trials:
             return Done(reason="evaluated")
         split: Literal["train", "test"] = "test" if view.test else "train"
-        if not any(d.kind == "freeze" for d in view.decisions):
+        if not plans.frozen(view):
             return Batch(work=(FreezeMemory(split=split),))
         read = plans.one_more(view, split)
         return read if isinstance(read, Done) else read.replace(trial=number)

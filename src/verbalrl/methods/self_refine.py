@@ -17,7 +17,6 @@ from ..records import (
     Done,
     Episode,
     InstanceView,
-    Previous,
     RunEpisode,
     Shows,
     WriteCritique,
@@ -63,13 +62,9 @@ class SelfRefine(InstanceMethod):
 
     def _refinement(self, view: InstanceView, outputs: tuple[Episode, ...]) -> RunEpisode:
         pairs = [(plans.output_of(e), _text(plans.critique_of(view, e))) for e in outputs]
-        (output, critique), earlier = pairs[-1], tuple(pairs[:-1])
-        previous = Previous(
-            output=output, critique=critique, earlier=earlier if self.history == "all" else ()
-        )
-        return plans.search(
-            view, outputs[-1].trial, len(outputs) + 1, revises=previous, max_steps=self.max_steps
-        )
+        earlier = tuple(pairs[:-1]) if self.history == "all" else ()
+        last, said, number = outputs[-1], pairs[-1][1], len(outputs) + 1
+        return plans.refinement(view, last, said, number, self.max_steps, earlier)
 
     def _kept(self, view: InstanceView, outputs: tuple[Episode, ...]) -> Episode:
         """The output to be submitted; one that broke only where there is no other."""

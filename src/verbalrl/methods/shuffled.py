@@ -7,7 +7,6 @@ paired anew. A gain over it is what the content of the words adds to having word
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..ids import instance_scope, seed_from
@@ -23,44 +22,18 @@ from ..records import (
     SharedView,
     Work,
 )
-from .base import CommitCheck, Learns, Method, Selector
+from .base import Learns, Variant
 
 
 @dataclass(frozen=True)
-class Shuffled:
+class Shuffled(Variant):
     """`inner` in rounds: in odd ones all attempt a trial, in even ones all learn from it.
 
     So what another instance has learned is complete, and the same whatever the timing, when it is
     read.
     """
 
-    inner: Method
     name: str = "shuffled"
-
-    @property
-    def learns(self) -> Learns:
-        """As the method."""
-        return self.inner.learns
-
-    @property
-    def trials(self) -> int:
-        """As the method."""
-        return self.inner.trials
-
-    @property
-    def learn(self) -> bool:
-        """As the method."""
-        return self.inner.learn
-
-    @property
-    def selectors(self) -> Mapping[str, Selector]:
-        """As the method."""
-        return self.inner.selectors
-
-    @property
-    def checks(self) -> Mapping[str, CommitCheck]:
-        """As the method."""
-        return self.inner.checks
 
     def plan(self, view: InstanceView, /) -> Batch | Done:
         """The method's step, as far as the round goes, with its guidance exchanged."""

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from .._logging import get_logger
 from ..errors import CallTimedOut, ModelError, RunHalted, boundary
 from .base import Model
-from .budget import Amount, Budget, Ledger, amount_of, most_read
+from .budget import Amount, Budget, Purse, amount_of, most_read
 from .messages import Reply, Request, admitted
 from .prices import PICO, Price, price_of
 
@@ -38,7 +38,7 @@ class Account:
         self.budget = (budget or Budget()).resolved()
         self.halted: RunHalted | None = None
         """Set once no call may be made any more."""
-        self._ledger = Ledger(self.budget, spent) if self.budget.counts else None
+        self._purse = Purse(self.budget, spent) if self.budget.counts else None
         self._watch = watch
         self._prices = self.budget.prices is not None or self.budget.cost_usd is not None
 
@@ -53,10 +53,10 @@ class Account:
             raise self.halted.again()
         price = price_of(model, self.budget.prices) if self._prices else None
         own = self._capped(request)
-        if self._ledger is None:
+        if self._purse is None:
             reply = await self._asked(model, own)
         else:
-            reply = await self._reserved(self._ledger, model, own, content, price)
+            reply = await self._reserved(self._purse, model, own, content, price)
         if price is None:
             return reply
         cost = reply.usage.model_copy(update={"cost_usd": price.pico(reply.usage) / PICO})
@@ -64,9 +64,9 @@ class Account:
 
     def figures(self) -> dict[str, JsonValue] | None:
         """Bounds and what is spent, over all sessions; None without bounds."""
-        if self._ledger is None:
+        if self._purse is None:
             return None
-        spent, bounds = self._ledger.spent, self.budget.model_dump(mode="json", exclude={"prices"})
+        spent, bounds = self._purse.spent, self.budget.model_dump(mode="json", exclude={"prices"})
         return {
             "bounds": {name: value for name, value in bounds.items() if value is not None},
             "spent": {
@@ -74,7 +74,7 @@ class Account:
                 "cost_usd": round(spent.pico / PICO, 12) if self._prices else None,
                 "calls": spent.calls,
             },
-            "exhausted": self._ledger.short,
+            "exhausted": self._purse.short,
         }
 
     def halt(self, halted: RunHalted) -> RunHalted:
@@ -93,16 +93,16 @@ class Account:
         return request.model_copy(update={"max_output": cap})
 
     async def _reserved(
-        self, ledger: Ledger, model: Model, request: Request, content: str, price: Price | None
+        self, purse: Purse, model: Model, request: Request, content: str, price: Price | None
     ) -> Reply:
         worst = self._worst(model, request, content, price)
         try:
-            await ledger.reserve(worst)
+            await purse.reserve(worst)
         except RunHalted as halted:
             raise self.halt(halted).again() from None
         if self.halted is not None:
             # An alarm went off while it waited for its turn.
-            ledger.settle(worst, Amount())
+            purse.settle(worst, Amount())
             raise self.halted.again()
         # A call that ends without an answer, because it was cancelled or its deadline passed, may
         # be worked on and billed all the same: it keeps its reservation as spent.
@@ -118,7 +118,7 @@ class Account:
             spent = Amount(calls=1)
             raise
         finally:
-            ledger.settle(worst, spent)
+            purse.settle(worst, spent)
             if spent.tokens > worst.tokens > 0:
                 log.warning(
                     "budget.exceeded", model=model.name, reserved=worst.tokens, used=spent.tokens

@@ -22,9 +22,8 @@ from ..records import (
 from ..text import normalise
 from .faults import count, listing, mapping, words
 from .messages import Finish, Message, Reply, Request
-from .remote import NO_KEY, RemoteModel, SdkErrors, is_loopback
+from .remote import NO_KEY, RemoteModel, Sdk, is_loopback
 from .retry import Transient
-from .transport import http_client
 
 DEFAULT_MAX_OUTPUT = 8192
 """The protocol wants a cap with every request."""
@@ -45,7 +44,6 @@ class Anthropic(RemoteModel):
     url_variable = "ANTHROPIC_BASE_URL"
     url_tail = "/v1"
     schema_names = ("output_config", "output_format", "json_schema", "structured output")
-    _key: str | None
 
     def prepare(self) -> tuple[str, ...]:
         """The credentials, found where the SDK finds them; local servers need none."""
@@ -70,30 +68,11 @@ class Anthropic(RemoteModel):
             return False
         return found is not None
 
-    def client(self) -> Any:
-        """A new client that neither retries nor follows redirects with our key."""
+    def sdk(self) -> Sdk:
+        """The SDK of Anthropic."""
         import anthropic
 
-        silence = self._place.policy.silence_s
-        timeout = anthropic.Timeout(silence, connect=min(10.0, silence))
-        return anthropic.AsyncAnthropic(
-            api_key=self._key,
-            base_url=self._place.base_url,
-            max_retries=0,
-            timeout=timeout,
-            http_client=http_client(anthropic, self._place.transport, timeout),
-        )
-
-    def sdk_errors(self) -> SdkErrors:
-        """The SDK's exceptions."""
-        import anthropic
-
-        return SdkErrors(
-            anthropic.APIStatusError,
-            anthropic.APITimeoutError,
-            anthropic.APIConnectionError,
-            anthropic.AnthropicError,
-        )
+        return Sdk(anthropic, anthropic.AsyncAnthropic, anthropic.AnthropicError)
 
     def written(self, request: Request, schema: Mapping[str, Any] | None) -> dict[str, Any]:
         """The body of a message's request."""

@@ -112,7 +112,7 @@ def most_read(request: Request, content: str) -> int:
     return tokens + MEDIA_TOKENS * media
 
 
-class Ledger:
+class Purse:
     """Counts what is spent and reserved against a budget; belongs to one event loop."""
 
     def __init__(self, budget: Budget, spent: Amount | None = None) -> None:

@@ -20,9 +20,8 @@ from ..records import (
 from ..text import normalise
 from .faults import count, listing, mapping, of_error_body, words
 from .messages import Finish, Message, Reply, Request
-from .remote import NO_KEY, RemoteModel, SdkErrors, is_loopback
+from .remote import NO_KEY, RemoteModel, Sdk, is_loopback
 from .retry import Transient
-from .transport import http_client
 
 _KEY = "OPENAI_API_KEY"
 # What OpenAI's strict mode is documented to take; other schemas are sent as a wish.
@@ -40,7 +39,6 @@ class _OpenAI(RemoteModel):
     """What both protocols share: the client, its key, its errors."""
 
     url_variable = "OPENAI_BASE_URL"
-    _key: str
 
     def prepare(self) -> tuple[str, ...]:
         """The key, from the environment as the SDK reads it; local servers need none."""
@@ -50,30 +48,11 @@ class _OpenAI(RemoteModel):
         self._key = key or NO_KEY
         return (key,) if key else ()
 
-    def client(self) -> Any:
-        """A new client that neither retries nor follows redirects with our key."""
+    def sdk(self) -> Sdk:
+        """The SDK of OpenAI."""
         import openai
 
-        silence = self._place.policy.silence_s
-        timeout = openai.Timeout(silence, connect=min(10.0, silence))
-        return openai.AsyncOpenAI(
-            api_key=self._key,
-            base_url=self._place.base_url,
-            max_retries=0,
-            timeout=timeout,
-            http_client=http_client(openai, self._place.transport, timeout),
-        )
-
-    def sdk_errors(self) -> SdkErrors:
-        """The SDK's exceptions."""
-        import openai
-
-        return SdkErrors(
-            openai.APIStatusError,
-            openai.APITimeoutError,
-            openai.APIConnectionError,
-            openai.OpenAIError,
-        )
+        return Sdk(openai, openai.AsyncOpenAI, openai.OpenAIError)
 
 
 class OpenAIChat(_OpenAI):

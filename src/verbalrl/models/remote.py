@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -31,7 +31,7 @@ from .faults import decoded, of_status
 from .limiter import limiter_of
 from .messages import Message, Reply, Request, estimated_usage
 from .retry import RetryPolicy, Transient
-from .transport import Transport, response_type
+from .transport import Transport, http_client, response_type
 
 MAX_BODY = 8 << 20
 """Bytes of an answer: reading stops there, and the answer counts as cut at its length limit."""
@@ -41,13 +41,13 @@ NO_KEY = "no-key"
 """What offline servers get in place of a key."""
 
 
-class SdkErrors(NamedTuple):
-    """The exceptions of an SDK that say how an exchange failed."""
+class Sdk(NamedTuple):
+    """An SDK, with the two of its names that are not the same in all of them."""
 
-    status: type[Exception]
-    timeout: type[Exception]
-    connection: type[Exception]
-    base: type[Exception]
+    module: Any
+    client: Callable[..., Any]
+    error: type[Exception]
+    """The base of its exceptions."""
 
 
 class Answer(Protocol):
@@ -88,6 +88,8 @@ class RemoteModel(Model):
     """What the SDK adds to an address by itself; it may stand at the end of a given one."""
     schema_names: tuple[str, ...] = ()
     """Words by which a 400 says that the server takes no output schema."""
+    _key: str | None
+    """What clients sign with, found by `prepare`; None: the SDK finds it itself."""
 
     def __init__(self, model: str, place: Place) -> None:
         self.name = f"{self.provider}:{model}"
@@ -118,12 +120,20 @@ class RemoteModel(Model):
         """Check what a client needs; gives the secrets that no text of ours may hold."""
 
     @abstractmethod
-    def client(self) -> Any:
-        """A new client of the SDK, which does not retry."""
+    def sdk(self) -> Sdk:
+        """The SDK, imported on use."""
 
-    @abstractmethod
-    def sdk_errors(self) -> SdkErrors:
-        """The SDK's exceptions."""
+    def client(self) -> Any:
+        """A new client that neither retries nor follows redirects with our key."""
+        sdk, silence = self.sdk(), self._place.policy.silence_s
+        timeout = sdk.module.Timeout(silence, connect=min(10.0, silence))
+        return sdk.client(
+            api_key=self._key,
+            base_url=self._place.base_url,
+            max_retries=0,
+            timeout=timeout,
+            http_client=http_client(sdk.module, self._place.transport, timeout),
+        )
 
     @abstractmethod
     def written(self, request: Request, schema: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -209,22 +219,22 @@ class RemoteModel(Model):
         self, written: dict[str, Any], headers: Mapping[str, str]
     ) -> tuple[bytes, Exception | None]:
         """The body, or what went wrong: given back, so that no SDK error clings to it."""
-        sdk = self.sdk_errors()
+        sdk = self.sdk()
         try:
             answer = await self.send(self._client(), written, headers)
             async with aclosing(answer):
                 return await _body(answer), None
-        except sdk.status as error:
+        except sdk.module.APIStatusError as error:
             return b"", self._of_status(error)
-        except sdk.timeout as error:
+        except sdk.module.APITimeoutError as error:
             if "Timeout" not in (root := _root(error)):
                 # So the SDKs call it when aiohttp loses a connection.
                 return b"", Transient(f"connection failed ({root})")
             silence = f"silent for {self._place.policy.silence_s:g} s"
             return b"", Transient(silence, overloaded=True)
-        except (sdk.connection, *_transport_errors()) as error:
+        except (sdk.module.APIConnectionError, *_transport_errors()) as error:
             return b"", Transient(f"connection failed ({_root(error)})")
-        except sdk.base as error:
+        except sdk.error as error:
             return b"", ModelError(f"{self.name}: {type(error).__name__} in the SDK")
 
     def _of_status(self, error: Any) -> ModelError | Transient:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from ..critics import CRITIQUE, OPERATOR, CritiqueCase
+from ..critics import CRITIQUE, OPERATOR
 from ..ids import coin
 from ..records import (
     Action,
@@ -159,20 +159,6 @@ def tools_of(action: Action, offered: Collection[str]) -> str:
     """
     names = [p.name for p in action.parts if isinstance(p, ToolCallPart)]
     return ", ".join(n if n in offered else "tool" for n in names) or "answer"
-
-
-def failed_critique(case: CritiqueCase, why: str) -> Critique:
-    """The critique of a critic that did not write one."""
-    return Critique(
-        id=case.id,
-        episodes=tuple(e.id for e in case.episodes),
-        instance=case.instance.id,
-        trial=case.episodes[-1].trial,
-        template=case.work.template,
-        status="failed",
-        detail=why,
-        trust=case.observations,
-    )
 
 
 def is_passing(critique: Critique) -> bool:

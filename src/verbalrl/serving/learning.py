@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
 from .._logging import get_logger
-from ..critics import Critic, CritiqueCase
-from ..curators import CurationCase, Curator, curate_shared
-from ..errors import CriticError, CuratorError, LeaseError, MethodError, ReplayMismatch, RunHalted
+from ..critics import Critic, CritiqueCase, write_in_time
+from ..curators import CurationCase, Curator, curate_in_time
+from ..errors import LeaseError, MethodError, ReplayMismatch, RunHalted
 from ..execution import bills
 from ..execution.alarms import CallAlarm
 from ..ids import key_id, seed_from
@@ -38,7 +38,7 @@ from ..records import (
     Usage,
 )
 from ..store import LIVE, MAIN, Store, reduce
-from .decisions import Wanted, failed_critique, is_passing, may_pass, wanted
+from .decisions import Wanted, is_passing, may_pass, wanted
 from .evidence import Behind, barred
 from .judging import judge_served
 from .learned import Learned
@@ -222,17 +222,11 @@ class LearnPass:
             feedback=asked.texts,
         )
         work = asked.work
+        seconds = self.parts.rules.timeout_s
         seed = seed_from("served", asked.episode.id, work.template, work.feedback, work.sample)
 
         async def write(context: CallContext) -> Critique:
-            try:
-                async with asyncio.timeout(self.parts.rules.timeout_s) as clock:
-                    return await self.parts.critic.write(case, context)
-            except TimeoutError:
-                if not clock.expired():
-                    raise
-                why = f"{CriticError.kind}: it took longer than {self.parts.rules.timeout_s:g} s"
-                return failed_critique(case, why)
+            return await write_in_time(self.parts.critic, case, context, seconds)
 
         async with self._turns:
             made = await self._asked(asked.id, "critic", seed, write)
@@ -320,16 +314,8 @@ class LearnPass:
 
     async def _curated(self, case: CurationCase) -> Commit:
         async def decide(context: CallContext) -> Commit:
-            try:
-                async with asyncio.timeout(self.parts.rules.timeout_s) as clock:
-                    return await curate_shared(case, self.parts.curator, context)
-            except TimeoutError:
-                if not clock.expired():
-                    raise
-                why = f"{CuratorError.kind}: it took longer than {self.parts.rules.timeout_s:g} s"
-                bare = {"id": case.id, "branch": case.branch, "scope": case.work.scope}
-                taken = tuple(c.id for c in case.critiques)
-                return Commit(**bare, base=case.base, critiques=taken, failure=why)
+            seconds = self.parts.rules.timeout_s
+            return await curate_in_time(case, self.parts.curator, context, seconds)
 
         seed = seed_from("curate", 0, case.work.scope, case.base)
         return await self._asked(case.id, "curator", seed, decide)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..memory import Recaller, served_blocks
 from ..memory.trial import toss
-from ..methods.handbook import TRIAL_CHANCE
+from ..methods.plans import on_trial
 from ..prompts import PromptLibrary
 from ..records import Gate, Guidance, GuidanceSpec, Lesson, LessonKind
 from ..store import MAIN, Store
@@ -46,7 +46,7 @@ class Recall:
             kinds=KINDS,
             budget=tokens,
             # Until its effect is shown, a lesson is withheld at random, so that it can be.
-            chance=TRIAL_CHANCE if gate == "measured" else 1.0,
+            chance=on_trial(gate),
         )
 
     def choose(self, situation: str, episode: str) -> Recalled:

@@ -13,7 +13,7 @@ Spent = tuple[int, str]
 """(seed, instance)."""
 
 
-class Ledger:
+class Spending:
     """Tokens of the arm `learned`: all roles, calls of critic and curator too."""
 
     def __init__(self, plan: RunPlan) -> None:
@@ -23,7 +23,7 @@ class Ledger:
         self._common: Counter[int] = Counter()
         """By seed, what served all."""
 
-    def spent(self, place: Place, usage: Usage) -> None:
+    def count(self, place: Place, usage: Usage) -> None:
         """Count what a piece of work cost; rows of an earlier session count alike."""
         if self._wanted and place.lane.arm == LEARNED:
             view = place.view
