@@ -181,6 +181,11 @@ class PromptLibrary:
         """`sha256` of every prompt there is, for the record of a run."""
         return {name: self.sha256(name) for name in self.names()}
 
+    def check_overrides(self, inputs: Mapping[str, type[BaseModel]]) -> None:
+        """`check` where files of the caller's take part; that the shipped ones agree is tested."""
+        if self.overrides is not None:
+            self.check(inputs)
+
     def check(self, inputs: Mapping[str, type[BaseModel]], *, exact: bool = False) -> None:
         """Compare the variables of templates with the fields of their inputs, before any is paid.
 
