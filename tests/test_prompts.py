@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from verbalrl import _resources, agents, critics, curators, exports, mcp, memory, models, rollout
 from verbalrl.critics.view import SystemInputs
 from verbalrl.errors import PromptError
-from verbalrl.prompts import TAGS, Line, PromptLibrary, neutralise, one_line
+from verbalrl.prompts import TAGS, Line, PromptLibrary, neutralise, one_line, ready
 from verbalrl.records import GuidanceLine, Record
 
 INPUTS = {
@@ -84,6 +84,33 @@ def test_hash_covers_what_is_imported(tmp_path: Path) -> None:
     other = library(tmp_path / "c", **{**files, "_p": files["_p"] + " "}).sha256("mine")
     assert first == same
     assert first != other
+
+
+def test_a_record_that_is_ready_is_worded_by_whoever_renders(tmp_path: Path) -> None:
+    said = "{% macro line(x) %}{{ x.alias }}NAME {% endmacro %}"
+    lines = "{% for x in others %}{{ p.line(x) }}{% endfor %}{{ p.line(line) }}"
+    files = {"mine": "{% import '_p.jinja' as p %}" + lines}
+    one = library(tmp_path / "a", **files, _p=said.replace("NAME", "a"))
+    other = library(tmp_path / "b", **files, _p=said.replace("NAME", "b"))
+    records = [ready(Line(alias=n, instruction="x")) for n in (1, 2)]
+    inputs = Greeting.model_construct(name="", others=(records[0], records[0]), line=records[1])
+    texts = [prompts.render("mine", inputs).text for prompts in (one, one, other, one)]
+    assert texts == ["1a 1a 2a ", "1a 1a 2a ", "1b 1b 2b ", "1a 1a 2a "]
+
+
+def test_a_macro_that_sees_the_prompt_is_asked_each_time(tmp_path: Path) -> None:
+    line = "{% macro line(x) %}{{ x.alias }} for {{ name }}{% endmacro %}"
+    prompts = library(
+        tmp_path,
+        own=line + "{{ line(others[0]) }}",
+        mine="{% import '_p.jinja' as p with context %}{{ p.line(others[0]) }}",
+        _p=line,
+    )
+    record = ready(Line(alias=3, instruction="x"))
+    for file in ("own", "mine"):
+        for name in ("Ann", "Bo"):
+            inputs = Greeting.model_construct(name=name, others=(record,), line=None)
+            assert prompts.render(file, inputs).text == f"3 for {name}"
 
 
 def test_overrides_shadow_file_by_file(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ The public names are imported on first use, so that `import verbalrl` costs next
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
+from ._lazy import on_use
 from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -44,53 +44,25 @@ if TYPE_CHECKING:
     from .tasks import check_task as check_task
     from .tasks import task as task
 
-_HOMES = {
-    "Action": "records",
-    "Budget": "models",
-    "ChatAgent": "agents",
-    "Guidance": "records",
-    "Instance": "records",
-    "Learner": "learner",
-    "Limits": "rollout",
-    "Memory": "execution",
-    "Model": "models",
-    "Observation": "records",
-    "Reply": "models",
-    "Request": "models",
-    "ScriptedModel": "models",
-    "Situation": "records",
-    "StepResult": "records",
-    "Tool": "records",
-    "ToolCallPart": "records",
-    "Usage": "records",
-    "agent": "agents",
-    "check_agent": "agents",
-    "check_critic": "critics",
-    "check_method": "methods",
-    "check_task": "tasks",
-    "load_embedder": "execution",
-    "load_model": "models",
-    "load_prices": "models",
-    "load_task": "integrations",
-    "ServeRules": "serving",
-    "open_store": "store",
-    "serve": "serving",
-    "task": "tasks",
-}
-_MODULES = ("methods",)
-
-__all__ = ["__version__", "methods", *_HOMES]
-
-
-def __getattr__(name: str) -> object:
-    if name in _MODULES:
-        return importlib.import_module(f".{name}", __name__)
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__all__ = [
+    "__version__",
+    *on_use(
+        __name__,
+        {
+            "": "methods",
+            "agents": "ChatAgent agent check_agent",
+            "critics": "check_critic",
+            "execution": "Memory load_embedder",
+            "integrations": "load_task",
+            "learner": "Learner",
+            "methods": "check_method",
+            "models": "Budget Model Reply Request ScriptedModel load_model load_prices",
+            "records": "Action Guidance Instance Observation Situation StepResult Tool ToolCallPart"
+            " Usage",
+            "rollout": "Limits",
+            "serving": "ServeRules serve",
+            "store": "open_store",
+            "tasks": "check_task task",
+        },
+    ),
+]

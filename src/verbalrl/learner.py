@@ -15,43 +15,28 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import agents, critics, curators, methods
+# What only a run needs is reached through these packages, which import it when it is used.
+from . import agents, critics, curators, execution, methods, models
+from . import store as stores
 from ._logging import get_logger
 from ._version import __version__
 from .errors import ConfigurationError, check_kind
-from .execution import (
-    Bench,
-    Forecast,
-    Kit,
-    Memory,
-    Outline,
-    Progress,
-    RunPlan,
-    Trio,
-    bills,
-    check_same,
-    forecast,
-    given,
-    name_of,
-    patient,
-    requirements,
-    servers_of,
-    starting,
-    streams_of,
-    taken_back,
-)
-from .lanes import together
-from .methods import Method
-from .models import AnswerCache, Model, run_sync
+from .execution import bills, given
+from .models import Model, run_sync
 from .prompts import library
 from .records import BranchRecord, RunRecord, RunStatus
-from .result import RunResult
-from .rollout import Hook, Limits
-from .store import Store, open_store
-from .tasks import Task
 from .text import notice_environment
+
+if TYPE_CHECKING:
+    from .execution import Bench, Forecast, Kit, Memory, Progress, RunPlan
+    from .methods import Method
+    from .models import AnswerCache
+    from .result import RunResult
+    from .rollout import Hook, Limits
+    from .store import Store
+    from .tasks import Task
 
 log = get_logger(__name__)
 
@@ -93,9 +78,8 @@ class Learner:
         self._curator = (
             None if distiller is None else curators.adapt_curator(distiller, self._prompts)
         )
-        self._memory = store if isinstance(store, Memory) else Memory(store)
-        place = self._memory.store
-        self._store = place if isinstance(place, Store) else given.folder(place, "store")
+        self._memory = store if isinstance(store, execution.Memory) else execution.Memory(store)
+        self._store = given.place(self._memory.store)
         self._hooks = given.hooks(hooks)
         self._limits = bills.resolved(given.limits(limits))
         self._bench: Bench | None = None
@@ -156,8 +140,9 @@ class Learner:
         plan = await self._plan(task, **settings)
         self._config(task, plan, self._limits)
         parts = (self._agent, self._critic, self._curator)
-        there = starting.inherited(self._store, plan.start, task.id)
-        return await forecast(Outline(task, plan, *parts, self._limits, there), self._model())
+        there = execution.starting.inherited(self._store, plan.start, task.id)
+        outline = execution.Outline(task, plan, *parts, self._limits, there)
+        return await execution.forecast(outline, self._model())
 
     def forecast_sync(self, task: Task, **settings: Any) -> Forecast:
         """`forecast` for sync code."""
@@ -183,10 +168,10 @@ class Learner:
             store = self._open(stack, create=False)
             task = given.task(task)
             record = store.run(run)
-            plan = await RunPlan.from_config(record.config, task, self._method)
+            plan = await execution.RunPlan.from_config(record.config, task, self._method)
             limits = bills.course(record, self._limits)
             config = self._config(task, plan, limits)
-            check_same(record.config, config)
+            execution.check_same(record.config, config)
             if self._simulated() != record.simulated:
                 raise ConfigurationError(
                     f"cannot resume: {record.id} {_answered(record.simulated)}, and now it would"
@@ -239,7 +224,7 @@ class Learner:
         given.span(instances)
         given.count(train_instances, "train_instances")
         task = given.task(task)
-        return await RunPlan.of(
+        return await execution.RunPlan.of(
             task,
             self._chosen(task, trials, learn),
             instances=instances,
@@ -260,11 +245,11 @@ class Learner:
     def _open(self, stack: ExitStack, *, create: bool) -> Store:
         notice_environment()
         folder = self._limits.cache
-        self._cache = None if folder is None else stack.enter_context(AnswerCache(folder))
-        if isinstance(self._store, Store):
+        self._cache = None if folder is None else stack.enter_context(models.AnswerCache(folder))
+        if isinstance(self._store, stores.Store):
             return self._store
         place = self._store or tempfile.mkdtemp(prefix="verbalrl-")
-        store = open_store(place, create=create)
+        store = stores.open_store(place, create=create)
         stack.callback(store.close)
         return store
 
@@ -277,7 +262,7 @@ class Learner:
             simulated=self._simulated(),
             config=config,
         )
-        parents = starting.parents(store, plan.start)
+        parents = execution.starting.parents(store, plan.start)
         branches = [
             BranchRecord(
                 id=lane.branch,
@@ -298,21 +283,21 @@ class Learner:
     ) -> RunResult:
         """Run every stream to its end, whatever ends it, and store the figures."""
         store, task = kit.store, kit.task
-        with ExitStack() as leases, patient():
-            bench = self._bench = Bench(kit, plan, record)
+        with ExitStack() as leases, execution.patient():
+            bench = self._bench = execution.Bench(kit, plan, record)
             for lane, _ in plan.lanes(record.id):
                 # Control arms too: two processes that resume one run would pay twice.
                 lease = leases.enter_context(store.acquire_lease(lane.branch, record.id))
                 bench.fences[lane.branch] = lease.fence
             if retry_failed:
                 # Where it is refused, the run stays as it was.
-                bench.retried = await taken_back(bench)
+                bench.retried = await execution.taken_back(bench)
             store.update_run(record.id, status="running", stop_reason="", config=record.config)
             log.info("run.started", run=record.id, task=task.id, method=plan.method.name)
             began = time.monotonic()
             status: RunStatus = "failed"
             try:
-                await together(streams_of(bench))
+                await execution.drive(bench)
                 status = bench.status
             except asyncio.CancelledError:
                 status = "interrupted"
@@ -330,7 +315,7 @@ class Learner:
             return result
 
     def _kit(self, store: Store, task: Task, limits: Limits) -> Kit:
-        return Kit(
+        return execution.Kit(
             store=store,
             task=task,
             agent=self._agent,
@@ -363,12 +348,13 @@ class Learner:
         writes = plan.method.learn and getattr(plan.method, "writes", True)
         if writes and {"learned", "shuffled"} & set(plan.arms):
             given.learners(self._agent.name, plan.method, self._critic, self._curator)
-        requirements.check(plan, task, Trio(self._agent, self._critic, self._curator))
+        trio = execution.Trio(self._agent, self._critic, self._curator)
+        execution.requirements.check(plan, task, trio)
         return {
             **plan.config(),
-            **{role: name_of(part) for role, part in named.items()},
+            **{role: execution.name_of(part) for role, part in named.items()},
             **self._agent.recorded(),
-            "servers": servers_of(self._models()),
+            "servers": execution.servers_of(self._models()),
             **self._memory.config(),
             "limits": limits.model_dump(mode="json"),
             "hooks": [type(hook).__name__ for hook in self._hooks],

@@ -6,8 +6,7 @@ the tags and role markers in a prompt are ours. Whoever renders a template owns 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +18,9 @@ from pydantic import BaseModel
 from . import _resources
 from .errors import PromptError, UnknownNameError, first_line
 from .ids import sha256_json
+from .neutral import TAGS as TAGS
+from .neutral import neutralise as neutralise
+from .neutral import remembered
 from .records import GuidanceLine, Record
 
 if TYPE_CHECKING:
@@ -27,77 +29,8 @@ if TYPE_CHECKING:
 
 SUFFIX = ".jinja"
 
-TAGS = (
-    *("actions", "attempt", "candidates", "critique_of_previous"),
-    *("earlier_lessons", "evidence", "example"),
-    *("feedback", "goal", "guidance", "history", "lessons", "notes", "observation", "outcome"),
-    *("conditions", "last_answer", "nominations", "previous_output", "problem", "proposals"),
-    *("draft", "earlier_outputs", "plan", "problems", "situation", "trajectory"),
-)
-"""The tags of our own prompts and repairs; a test holds this list against the files."""
-
-_TURNS = (
-    *("system", "user", "human", "assistant", "developer", "tool", "instructions"),
-    *("start_of_turn", "end_of_turn"),
-)
-
-
-def _any_of(names: Iterable[str]) -> str:
-    # Characters that show nothing would hide a tag from us, not from a model.
-    return "|".join("[\u200b-\u200d\u2060\ufeff\u00ad]*".join(map(re.escape, n)) for n in names)
-
-
-# Possessive throughout: a text made to match almost must not cost more than its length.
-_GAP = "[\\s\u200b-\u200d\u2060\ufeff\u00ad]*+"
-_REST = r"(?![\w-]))([^<>＜＞﹤﹥‹›]{0,200}[>＞﹥])?"
-_TAG = rf"[<＜﹤]({_GAP}/?{_GAP}(?:{_any_of(TAGS)}){_REST}"
-# `List<User>` is code, not a turn: an opening form needs something other than a word before it.
-_TURN = rf"(?:(?<!\w)[<＜﹤]|[<＜﹤](?={_GAP}/))({_GAP}/?{_GAP}(?:{_any_of(_TURNS)}){_REST}"
-_TOKEN = re.compile(r"[<＜﹤](\s*+[|｜][^<>|｜\n]{1,60}[|｜]\s*|/?s|bos|eos|/?SYS)[>＞﹥]")
-_BRACKET = re.compile(r"\[(\s*+/?\s*+INST\s*+)\]", re.IGNORECASE)
-_LINE_START = r"(?:\A|(?<=[\n\r\x0b\x0c\x85\u2028\u2029]))[ \t]*+"
-_SPEAKER = re.compile(
-    rf"({_LINE_START}(?:[-*>#]++[ \t]*+){{0,3}})(system|assistant|user|human|developer|tool)"
-    r"(?=(?:[ \t]+(?:prompt|message))?[ \t*]*[:：])",
-    re.IGNORECASE,
-)
-_HEADING = re.compile(
-    rf"({_LINE_START}##++[ \t]*+)(instructions?|response|input)(?=[ \t]*[:：])", re.IGNORECASE
-)
-
-
-def neutralise(text: str) -> str:
-    """`text` with whatever could pass for one of our tags or for a role marker made harmless.
-
-    It stays readable (`<goal>` becomes `‹goal›`, a leading `System:` becomes `‹System›:`); other
-    markup is left alone. Doing it twice changes nothing.
-    """
-    # Most texts hold none of it: looking for single characters first is ten times as fast.
-    if any(mark in text for mark in "<＜﹤"):
-        for pattern in _markup():
-            text = pattern.sub(_quoted_tag, text)
-        text = _TOKEN.sub(r"‹\1›", text)
-    if "[" in text:
-        text = _BRACKET.sub(r"‹\1›", text)
-    if ":" in text or "：" in text:
-        text = _SPEAKER.sub(r"\1‹\2›", text)
-        text = _HEADING.sub(r"\1‹\2›", text) if "#" in text else text
-    return text
-
-
-@lru_cache(maxsize=1)
-def _markup() -> tuple[re.Pattern[str], ...]:
-    # Compiled on use: together they are a tenth of making a learner.
-    return re.compile(_TAG, re.IGNORECASE), re.compile(_TURN, re.IGNORECASE)
-
-
-# The history of an episode is rendered again at every step.
-_SHORT = 4_000
-_remembered = lru_cache(maxsize=2048)(neutralise)
-
-
-def _quoted_tag(match: re.Match[str]) -> str:
-    return f"‹{match[1]}{match[2][:-1]}›" if match[2] else f"‹{match[1]}"
+_SCOPES = frozenset({"_loop_vars", "_block_vars"})
+"""What Jinja itself hands to whatever is called; macros do not see it."""
 
 
 def one_line(text: str) -> str:
@@ -181,6 +114,11 @@ class PromptLibrary:
         """`sha256` of every prompt there is, for the record of a run."""
         return {name: self.sha256(name) for name in self.names()}
 
+    def check_overrides(self, inputs: Mapping[str, type[BaseModel]]) -> None:
+        """`check` where files of the caller's take part; that the shipped ones agree is tested."""
+        if self.overrides is not None:
+            self.check(inputs)
+
     def check(self, inputs: Mapping[str, type[BaseModel]], *, exact: bool = False) -> None:
         """Compare the variables of templates with the fields of their inputs, before any is paid.
 
@@ -233,6 +171,16 @@ class PromptLibrary:
                     if type(obj) is Ready and attribute in vars(obj):
                         return vars(obj)[attribute]
                     return super().getattr(obj, attribute)
+
+                def call(self, context: Any, obj: Any, /, *args: Any, **named: Any) -> Any:
+                    # What an imported macro makes of one record alone depends on nothing else.
+                    alone = len(args) == 1 and type(args[0]) is Ready and named.keys() <= _SCOPES
+                    if not alone or type(obj) is not jinja2.runtime.Macro:
+                        return super().call(context, obj, *args, **named)
+                    made = getattr(args[0], "_made", (None, ""))
+                    if made[0] is not obj:
+                        made = args[0]._made = obj, super().call(context, obj, *args, **named)
+                    return made[1]
 
                 def make_globals(self, d: MutableMapping[str, Any] | None) -> dict[str, Any]:
                     # An import compares them with its own; a chain of maps is slow at that.
@@ -338,6 +286,10 @@ def _judged_once(judge: Callable[[Any, str, Any], bool]) -> Callable[[Any, str, 
 class Ready(SimpleNamespace):
     """A record as templates see it; what is shown again and again is made ready once."""
 
+    __slots__ = ("_made",)
+    _made: tuple[object, str]
+    """The macro that it was shown by last, and what that made of it."""
+
 
 def ready(record: BaseModel) -> Any:
     """`record` for use in the inputs of many renders: its texts are neutralised already."""
@@ -380,7 +332,7 @@ def _value(value: Any) -> Any:
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, str):
-        return _remembered(value) if len(value) <= _SHORT else neutralise(value)
+        return remembered(value)
     if isinstance(value, BaseModel):
         fields = type(value).model_fields
         return Ready(**{name: _value(getattr(value, name)) for name in fields})

@@ -30,11 +30,10 @@ from verbalrl.models import (
     Reply,
     Request,
     Slots,
-    Tool,
 )
 from verbalrl.models.budget import MEDIA_TOKENS, Purse, most_read
 from verbalrl.models.prices import PICO
-from verbalrl.records import MediaPart, Usage
+from verbalrl.records import MediaPart, Tool, Usage
 
 T = TypeVar("T")
 PRICES = Prices(models={"random": Price(input=3, output=15, cache_read=0.3, cache_write=3.75)})

@@ -18,7 +18,6 @@ from verbalrl.models import (
     Reply,
     Request,
     RetryPolicy,
-    Tool,
     load_model,
     run_sync,
 )
@@ -28,6 +27,7 @@ from verbalrl.records import (
     MediaPart,
     Origin,
     TextPart,
+    Tool,
     ToolCallPart,
     ToolResultPart,
     Usage,

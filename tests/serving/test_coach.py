@@ -42,6 +42,23 @@ def test_an_episode_is_recorded_step_by_step(tmp_path: Path) -> None:
         assert kept.usage["actor"].calls == 2
 
 
+def test_recall_takes_no_thread_and_no_loop_of_its_own(tmp_path: Path) -> None:
+    async def guided(coach: Coach) -> str:
+        async with coach.episode("a guest comes") as episode:
+            return episode.guidance
+
+    with coach_of(tmp_path) as coach:
+        with coach.episode("a ticket") as first:
+            first.step("a guest came", "ignored")
+        coach.feedback(first, text="do greet when a guest comes", origin="operator")
+        coach.learn_sync()
+        before = set(threading.enumerate())
+        with coach.episode("a guest comes") as episode:
+            assert "greet" in episode.guidance
+        assert "greet" in asyncio.run(guided(coach))
+        assert set(threading.enumerate()) == before
+
+
 def test_ids_are_random_and_states_follow(tmp_path: Path) -> None:
     with coach_of(tmp_path) as coach:
         one, other = case(coach), case(coach)

@@ -138,7 +138,7 @@ class ChatAgent:
             if prompts is not None:
                 check_kind(prompts, (str, PathLike), "ChatAgent: prompts takes a folder")
             prompts = library(prompts)
-        prompts.check(PROMPT_INPUTS)
+        prompts.check_overrides(PROMPT_INPUTS)
         self.prompts = prompts
         self._system = lru_cache(maxsize=64)(self._rendered_system)
         self._shown: PerStep[_Shown] = PerStep()

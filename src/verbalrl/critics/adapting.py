@@ -8,7 +8,6 @@ from ..errors import ConfigurationError
 from ..models import Model, load_model
 from ..prompts import PromptLibrary
 from .critique import CallableCritic, Critic, CriticLike, LLMCritic
-from .programmatic import named
 
 
 def adapt_critic(critic: CriticLike, prompts: PromptLibrary) -> Critic:
@@ -19,8 +18,11 @@ def adapt_critic(critic: CriticLike, prompts: PromptLibrary) -> Critic:
     Raises:
         ConfigurationError: It is none of these, or its name is unknown.
     """
-    if isinstance(critic, str) and (program := named(critic)) is not None:
-        return program
+    if isinstance(critic, str):
+        from .programmatic import named  # noqa: PLC0415 - what checks need is loaded with them
+
+        if (program := named(critic)) is not None:
+            return program
     if isinstance(critic, (str, Model)):
         return LLMCritic(load_model(critic), prompts)
     if callable(getattr(critic, "write", None)):

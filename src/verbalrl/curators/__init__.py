@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from .apply import Settled as Settled
-from .apply import confirmed as confirmed
-from .apply import entry as entry
-from .apply import settle as settle
-from .curator import PROMPT_INPUTS as PROMPT_INPUTS
-from .curator import Curator as Curator
-from .curator import CuratorLike as CuratorLike
-from .curator import LLMCurator as LLMCurator
-from .curator import adapt_curator as adapt_curator
-from .desk import Desk as Desk
-from .reflections import curate_reflections as curate_reflections
-from .schema import CuratorReply as CuratorReply
-from .schema import OperationReply as OperationReply
-from .shared import CurationCase as CurationCase
-from .shared import curate_shared as curate_shared
-from .sources import sourced as sourced
-from .waiting import curate_in_time as curate_in_time
+from typing import TYPE_CHECKING
+
+from .._lazy import on_use
+
+if TYPE_CHECKING:
+    from .apply import Settled as Settled
+    from .apply import confirmed as confirmed
+    from .apply import entry as entry
+    from .apply import settle as settle
+    from .curator import PROMPT_INPUTS as PROMPT_INPUTS
+    from .curator import Curator as Curator
+    from .curator import CuratorLike as CuratorLike
+    from .curator import LLMCurator as LLMCurator
+    from .curator import adapt_curator as adapt_curator
+    from .desk import Desk as Desk
+    from .reflections import curate_reflections as curate_reflections
+    from .schema import CuratorReply as CuratorReply
+    from .schema import OperationReply as OperationReply
+    from .shared import CurationCase as CurationCase
+    from .shared import curate_shared as curate_shared
+    from .sources import sourced as sourced
+    from .waiting import curate_in_time as curate_in_time
+
+on_use(
+    __name__,
+    {
+        "apply": "Settled confirmed entry settle",
+        "curator": "PROMPT_INPUTS Curator CuratorLike LLMCurator adapt_curator",
+        "desk": "Desk",
+        "reflections": "curate_reflections",
+        "schema": "CuratorReply OperationReply",
+        "shared": "CurationCase curate_shared",
+        "sources": "sourced",
+        "waiting": "curate_in_time",
+    },
+)

@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
-from . import bills as bills
-from . import requirements as requirements
-from .applying import Trio as Trio
-from .bench import Bench as Bench
-from .collector import patient as patient
-from .embedding import Memory as Memory
-from .embedding import load_embedder as load_embedder
-from .forecast import Forecast as Forecast
-from .forecast import Outline as Outline
-from .forecast import forecast as forecast
-from .kit import Kit as Kit
-from .naming import name_of as name_of
-from .naming import servers_of as servers_of
-from .plan import RunPlan as RunPlan
-from .resuming import check_same as check_same
-from .sieve import taken_back as taken_back
-from .streams import streams_of as streams_of
-from .tally import ArmProgress as ArmProgress
-from .tally import Progress as Progress
+from typing import TYPE_CHECKING
+
+from .._lazy import on_use
+
+if TYPE_CHECKING:
+    from . import bills as bills
+    from . import requirements as requirements
+    from . import starting as starting
+    from .applying import Trio as Trio
+    from .bench import Bench as Bench
+    from .collector import patient as patient
+    from .embedding import Memory as Memory
+    from .embedding import load_embedder as load_embedder
+    from .forecast import Forecast as Forecast
+    from .forecast import Outline as Outline
+    from .forecast import forecast as forecast
+    from .kit import Kit as Kit
+    from .naming import name_of as name_of
+    from .naming import servers_of as servers_of
+    from .plan import RunPlan as RunPlan
+    from .resuming import check_same as check_same
+    from .sieve import taken_back as taken_back
+    from .streams import drive as drive
+    from .tally import ArmProgress as ArmProgress
+    from .tally import Progress as Progress
+
+on_use(
+    __name__,
+    {
+        "": "bills requirements starting",
+        "applying": "Trio",
+        "bench": "Bench",
+        "collector": "patient",
+        "embedding": "Memory load_embedder",
+        "forecast": "Forecast Outline forecast",
+        "kit": "Kit",
+        "naming": "name_of servers_of",
+        "plan": "RunPlan",
+        "resuming": "check_same",
+        "sieve": "taken_back",
+        "streams": "drive",
+        "tally": "ArmProgress Progress",
+    },
+)

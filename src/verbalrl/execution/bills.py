@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
-from ..models import Amount, Budget, Model, price_of
+from ..models import Amount, Budget, price_of
 from ..models.prices import PICO
-from ..records import RunRecord
 from ..rollout import Limits
-from ..store import Store
-from .kit import Kit
+
+if TYPE_CHECKING:
+    from ..models import Model
+    from ..records import RunRecord
+    from ..store import Store
+    from .kit import Kit
 
 
 def spent(kit: Kit, run: str) -> Amount:

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import memory, models
 from ..errors import ConfigurationError, UnknownNameError, check_kind, named
-from ..memory import Embedder, HashEmbedder, Recaller, fingerprint, place_of
-from ..memory.minilm import MiniLmEmbedder
-from ..models import CallContext, OpenAIEmbedder, Place, RetryPolicy
+from ..memory import HashEmbedder, fingerprint
 from ..records import Usage
-from ..store import Store
 
 if TYPE_CHECKING:
+    from ..memory import Embedder, Recaller
     from ..memory.embed import Vector
+    from ..models import CallContext, RetryPolicy
+    from ..store import Store
 
 _KNOWN = ("hash", "onnx-minilm", "openai:NAME")
 
@@ -48,14 +49,14 @@ def load_embedder(
         model, _, dim = rest.partition("@")
         if not model.strip() or (dim and not dim.isdecimal()):
             raise ConfigurationError(f"embedder {name!r}: write openai:NAME or openai:NAME@DIM")
-        place = Place(base_url, policy=policy or RetryPolicy(), keyless=keyless)
-        return OpenAIEmbedder(model, place, int(dim or 0))
+        place = models.Place(base_url, policy=policy or models.RetryPolicy(), keyless=keyless)
+        return models.OpenAIEmbedder(model, place, int(dim or 0))
     if base_url is not None:
         raise ConfigurationError(f"base_url={base_url!r} means nothing to embedder {name!r}")
     if kind == "hash" and (not rest or rest.isdecimal()):
         return HashEmbedder(int(rest)) if rest else HashEmbedder()
     if name == "onnx-minilm":
-        return MiniLmEmbedder()
+        return memory.MiniLmEmbedder()
     raise UnknownNameError.of("embedder", name, _KNOWN)
 
 
@@ -79,7 +80,8 @@ class Memory:
 
     def __post_init__(self) -> None:
         check_kind(self.index, str, "index= takes exact, chroma:FOLDER or chroma:URL")
-        place_of(self.index)
+        if self.index != "exact":
+            memory.place_of(self.index)
         loaded = load_embedder(self.embedder, base_url=self.base_url)
         object.__setattr__(self, "embedder", loaded)
 
@@ -99,7 +101,7 @@ class Memory:
 
     def recaller(self, store: Store) -> Recaller:
         """What finds lessons for a run on `store`."""
-        return Recaller(store, self.loaded, self.index)
+        return memory.Recaller(store, self.loaded, self.index)
 
 
 class PromptAsker:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import methods
+from .. import store as stores
 from ..errors import ConfigurationError, named
-from ..methods import Method
-from ..rollout import Hook, Limits
-from ..tasks import Task
+from ..rollout import Limits
+
+if TYPE_CHECKING:
+    from ..methods import Method
+    from ..rollout import Hook
+    from ..store import Store
+    from ..tasks import Task
 
 _HOOKS = ("at_start", "before_action", "after_step")
 
 
 def method(given: object) -> Method | None:
     """A method, by its name too; None leaves the choice to the task."""
-    if given is None or (isinstance(given, Method) and not isinstance(given, type)):
+    if given is None or (isinstance(given, methods.Method) and not isinstance(given, type)):
         return given
     if isinstance(given, str):
         return methods.method(given)
@@ -67,6 +72,13 @@ def folder(given: Any, what: str) -> Any:
         raise ConfigurationError(f"{what}= takes a folder, not {named(given)}")
     if given == "":
         raise ConfigurationError(f"{what}= takes a folder, and an empty text names none")
+    return given
+
+
+def place(given: Store | Path | str | None) -> Store | Path | str | None:
+    """A store, or its folder; None for a new one."""
+    if given is None or isinstance(given, str | Path) or not isinstance(given, stores.Store):
+        return folder(given, "store")  # type: ignore[no-any-return]
     return given
 
 

@@ -8,7 +8,7 @@ the round is over.
 from __future__ import annotations
 
 from .._logging import get_logger
-from ..lanes import Place, together
+from ..lanes import Place
 from ..methods import BEST_OF_N, LEARNED, growth
 from ..records import (
     Commit,
@@ -30,7 +30,7 @@ from ..records import (
 from ..store.undoing import Kept
 from .bench import Bench
 from .retrying import failed
-from .streams import streams_of
+from .streams import drive
 
 log = get_logger(__name__)
 
@@ -92,7 +92,7 @@ class Sieve(Bench):
 async def taken_back(bench: Bench) -> frozenset[str]:
     """Delete what rests on failures of the run of `bench`; the keys of these."""
     sieve = Sieve(bench)
-    await together(streams_of(sieve))
+    await drive(sieve)
     failures, stays = sieve.found()
     if stays:
         gone = await bench.kit.store.undo(stays)

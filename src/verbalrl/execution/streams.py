@@ -6,10 +6,15 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from ..lanes import Stream
+from ..lanes import Stream, together
 from ..methods import BEST_OF_N, LEARNED
 from ..records import LaneKey
 from .bench import Bench
+
+
+async def drive(bench: Bench) -> None:
+    """Run every stream of a run to its end."""
+    await together(streams_of(bench))
 
 
 def streams_of(bench: Bench) -> list[Coroutine[Any, Any, object]]:
@@ -17,7 +22,7 @@ def streams_of(bench: Bench) -> list[Coroutine[Any, Any, object]]:
     plan, scope = bench.plan, bench.kit.task.id
     ended = {seed: asyncio.Event() for seed in plan.seeds}
 
-    async def drive(lane: LaneKey) -> None:
+    async def driven(lane: LaneKey) -> None:
         if lane.arm == BEST_OF_N:
             # It spends what `learned` spent, which must be known by then.
             await ended[lane.seed].wait()
@@ -28,4 +33,4 @@ def streams_of(bench: Bench) -> list[Coroutine[Any, Any, object]]:
             if lane.arm == LEARNED:
                 ended[lane.seed].set()
 
-    return [drive(lane) for lane, _ in plan.lanes(bench.record.id)]
+    return [driven(lane) for lane, _ in plan.lanes(bench.record.id)]

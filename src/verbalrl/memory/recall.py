@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..errors import MethodError
@@ -21,6 +22,7 @@ from ..records import (
     GuidanceLine,
     GuidanceSpec,
     Lesson,
+    LessonBody,
     Outcome,
     Use,
 )
@@ -261,7 +263,8 @@ def _guidance(
     stable = [c.item for c in chosen if c.block == "stable"]
     volatile = sorted((c.item for c in chosen if c.block == "volatile"), key=lambda x: x.age)
     place = {item.lesson.id: n for n, item in enumerate((*stable, *volatile), start=1)}
-    lines = [_line(item.lesson, place[item.lesson.id]) for item in (*stable, *volatile)]
+    lessons = [item.lesson for item in (*stable, *volatile)]
+    lines = [_line(x.id, x.body, place[x.id]) for x in lessons]
     inside = sorted((c for c in chosen if c.block), key=lambda c: place[c.item.lesson.id])
     outside = [c for c in chosen if not c.block]
     withheld = sum(choice.outcome == "withheld" for choice in outside)
@@ -277,15 +280,16 @@ def _guidance(
     return guidance.model_copy(update={"text": guidance_text(guidance, prompts)})
 
 
-def _line(lesson: Lesson, alias: int) -> GuidanceLine:
+@lru_cache(maxsize=1 << 10)
+def _line(lesson: str, body: LessonBody, alias: int) -> GuidanceLine:
     # One line each, also for agents that print the fields themselves.
     return GuidanceLine(
         alias=alias,
-        lesson=lesson.id,
-        name=one_line(lesson.name),
-        when=one_line(lesson.when),
-        when_not=one_line(lesson.when_not),
-        instruction=one_line(lesson.instruction),
+        lesson=lesson,
+        name=one_line(body.name),
+        when=one_line(body.when),
+        when_not=one_line(body.when_not),
+        instruction=one_line(body.instruction),
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from functools import lru_cache
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from ..ids import token_estimate
-from ..prompts import Line, PromptLibrary, one_line
-from ..records import Episode, Guidance, Record, Step
+from ..prompts import Line, PromptLibrary, one_line, ready
+from ..records import Episode, Guidance, GuidanceLine, Record, Step
 from . import applies
 
 TEMPLATE, ATTEMPT = "_shared/guidance", "memory/attempt"
@@ -67,9 +68,9 @@ def guidance_text(guidance: Guidance, prompts: PromptLibrary) -> str:
     """All of `guidance` as plain lines, the stable ones first; empty when it holds nothing."""
     if not guidance:
         return ""
-    inputs = GuidanceInputs(
-        stable=tuple(map(Line.of, guidance.stable)),
-        volatile=tuple(map(Line.of, guidance.volatile)),
+    inputs = GuidanceInputs.model_construct(
+        stable=tuple(map(_shown, guidance.stable)),
+        volatile=tuple(map(_shown, guidance.volatile)),
         texts=guidance.texts,
     )
     return prompts.render(TEMPLATE, inputs).text.rstrip("\n")
@@ -82,9 +83,15 @@ def served_blocks(guidance: Guidance, prompts: PromptLibrary) -> tuple[str, str]
     """
     blocks = []
     for template, lines in ((STABLE, guidance.stable), (VOLATILE, guidance.volatile)):
-        inputs = BlockInputs(lines=tuple(map(Line.of, lines)))
+        inputs = BlockInputs.model_construct(lines=tuple(map(_shown, lines)))
         blocks.append(prompts.render(template, inputs).text.rstrip("\n") if lines else "")
     return blocks[0], blocks[1]
+
+
+@lru_cache(maxsize=1 << 10)
+def _shown(line: GuidanceLine) -> Any:
+    """`line` as prompts show it; the same lessons stand in prompt after prompt."""
+    return ready(Line.of(line))
 
 
 def attempt_text(episode: Episode, goal: str, tokens: int, prompts: PromptLibrary) -> str:

@@ -32,7 +32,7 @@ class ModelRole:
         Raises:
             PromptError: One is missing or wrong.
         """
-        prompts.check(inputs)
+        prompts.check_overrides(inputs)
         self.model: Model | None = model
         self.simulated = model.simulated
         self._asked = model

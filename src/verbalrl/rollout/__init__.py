@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from .asking import PROMPT_INPUTS as PROMPT_INPUTS
-from .assignment import Assignment as Assignment
-from .assignment import GuidanceProvider as GuidanceProvider
-from .episode import run_episode as run_episode
-from .guards import FormGuard as FormGuard
-from .guards import LoopGuard as LoopGuard
-from .hooks import Accept as Accept
-from .hooks import Annotate as Annotate
-from .hooks import Hook as Hook
-from .hooks import ReplaceAction as ReplaceAction
-from .hooks import ReplaceObservation as ReplaceObservation
-from .hooks import Revise as Revise
-from .hooks import Stop as Stop
-from .limits import Limits as Limits
+from typing import TYPE_CHECKING
+
+from .._lazy import on_use
+
+if TYPE_CHECKING:
+    from .asking import PROMPT_INPUTS as PROMPT_INPUTS
+    from .assignment import Assignment as Assignment
+    from .assignment import GuidanceProvider as GuidanceProvider
+    from .episode import run_episode as run_episode
+    from .guards import FormGuard as FormGuard
+    from .guards import LoopGuard as LoopGuard
+    from .hooks import Accept as Accept
+    from .hooks import Annotate as Annotate
+    from .hooks import Hook as Hook
+    from .hooks import ReplaceAction as ReplaceAction
+    from .hooks import ReplaceObservation as ReplaceObservation
+    from .hooks import Revise as Revise
+    from .hooks import Stop as Stop
+    from .limits import Limits as Limits
+
+on_use(
+    __name__,
+    {
+        "asking": "PROMPT_INPUTS",
+        "assignment": "Assignment GuidanceProvider",
+        "episode": "run_episode",
+        "guards": "FormGuard LoopGuard",
+        "hooks": "Accept Annotate Hook ReplaceAction ReplaceObservation Revise Stop",
+        "limits": "Limits",
+    },
+)

@@ -96,7 +96,7 @@ class _Asking(Hook):
             rounds: How often it is criticised and improved.
             origin: Who the task's observations come from.
         """
-        prompts.check(PROMPT_INPUTS)
+        prompts.check_overrides(PROMPT_INPUTS)
         self._model, self._prompts = model, prompts
         self.rounds, self._origin = rounds, origin
 

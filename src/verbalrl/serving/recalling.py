@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from collections.abc import Coroutine
+from typing import Any, NamedTuple, TypeVar
 
+from ..errors import EpisodeError
 from ..memory import Recaller, served_blocks
 from ..memory.trial import toss
 from ..methods.plans import on_trial
@@ -14,6 +14,8 @@ from ..prompts import PromptLibrary
 from ..records import Gate, Guidance, GuidanceSpec, Lesson, LessonKind
 from ..store import MAIN, Store
 from ..wrap.base import Blocks
+
+T = TypeVar("T")
 
 KINDS = (LessonKind.BEHAVIOR, LessonKind.BELIEF)
 
@@ -35,10 +37,8 @@ class Recall:
     ) -> None:
         self._store, self._scope, self._prompts = store, scope, prompts
         self._recaller = Recaller(store)
-        # A loop of its own: an agent may be served on any loop, that of `run_sync` too.
-        self._thread = ThreadPoolExecutor(1, "verbalrl-recall")
-        self._runner = asyncio.Runner()
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
         self._view: tuple[int, tuple[Lesson, ...]] | None = None
         self._spec = GuidanceSpec(
             source="recall",
@@ -53,20 +53,19 @@ class Recall:
         """The guidance of `episode` at the revision at which the scope stands."""
         revision, lessons = self._lessons()
         tossed = toss(lessons, self._spec, situation, (0, episode, 1), revision=revision)
-        found = self._thread.submit(self._run, lessons, tossed.spec, situation).result()
+        with self._turn:
+            asked = self._recaller.recall(
+                lessons, (), tossed.spec, situation, prompts=self._prompts
+            )
+            found = _at_once(asked)
         guidance = tossed.recorded(found)
         blocks = Blocks(*served_blocks(guidance, self._prompts))
         return Recalled(guidance, tossed.spec, revision, blocks)
 
     def close(self) -> None:
         """Let go of indexes; a second call does nothing."""
-        self._thread.submit(self._runner.close)
-        self._thread.shutdown()
-        self._recaller.close()
-
-    def _run(self, lessons: tuple[Lesson, ...], spec: GuidanceSpec, situation: str) -> Guidance:
-        asked = self._recaller.recall(lessons, (), spec, situation, prompts=self._prompts)
-        return self._runner.run(asked)
+        with self._turn:
+            self._recaller.close()
 
     def _lessons(self) -> tuple[int, tuple[Lesson, ...]]:
         with self._lock:
@@ -75,3 +74,17 @@ class Recall:
                 there = self._store.lessons(MAIN, self._scope, revision=revision)
                 self._view = revision, tuple(x for x in there if x.usable)
             return self._view
+
+
+def _at_once(asked: Coroutine[Any, Any, T]) -> T:
+    """The result of `asked`, which has nothing to wait for: hashes and scans are computed.
+
+    A thread and a loop for it would cost a call more than they compute.
+    """
+    try:
+        asked.send(None)
+    except StopIteration as end:
+        found: T = end.value
+        return found
+    asked.close()
+    raise EpisodeError("recall waits for something, which an agent that is served must not")
