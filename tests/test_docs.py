@@ -104,6 +104,23 @@ def test_a_block_that_fails_or_prints_something_else_is_told(tmp_path: Path) -> 
             play(page)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```sh\necho one; sleep 100\n```\n",
+        "```python\nimport time\nprint('one', flush=True)\ntime.sleep(100)\n```\n",
+        "<!-- serves -->\n```sh\nsleep 100\n```\n",
+        # Deaf to a polite signal, and in a session of its own, with our pipe still open.
+        "```sh\ntrap '' TERM; echo one; setsid sleep 3; sleep 100\n```\n",
+    ],
+)
+def test_a_command_that_hangs_is_told_and_ended(tmp_path: Path, text: str) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(text, encoding="utf-8")
+    with pytest.raises(BrokenDoc, match=r"not done after 0\.5 s: it waits, or is too slow"):
+        play(page, limit=0.5)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
 def test_what_serves_hears_ctrl_c_where_we_do_not(tmp_path: Path) -> None:
     page = tmp_path / "page.md"

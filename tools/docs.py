@@ -1,7 +1,8 @@
 """Runs what Markdown files show, as their reader would: `python -m tools.docs README.md docs/*.md`.
 
 Each file is one session in a fresh folder in which the repository's own files can be reached. It
-prints every command with the time that it took, and ends with 1 at the first that fails.
+prints every command with the time that it took, and ends with 1 at the first that fails or takes
+more than five minutes.
 CONTRIBUTING.md says what the marks of a block mean.
 """
 
@@ -9,18 +10,20 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import re
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from benchmarks._server import running, url
 
@@ -36,6 +39,8 @@ BLOCK = re.compile(
 KINDS = {"RUN": "run_", "EPISODE": "ep_", "LESSON": "le_", "CRITIQUE": "cr_"}
 ID = re.compile(r"\b(run|ep|le|cr)_[a-z0-9]{8,}")
 DONE = "that-was-it"
+LIMIT_S = 300.0
+"""What one command, or one block of Python, may take."""
 # One namespace for all blocks of a file; a block is a file so that a traceback shows its lines.
 DRIVER = f"""
 import runpy, sys
@@ -106,24 +111,92 @@ def _pattern(line: str) -> re.Pattern[str]:
     return re.compile(".*?".join(re.escape(part.strip()) for part in _plain(line).split("…")))
 
 
+class Child:
+    """A process that is told and answers in lines, each within a limit."""
+
+    def __init__(self, command: Sequence[str], folder: Path, known: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=known,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._said: queue.SimpleQueue[str] = queue.SimpleQueue()
+        # Whoever waits for a line of a pipe cannot be told that it is late; a thread can wait on.
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def tell(self, text: str) -> None:
+        """Write `text` to it."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(text)
+        self._process.stdin.flush()
+
+    def line(self, ends: float) -> str:
+        """Its next line, empty at its end; raises `queue.Empty` at `ends`, a monotonic time."""
+        said = self._said.get(timeout=max(0.0, ends - time.monotonic()))
+        if not said:
+            self._said.put(said)  # whoever asks again hears it again
+        return said
+
+    def interrupted(self) -> int:
+        """How it ends when it gets Ctrl-C; -9 when it does not."""
+        self._process.send_signal(signal.SIGINT)
+        try:
+            return self._process.wait(60)
+        except subprocess.TimeoutExpired:
+            self._signal(signal.SIGKILL)
+            return self._process.wait(60)
+
+    def close(self) -> None:
+        """End it, and what it started."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._signal(signal.SIGTERM)
+        try:
+            self._process.wait(3)
+        except subprocess.TimeoutExpired:
+            self._signal(signal.SIGKILL)
+            self._process.wait(60)
+        self._reader.join(10)
+        if self._process.stdout is not None and not self._reader.is_alive():
+            self._process.stdout.close()
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._said.put(line)
+        self._said.put("")
+
+
 class Session:
     """One file at work: a shell, and a Python that keeps its names."""
 
-    def __init__(self, folder: Path, known: dict[str, str]) -> None:
+    def __init__(self, folder: Path, known: dict[str, str], limit: float = LIMIT_S) -> None:
         self.folder = folder
+        self._limit = limit
         self.ids: dict[str, list[str]] = {}
         self._port = _free_port()
         self._known = os.environ | known
-        self._children: list[subprocess.Popen[str]] = []
-        self._shell: subprocess.Popen[str] | None = None
-        self._python: subprocess.Popen[str] | None = None
+        self._children: list[Child] = []
+        self._shell: Child | None = None
+        self._python: Child | None = None
         self._count = 0
 
     def shell(self, line: str) -> str:
         """What a command printed; its ids and its port 8000 stand for those of this session."""
         self._shell = self._shell or self._start("bash", "--noprofile", "--norc")
         asked = self._named(line)
-        _stdin(self._shell).write(f"{{ {asked}\n}} < /dev/null\nprintf '\\n{DONE} %s\\n' $?\n")
+        self._shell.tell(f"{{ {asked}\n}} < /dev/null\nprintf '\\n{DONE} %s\\n' $?\n")
         return self._noted(asked, self._answer(self._shell, asked))
 
     def python(self, text: str) -> str:
@@ -132,52 +205,49 @@ class Session:
         self._count += 1
         script = self.folder / f"block_{self._count}.py"
         script.write_text(text, encoding="utf-8")
-        _stdin(self._python).write(f"{script}\n")
+        self._python.tell(f"{script}\n")
         return self._noted(text, self._answer(self._python, text))
 
     def serves(self, line: str) -> str:
         """The first line of a command that goes on until Ctrl-C, which it then gets."""
         process = self._start("bash", "-c", f"exec {self._named(line)}")
-        first = _stdout(process).readline()
-        process.send_signal(signal.SIGINT)
-        if not first.strip() or process.wait(60) not in (0, 130, -signal.SIGINT):
-            raise BrokenDoc(f"{line}\n{first}{_stdout(process).read()}")
+        first = self._line(process, line, time.monotonic() + self._limit, [])
+        if not first.strip() or process.interrupted() not in (0, 130, -signal.SIGINT):
+            raise BrokenDoc(f"{line}\n{first}{''.join(self._rest(process, line))}")
         return first
 
     def close(self) -> None:
         """End what this session started."""
         for child in self._children:
-            if child.stdin:
-                child.stdin.close()
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGTERM)
-            child.wait(60)
-            _stdout(child).close()
+            child.close()
 
-    def _start(self, *command: str) -> subprocess.Popen[str]:
-        child = subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=self._known,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+    def _start(self, *command: str) -> Child:
+        child = Child(command, self.folder, self._known)
         self._children.append(child)
         return child
 
-    def _answer(self, child: subprocess.Popen[str], asked: str) -> str:
-        _stdin(child).flush()
+    def _answer(self, child: Child, asked: str) -> str:
         out: list[str] = []
-        for line in _stdout(child):
+        for line in self._rest(child, asked, out):
             if line.startswith(DONE):
                 if line.split()[1] != "0":
                     raise BrokenDoc(f"{asked}\n{''.join(out)}exit code {line.split()[1]}")
                 return "".join(out)
             out.append(line)
         raise BrokenDoc(f"{asked}\n{''.join(out)}")
+
+    def _rest(self, child: Child, asked: str, out: Sequence[str] = ()) -> Iterator[str]:
+        """Its lines to its end, or to the limit."""
+        ends = time.monotonic() + self._limit
+        while line := self._line(child, asked, ends, out):
+            yield line
+
+    def _line(self, child: Child, asked: str, ends: float, out: Sequence[str]) -> str:
+        try:
+            return child.line(ends)
+        except queue.Empty:
+            told = f"{''.join(out)}not done after {self._limit:g} s: it waits, or is too slow"
+            raise BrokenDoc(f"{asked}\n{told}") from None
 
     def _named(self, line: str) -> str:
         for word, prefix in KINDS.items():
@@ -200,12 +270,18 @@ class Session:
 
 
 def play(
-    path: Path, marks: Iterable[str] = RUN_MARKS, tell: Callable[[str], None] = lambda _: None
+    path: Path,
+    marks: Iterable[str] = RUN_MARKS,
+    tell: Callable[[str], None] = lambda _: None,
+    limit: float = LIMIT_S,
 ) -> int:
-    """Run the blocks of a file that have one of `marks`; how many. Raises `BrokenDoc`."""
+    """Run the blocks of a file that have one of `marks`; how many.
+
+    Raises `BrokenDoc`, also for a command that takes more than `limit` seconds.
+    """
     found = blocks(path.read_text(encoding="utf-8"))
     count, out = 0, None
-    with session() as opened:
+    with session(limit) as opened:
         for block in found:
             if block.note == "file":
                 (opened.folder / block.said).write_text(block.text, encoding="utf-8")
@@ -242,7 +318,7 @@ def _run(at: Session, block: Block, tell: Callable[[str], None]) -> str:
 
 
 @contextmanager
-def session() -> Iterator[Session]:
+def session(limit: float = LIMIT_S) -> Iterator[Session]:
     """A session in a folder of its own, with models of no provider on loopback."""
     with tempfile.TemporaryDirectory() as place, running(0.0) as port, _heard_ctrl_c():
         folder = Path(place)
@@ -260,7 +336,7 @@ def session() -> Iterator[Session]:
             "OPENAI_BASE_URL": url("openai", port),
             "ANTHROPIC_BASE_URL": url("anthropic", port),
         }
-        opened = Session(folder, known)
+        opened = Session(folder, known, limit)
         try:
             yield opened
         finally:
@@ -282,16 +358,6 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _stdin(child: subprocess.Popen[str]) -> IO[str]:
-    assert child.stdin is not None
-    return child.stdin
-
-
-def _stdout(child: subprocess.Popen[str]) -> IO[str]:
-    assert child.stdout is not None
-    return child.stdout
 
 
 def main(paths: Iterable[str]) -> int:

@@ -1,6 +1,8 @@
 """Revoking takes out what stems from something, and leaves what stands without it."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ from verbalrl.memory.purge import purge
 from verbalrl.memory.revoke import Revocation, revoke
 from verbalrl.memory.rollback import rollback
 from verbalrl.records import Evidence, Lesson, MemoryUpdate, Operation, Origin, Status
-from verbalrl.store import Store
+from verbalrl.store import Store, open_store
 
 LOW = Origin.UNTRUSTED
 count = iter(range(1, 10_000))
@@ -270,6 +272,55 @@ def test_purge_erases_every_byte_of_it(store: Store, branch: str, what: str) -> 
     assert verify(store).findings == ()
     assert {x.status for x in store.current_lessons(branch)} == {Status.PURGED}
     assert store.tombstones()
+
+
+def bytes_in(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.iterdir())
+
+
+def test_purge_that_is_cancelled_leaves_nothing_in_the_log(store: Store, branch: str) -> None:
+    learned(store, branch, "le_1", "xylophone", "eve")
+    assert store.lessons(branch, "s")[0].instruction == "do xylophone"
+
+    async def interrupted() -> None:
+        task = asyncio.ensure_future(purge(store, source="eve"))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    wait(interrupted())
+    assert b"xylophone" not in bytes_in(store.path)
+    assert known(store, "le_1", branch).status is Status.PURGED
+    assert verify(store).findings == ()
+
+
+_KILLED = """
+import asyncio, os, sys
+from verbalrl.memory.purge import purge
+from verbalrl.store import open_store
+
+store = open_store(sys.argv[1])
+store.acquire_lease("main", "wakes the writer").release()
+# The next connection is the one that would cut the log.
+sys.addaudithook(lambda event, _: os._exit(9) if event == "sqlite3.connect" else None)
+asyncio.run(purge(store, source="eve"))
+"""
+
+
+def test_purge_that_is_killed_is_settled_by_who_opens_next(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    with new_store(folder) as store:
+        branch = open_lane(store)
+        store.update_run("r1", status="done")
+        learned(store, branch, "le_1", "xylophone", "eve")
+    done = subprocess.run([sys.executable, "-c", _KILLED, str(folder)], check=False)
+    assert done.returncode == 9
+    assert b"xylophone" in bytes_in(folder)
+    with open_store(folder) as again:
+        assert b"xylophone" not in bytes_in(folder)
+        assert known(again, "le_1", branch).status is Status.PURGED
+        assert verify(again).findings == ()
 
 
 def test_purge_erases_what_was_revoked_before_and_nothing_of_others(

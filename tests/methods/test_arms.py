@@ -155,6 +155,16 @@ def test_equal_instructions_are_never_given_back_to_their_own() -> None:
     assert mispaired(lessons[:3]) == ()
 
 
+def test_many_lessons_are_turned_by_the_longest_run_of_one_instruction() -> None:
+    said = ("go", "stop", "stop", "turn", "stop", "go", "wait")
+    lessons = [lesson(f"{n:03}", said[n % 7]) for n in range(140)]
+    own = {x.id: x.instruction for x in lessons}
+    found = mispaired(lessons)
+    assert {x.id for x in found} == own.keys()
+    assert all(own[x.id] != x.instruction for x in found)
+    assert sorted(x.instruction for x in found) == sorted(own.values())
+
+
 def sample(number: int, *actions: str, tokens: int = 100) -> Episode:
     found = episode(1, False, "search")
     steps = [

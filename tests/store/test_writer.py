@@ -21,7 +21,9 @@ from tests.store.builders import (
 from verbalrl.errors import StorageError
 from verbalrl.store import Store, open_store
 from verbalrl.store.locks import FileLock
-from verbalrl.store.schema import FILE_NAME
+from verbalrl.store.schema import FILE_NAME, connect
+from verbalrl.store.store import LOCK_NAME
+from verbalrl.store.writer import Writer
 
 
 def test_one_append_alone_is_one_transaction(store: Store) -> None:
@@ -270,3 +272,27 @@ def test_batch_that_does_not_fit_is_written_as_far_as_it_fits(store: Store) -> N
     assert store.lookup("k1", 0) is not None
     limit(store, None)
     wait(store.append(big))
+
+
+def test_what_is_patient_outlasts_a_held_store_in_its_order(store: Store, tmp_path: Path) -> None:
+    open_lane(store)
+    store.close()
+    file, lock = store.path / FILE_NAME, store.path / LOCK_NAME
+    writer = Writer(file, lambda: connect(file), FileLock(lock, timeout=0.05))
+    done: list[int] = []
+    holder = FileLock(lock)
+    with holder.hold():
+        asked = [
+            writer.post(lambda _, n=n: done.append(n), patient=n % 3 > 0)  # type: ignore[misc]
+            for n in range(30)
+        ]
+        for future in asked[::3]:
+            with pytest.raises(StorageError):
+                future.result(10)
+        assert not any(future.done() for n, future in enumerate(asked) if n % 3)
+    for n, future in enumerate(asked):
+        if n % 3:
+            future.result(10)
+    writer.close()
+    holder.close()
+    assert done == [n for n in range(30) if n % 3]

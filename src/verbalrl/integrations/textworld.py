@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import ConfigurationError, DataError, TaskError, boundary
+from ..errors import ConfigurationError, DataError, TaskError, boundary, first_line
 from ..ids import coin, sha256_json
 from ..records import Action, Instance, Observation, Split, StepResult
 from ..tasks.base import Environment, Policy, Problem, WorldTask
@@ -201,7 +201,7 @@ class GameWorld:
 
     def _goal(self, path: Path) -> str:
         if self._kind.name == "alfworld":
-            found = _GOAL.search(json.loads(path.read_text(encoding="utf-8")).get("grammar", ""))
+            found = _GOAL.search(_grammar(path))
             return f"Your task is to: {found[1].strip()}" if found else "Do what the game asks for."
         game = self.opened(path)
         try:
@@ -279,6 +279,20 @@ def _harmless(command: str) -> bool:
     """Whether `command` may go to an interpreter: a short line that does not end or save games."""
     plain = command.isascii() and command.isprintable() and 0 < len(command) <= _LONGEST
     return plain and command.split()[0].lower() not in _META
+
+
+def _grammar(path: Path) -> str:
+    """What a game of ALFWorld says of its words; raises `DataError` in one line."""
+    try:
+        game = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # no JSON, or no UTF-8
+        raise DataError(f"{path}: is no game of alfworld: {first_line(str(error))}") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    grammar = game.get("grammar", "") if isinstance(game, dict) else None
+    if not isinstance(grammar, str):
+        raise DataError(f"{path}: is no game of alfworld: expected an object with a grammar text")
+    return grammar
 
 
 def _sum(path: Path) -> str:

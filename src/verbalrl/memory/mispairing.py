@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from ..records import Lesson, Origin
@@ -17,18 +18,15 @@ def mispaired(lessons: Sequence[Lesson]) -> tuple[Lesson, ...]:
     say the same there is nothing to pair anew, and none is shown.
     """
     ordered = sorted((x for x in lessons if x.usable), key=lambda x: (x.body.content, x.id))
-    if len({x.instruction for x in ordered}) < 2:
+    said = Counter(x.instruction for x in ordered)
+    if len(said) < 2:
         return ()
     by_instruction = sorted(ordered, key=lambda x: x.instruction)
-    most = max(_run(by_instruction, x.instruction) for x in ordered)
+    most = max(said.values())
     # A turn by the longest run of equal instructions gives nobody his own, where that can be.
     turned = by_instruction[most:] + by_instruction[:most]
     pairs = zip(by_instruction, turned, strict=True)
     return tuple(_with(x, other) for x, other in pairs if other.instruction != x.instruction)
-
-
-def _run(lessons: Sequence[Lesson], instruction: str) -> int:
-    return sum(x.instruction == instruction for x in lessons)
 
 
 def _with(lesson: Lesson, other: Lesson) -> Lesson:

@@ -5,15 +5,15 @@ The part of a store that `memory` needs for revoking, rolling back, purging and 
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ..records import Commit, Lesson, LessonBody, MemoryUpdate
-from . import commits, lessons, purging, schema, tombstones, undoing
+from . import commits, lessons, purging, tombstones, undoing
 from .lessons import Cache
 from .locks import FileLock
 from .rows import load, where
@@ -142,7 +142,8 @@ class Keepers:
     ) -> None:
         """Store several commits, tombstones and what is to be erased in one transaction.
 
-        Raises as `put_commit` does; then nothing is written.
+        Raises as `put_commit` does; then nothing is written. A caller that is cancelled meanwhile
+        hears so once all of it is done.
         """
 
         def work(c: sqlite3.Connection) -> None:
@@ -152,12 +153,13 @@ class Keepers:
             if erase is not None:
                 purging.erase(c, erase)
 
-        await self._put(work)
-        self._cache.clear()
-        if erase is not None:
-            # What was erased stands in the write-ahead log until that is taken over and cut.
-            with self._lock.hold(), closing(schema.connect(self._file)) as connection:
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        async def written() -> None:
+            await self._put(work)
+            self._cache.clear()
+            if erase is not None:
+                purging.cut_log(self._file, self._lock)
+
+        await _to_its_end(written())
 
     def replayed(self: Keeping, branch: str, scope: str) -> tuple[Lesson, ...]:
         """The lessons that the branch's own updates alone make."""
@@ -198,6 +200,21 @@ class Keepers:
         count = await self._put(lambda c: undoing.undo(c, branches))
         self._cache.clear()
         return count
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for `work`, also where the caller is cancelled.
+
+    What is under way cannot be taken back, and what has to follow on it must not be left out.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error from None
+        raise
 
 
 def _lines(

@@ -6,9 +6,12 @@ What remains says that there was something, and nothing of what it said.
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from ..errors import StorageError
 from ..records import (
     Critique,
     Episode,
@@ -22,7 +25,8 @@ from ..records import (
     StopReason,
     Trajectory,
 )
-from . import served
+from . import schema, served
+from .locks import FileLock
 from .reduce import apply, blanked
 from .rows import dump, load
 from .vectors import forget
@@ -40,9 +44,39 @@ class Erase:
     """Single texts of lessons that live on: (branch, lesson, version)."""
 
 
+_IN_LOG = "erased"
+"""The fact that the write-ahead log may still hold what was erased."""
+
+
+def cut_log(path: Path, lock: FileLock, patience_s: float = 30.0) -> bool:
+    """Take over the write-ahead log and cut it, so that nothing erased stands in it.
+
+    False where others read for longer than `patience_s`; whoever opens the store next tries again.
+    """
+    with lock.hold(), closing(schema.connect(path)) as connection:
+        connection.execute(f"PRAGMA busy_timeout = {round(patience_s * 1000)}")
+        busy: int = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if not busy:
+            connection.execute("DELETE FROM facts WHERE name = ?", (_IN_LOG,))
+    return not busy
+
+
+def settle(connection: sqlite3.Connection, path: Path, lock: FileLock) -> None:
+    """Cut the log where something was erased and that not done: its process was ended between."""
+    if connection.execute("SELECT 1 FROM facts WHERE name = ?", (_IN_LOG,)).fetchone():
+        # Who is at work on the store may be about to do so; then there is no hurry.
+        with suppress(StorageError, sqlite3.Error):
+            cut_log(path, lock, patience_s=1.0)
+    lock.close()
+
+
 def erase(connection: sqlite3.Connection, what: Erase) -> None:
-    """Erase, within the caller's transaction; freed pages are overwritten."""
+    """Erase, within the caller's transaction; freed pages are overwritten.
+
+    What was erased stands in the write-ahead log until `cut_log`.
+    """
     connection.execute("PRAGMA secure_delete = ON")
+    connection.execute("INSERT OR REPLACE INTO facts VALUES (?, '')", (_IN_LOG,))
     for lesson in sorted(what.lessons):
         _lesson(connection, lesson)
     for branch, lesson, version in sorted(what.texts):

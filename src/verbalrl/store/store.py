@@ -31,7 +31,7 @@ from ..records import (
     RunStatus,
     Status,
 )
-from . import commits, digest, episodes, journal, leases, lessons, publish, runs, schema
+from . import commits, digest, episodes, journal, leases, lessons, publish, purging, runs, schema
 from .keeping import Keepers
 from .leases import Lease
 from .listing import Lists
@@ -91,6 +91,8 @@ class Store(Readers, Keepers, Servings, Lists):
         self._cache = lessons.Cache()
         self._alive = Liveness(folder)
         self._closed = False
+        if self.writable:
+            purging.settle(self._reader, self._file, FileLock(folder / LOCK_NAME, timeout=1.0))
         self.vectors = Vectors(self._read, self._do)
         """What indexes keep in the file."""
 

@@ -162,12 +162,16 @@ class Writer:
 
     def _settled(self, batch: list[_Item], outcomes: list[Any], *, is_last: bool) -> list[_Item]:
         """Tell who asked; gives what is to be tried again."""
-        left = [i for i, o in zip(batch, outcomes, strict=True) if i.patient and _is_held(o)]
-        if is_last or not left:
-            _settle(batch, outcomes)
+        left: list[_Item] = []
+        done: list[tuple[_Item, Any]] = []
+        for item, outcome in zip(batch, outcomes, strict=True):
+            if not is_last and item.patient and _is_held(outcome):
+                left.append(item)
+            else:
+                done.append((item, outcome))
+        _settle([i for i, _ in done], [o for _, o in done])
+        if not left:
             return []
-        pairs = [(i, o) for i, o in zip(batch, outcomes, strict=True) if i not in left]
-        _settle([i for i, _ in pairs], [o for _, o in pairs])
         log.warning("store.held", path=str(self._path), waiting=len(left))
         return left
 

@@ -56,7 +56,6 @@ def report_html(rows: RunRows) -> str:
         broken=broken_of(rows.episodes),
         critics=facts.critics_table(figures),
         refused=refused_of(rows.critiques),
-        word=critique_word,
         command=facts.command_line(rows.record),
         settings=facts.settings_table(rows.record),
         version=__version__,

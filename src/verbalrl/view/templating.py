@@ -4,17 +4,39 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote_plus
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
+
+from .wording import critique_word, rule
 
 
 def render(template: str, **values: Any) -> str:
     """The page that `template` makes of `values`."""
-    return _environment().get_template(template).render(**values)
+    return _template(template).render(values)
+
+
+@cache
+def _template(name: str) -> Template:
+    return _environment().get_template(name)
+
+
+def here(path: str, asked: Mapping[str, object] | None = None, **more: object) -> str:
+    """An address of the page with what is asked; empty values are left out."""
+    given = {**asked, **more} if asked else more
+    query = "&".join(f"{k}={_quoted(str(v))}" for k, v in given.items() if v not in (None, ""))
+    return f"{path}?{query}" if query else path
+
+
+@lru_cache(maxsize=1024)
+def _quoted(value: str) -> str:
+    """`value` in an address: the rows of a list name one branch fifty times over."""
+    return quote_plus(value)
 
 
 @cache
@@ -35,11 +57,16 @@ def _environment() -> Environment:
         loader=PackageLoader(__package__, "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        # They are part of what is installed; each page would ask the disk for five of them.
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     made.filters["thousands"] = lambda number: f"{number:,}"
     made.globals["number"] = lambda cell: isinstance(cell, int | float)
+    made.globals["here"] = here
+    made.globals["rule"] = rule
+    made.globals["word"] = critique_word
     made.globals["style"] = lambda: Markup(stylesheet())
     made.globals["style_hash"] = style_hash
     return made

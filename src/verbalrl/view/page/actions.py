@@ -14,7 +14,8 @@ from ...memory.editing import FIELDS
 from ...memory.editing import edit as reword
 from ...memory.review import review
 from ...memory.revoke import revoke
-from .asking import fields, here, keys_of, store_of
+from ..templating import here
+from .asking import fields, keys_of, store_of
 from .guard import check_form
 
 

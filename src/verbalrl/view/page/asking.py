@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -68,9 +68,7 @@ async def fields(request: Request) -> dict[str, str]:
 
 def page(request: Request, template: str, title: str, status: int = 200, **values: Any) -> Response:
     """A page of ours."""
-    html = render(
-        f"page/{template}", title=title, form_key=keys_of(request).form, here=here, **values
-    )
+    html = render(f"page/{template}", title=title, form_key=keys_of(request).form, **values)
     return HTMLResponse(html, status_code=status)
 
 
@@ -81,10 +79,3 @@ def sheet(table: Table) -> Response:
         media_type="text/csv; charset=utf-8",
         headers={"content-disposition": f'attachment; filename="{table.name}.csv"'},
     )
-
-
-def here(path: str, asked: Mapping[str, object] | None = None, **more: object) -> str:
-    """An address of this page with what is asked; empty values are left out."""
-    given = {**(asked or {}), **more}
-    query = urlencode({k: v for k, v in given.items() if v not in (None, "")})
-    return f"{path}?{query}" if query else path

@@ -42,16 +42,15 @@ class Keys:
     """The secrets of one session of the page."""
 
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    form: str = field(init=False, repr=False)
+    """What every form carries; who reads it has seen a page."""
+    cookie: str = field(init=False, repr=False)
+    """What the browser keeps; it does not tell the token."""
 
-    @property
-    def form(self) -> str:
-        """What every form carries; who reads it has seen a page."""
-        return hmac.new(self.token.encode(), b"form", hashlib.sha256).hexdigest()
-
-    @property
-    def cookie(self) -> str:
-        """What the browser keeps; it does not tell the token."""
-        return hmac.new(self.token.encode(), b"cookie", hashlib.sha256).hexdigest()
+    def __post_init__(self) -> None:
+        for name in ("form", "cookie"):
+            made = hmac.new(self.token.encode(), name.encode(), hashlib.sha256).hexdigest()
+            object.__setattr__(self, name, made)
 
 
 class Guard:

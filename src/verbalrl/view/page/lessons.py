@@ -14,7 +14,7 @@ from ...store import LESSON_SORTS, LIVE, TRANSITIONS, Store, source_of
 from ..lineage import lesson_view
 from ..lists import ROWS, LessonRow, lesson_row, lessons_page, lessons_table
 from ..rows import measured_of
-from ..wording import critique_word, rule
+from ..wording import rule
 from .asking import chosen, number, page, sheet, store_of, text
 
 _WAITING = (Status.QUARANTINED, Status.PROVISIONAL)
@@ -75,7 +75,6 @@ def lesson(request: Request) -> Response:
         lesson=told,
         body=found.body,
         versions=[v for v in store.versions(found.id) if v.branch == branch],
-        rule=rule,
         may=allowed(found),
         closed=closed(store, branch),
     )
@@ -156,7 +155,6 @@ def memory(request: Request) -> Response:
         total=len(live),
         offset=offset,
         changes=changes[: 4 * ROWS],
-        rule=rule,
     )
 
 
@@ -178,7 +176,6 @@ def search(request: Request) -> Response:
         critiques=said,
         lessons=written,
         rows=_rows(store, written.rows) if written else (),
-        word=critique_word,
     )
 
 

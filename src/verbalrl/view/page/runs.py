@@ -21,7 +21,7 @@ from ..lists import ROWS, episode_row, episodes_table, run_row
 from ..rows import in_order
 from ..tables import Table
 from ..trajectory import citations
-from ..wording import critique_word, episode_word, rule, tokens_text
+from ..wording import episode_word, tokens_text
 from .asking import chosen, number, page, sheet, store_of, text
 
 
@@ -129,8 +129,6 @@ def episode(request: Request) -> Response:
         critiques=critiques,
         cited=citations(found, critiques),
         usage={role: tokens_text(of) for role, of in found.usage.items()},
-        word=critique_word,
-        rule=rule,
     )
 
 
@@ -147,8 +145,6 @@ def critique(request: Request) -> Response:
         f"Critique of {found.instance} trial {found.trial}",
         critique=found,
         spent=spent,
-        word=critique_word,
-        rule=rule,
     )
 
 
