@@ -205,7 +205,7 @@ def put(
     branch: str = BRANCH,
     loop: asyncio.AbstractEventLoop | None = None,
 ) -> Commit:
-    """One commit, durable; on a `loop` that runs on, as that of a run does, or on one of its own."""
+    """One commit, durable; on a `loop` that runs on, as a run's does, or on one of its own."""
     made = Commit(
         id=f"cu_{name}",
         branch=branch,
@@ -323,19 +323,17 @@ class Bare:
     """A database with the store's tables, indexes and settings, and nothing around it.
 
     `write` gives it the very rows that the store has written for a commit, in one transaction of
-    four statements: the same bytes in the same shapes, as durable (WAL, synchronous FULL). A commit
-    writes no words and no vectors (tables of words live in memory, and a lesson's vector is written
-    when it is first recalled), so there are none here. Nothing is read, computed or checked, keys
-    of other tables included. `row` is less than that, and what the bars are held against: the texts
-    of one lesson as one blob, in a table without an index.
+    three statements: the same bytes in the same shapes, as durable (WAL, synchronous FULL). A
+    commit writes no words and no vectors (tables of words live in memory, and a lesson's vector is
+    written when it is first recalled), so there are none here. Nothing is read, computed or
+    checked, keys of other tables included. `row` is less than that, and what the bars are held
+    against: the texts of one lesson as one blob, in a table without an index.
     """
 
     _FOUND = {
         "commits": "SELECT * FROM commits WHERE id = :c",
         "updates": "SELECT * FROM updates WHERE commit_id = :c",
         "lessons": "SELECT l.* FROM lessons l JOIN updates u ON u.lesson = l.id"
-        " WHERE u.commit_id = :c",
-        "lesson_versions": "SELECT v.* FROM lesson_versions v JOIN updates u ON u.n = v.n"
         " WHERE u.commit_id = :c",
     }
 
@@ -377,8 +375,8 @@ class Bare:
 
 def bytes_of(found: Rows) -> int:
     """How long the texts of one lesson's rows are: its JSON, its condition and instruction."""
-    _, updates, lessons, versions = found
-    texts = [row[-1] for row in (*updates, *lessons, *versions)]
+    _, updates, lessons = found
+    texts = [row[-1] for row in (*updates, *lessons)]
     texts += [text for row in lessons for text in (row[5], row[7])]
     return sum(len(text.encode()) for text in texts) // len(lessons)
 
