@@ -19,7 +19,7 @@ from verbalrl.records import LessonKind, Origin, Status
 from verbalrl.result import RunResult
 from verbalrl.store import Store
 
-MEMORY = ("updates", "lessons", "lesson_versions", "commits", "commit_critiques")
+MEMORY = ("updates", "lessons", "commits", "commit_critiques")
 CASES = pytest.mark.parametrize("learns", ["instance", "shared"])
 
 

@@ -142,7 +142,6 @@ def rows(store: Store) -> list[object]:
         "commit_critiques": "*",
         "updates": "commit_id, branch, scope, revision, ordinal, op, lesson, copied, body",
         "lessons": "*",
-        "lesson_versions": "branch, lesson, version, body",
     }
 
     def read(c: sqlite3.Connection) -> list[object]:

@@ -24,6 +24,10 @@ def lesson(name: str, text: str, status: Status = Status.ACTIVE) -> Lesson:
     return Lesson(id=name, scope="s", body=body(text), status=status, trust=Origin.TASK)
 
 
+def some(count: int) -> dict[str, Lesson]:
+    return {f"le_{n}": lesson(f"le_{n}", "x") for n in range(count)}
+
+
 def sound(store: Store, branch: str) -> bool:
     return store.projected(branch, "s") == store.replayed(branch, "s")
 
@@ -45,8 +49,8 @@ def test_a_commit_that_failed_at_its_end_leaves_no_head(store: Store, branch: st
 
     def refuse(c: sqlite3.Connection) -> None:
         c.execute(
-            "CREATE TRIGGER refuse BEFORE INSERT ON lesson_versions"
-            " WHEN NEW.lesson = 'le_2' BEGIN SELECT RAISE(ABORT, 'no'); END"
+            "CREATE TRIGGER refuse BEFORE INSERT ON lessons"
+            " WHEN NEW.id = 'le_2' BEGIN SELECT RAISE(ABORT, 'no'); END"
         )
 
     store._do(refuse)
@@ -79,13 +83,13 @@ def test_many_commits_read_no_lesson_again(store: Store, branch: str) -> None:
 def test_heads_are_bounded_by_their_lessons() -> None:
     heads = Heads(size=3, lessons=10)
     for n in range(5):
-        heads.put("b", f"s{n}", Head(n, (lesson("le", "x"),) * 4, None))
+        heads.put("b", f"s{n}", Head(n, some(4), None))
     kept = [n for n in range(5) if heads.get("b", f"s{n}", n)]
     assert kept == [3, 4]
-    heads.put("b", "s4", Head(9, (lesson("le", "x"),), None))
+    heads.put("b", "s4", Head(9, some(1), None))
     assert heads.get("b", "s4", 4) is None
     assert heads.get("b", "s3", 3) is not None
-    heads.put("b", "large", Head(1, (lesson("le", "x"),) * 11, None))
+    heads.put("b", "large", Head(1, some(11), None))
     assert heads.get("b", "large", 1) is None
 
 

@@ -20,6 +20,7 @@ from tests.store.builders import (
 from verbalrl.errors import StorageError
 from verbalrl.records import BranchRecord, Commit, Lesson, LessonKind, Operation, Status, Usage
 from verbalrl.store import Store
+from verbalrl.store.undoing import Kept
 
 
 def dump(store: Store, *tables: str) -> list[object]:
@@ -29,7 +30,7 @@ def dump(store: Store, *tables: str) -> list[object]:
     return store._read(read)
 
 
-MEMORY = ("commits", "commit_critiques", "updates", "lessons", "lesson_versions")
+MEMORY = ("commits", "commit_critiques", "updates", "lessons")
 
 
 @pytest.fixture
@@ -113,13 +114,40 @@ def test_every_text_of_a_lesson_is_kept(store: Store, branch: str) -> None:
     revise = [change(Operation.REVISE, "le_1", body=body(t)) for t in "abc"]
     wait(store.put_commit(a_commit(branch, 0, add("le_1"), revise[0])))
     wait(store.put_commit(a_commit(branch, 1, revise[1], revise[2])))
-    rows = store._read(
-        lambda c: c.execute(
-            "SELECT v.version, u.revision, u.ordinal FROM lesson_versions v"
-            " JOIN updates u USING (n) ORDER BY version"
-        ).fetchall()
-    )
-    assert rows == [(1, 1, 0), (2, 1, 1), (3, 2, 0), (4, 2, 1)]
+    places = {line.n: (line.revision, line.ordinal) for line in store.lines(lesson="le_1")}
+    texts = store.versions("le_1")
+    assert [(v.number, *places[v.n]) for v in texts] == [
+        *((1, 1, 0), (2, 1, 1), (3, 2, 0), (4, 2, 1)),
+    ]
+    assert [v.body for v in texts] == [add("le_1").body, *(body(t) for t in "abc")]
+
+
+def test_numbers_of_updates_never_come_again(store: Store, branch: str) -> None:
+    wait(store.put_commit(a_commit(branch, 0, add("le_1"))))
+    first = store.lines()
+    wait(store.put_commit(a_commit(branch, 1, add("le_2"), add("le_3"))))
+    kept = Kept(rows=frozenset(line.commit for line in first), rounds=0)
+    for _ in range(2):
+        wait(store.undo({branch: kept}))
+        assert store.lines() == first
+    wait(store.put_commit(a_commit(branch, 1, add("le_4"))))
+    assert [line.n for line in store.lines()] == [1, 4]
+
+
+def test_an_update_without_its_commit_is_damage(store: Store, branch: str) -> None:
+    wait(store.put_commit(a_commit(branch, 0, add("le_1"), identity="cu_a")))
+    assert store.damage() == ()
+    store._do(lambda c: c.execute("DELETE FROM commits").rowcount)
+    assert store.damage() == ("update 1 names a missing commit cu_a",)
+
+
+def test_one_lesson_more_fills_eight_pages_of_the_log(store: Store, branch: str) -> None:
+    for n in range(3):
+        wait(store.put_commit(a_commit(branch, n, add(f"le_{n}"))))
+    log = store.path / "verbalrl.db-wal"
+    before = log.stat().st_size
+    wait(store.put_commit(a_commit(branch, 3, add("le_3"))))
+    assert log.stat().st_size - before <= 8 * (4096 + 24)
 
 
 def test_readers_filter_the_current_lessons(store: Store, branch: str) -> None:

@@ -14,8 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.builders import a_commit, a_run, add, new_store, open_lane, wait
+from tests.store.builders import (
+    a_commit,
+    a_run,
+    add,
+    body,
+    change,
+    new_store,
+    open_lane,
+    wait,
+)
 from verbalrl.errors import SchemaVersionError, StorageError
+from verbalrl.records import Operation
 from verbalrl.store import Store, open_store, schema
 from verbalrl.store.writer import Writer
 
@@ -184,6 +194,34 @@ def test_store_of_version_1_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with open_store(tmp_path) as store:
         assert store.vectors.get("f", ["c", "d"]) == {"c": b"1234"}
         assert store.vectors.store_id() == name
+
+
+def test_store_of_version_6_keeps_its_lessons_and_counts_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as then:
+        then.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:6])
+        schema.create(tmp_path / "old.db")
+    with new_store(tmp_path) as store:
+        made = (add("le_1"), change(Operation.REVISE, "le_1", body=body("new")))
+        wait(store.put_commit(a_commit(open_lane(store), 0, *made)))
+        before = store.current_lessons("r1/learned/0"), store.versions("le_1")
+    with closing(sqlite3.connect(tmp_path / "old.db", isolation_level=None)) as old:
+        old.execute("ATTACH ? AS new", (str(tmp_path / schema.FILE_NAME),))
+        for table in ("runs", "branches", "commits", "updates", "lessons"):
+            old.execute(f"INSERT OR IGNORE INTO main.{table} SELECT * FROM new.{table}")
+        # As a store that has taken back what came last.
+        old.execute("UPDATE sqlite_sequence SET seq = 7 WHERE name = 'updates'")
+        old.execute(
+            "INSERT INTO lesson_versions SELECT branch, lesson, ordinal + 1, n, '{}' FROM updates"
+        )
+    (tmp_path / "old.db").replace(tmp_path / schema.FILE_NAME)
+    with open_store(tmp_path) as store:
+        assert pragma(store, "user_version") == len(schema.MIGRATIONS)
+        assert (store.current_lessons("r1/learned/0"), store.versions("le_1")) == before
+        wait(store.put_commit(a_commit("r1/learned/0", 1, add("le_2"))))
+        assert [line.n for line in store.lines()] == [1, 2, 8]
+        assert store.damage() == ()
 
 
 def test_creating_twice_keeps_the_first(tmp_path: Path) -> None:

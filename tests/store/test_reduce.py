@@ -321,3 +321,10 @@ def test_updates_replay_to_the_lessons_and_every_prefix_is_what_was(
             # A purge takes texts out of the past too; all else stays as it was.
             assert [(x.id, x.status) for x in upto] == [(x.id, x.status) for x in then]
             assert purged or upto == then
+        for lesson in states[-1]:
+            kept = [(v.number, v.body) for v in store.versions(lesson.id)]
+            if lesson.status is Status.PURGED:
+                assert kept == []
+            else:
+                assert [number for number, _ in kept] == [*range(1, lesson.version + 1)]
+                assert kept[-1] == (lesson.version, lesson.body)

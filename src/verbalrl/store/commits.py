@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Iterable, Mapping
-from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import StorageError
-from ..records import BranchRecord, Commit, Lesson, MemoryUpdate, Operation, Origin, Status, Usage
-from . import leases, runs, tombstones
-from .heads import Change, Head, owners_after, owners_of
-from .lessons import Cache, Lessons, lessons, newest, projected
+from ..records import Commit, Lesson, MemoryUpdate, Operation, Origin, Status, Usage
+from . import leases, tombstones
+from .heads import Head, owners_after, owners_of
+from .lessons import Cache, lessons, projected, replay, updates
 from .purging import blank_updates
-from .reduce import MAKES, clashes, reduce_with_versions
-from .rows import dump, dump_json, insert, insert_many, load, load_json, now
+from .reduce import MAKES, Change, clashes, reduced
+from .rows import (
+    dump,
+    dump_json,
+    insert,
+    insert_many,
+    load,
+    load_json,
+    normalise_if_needed,
+    now,
+    storable,
+)
+from .standing import Standing, standing
 
 _UPDATE = (
-    "commit_id", "branch", "scope", "revision", "ordinal", "op", "lesson", "copied", "body",
+    "n", "commit_id", "branch", "scope", "revision", "ordinal", "op", "lesson", "copied", "body",
 )  # fmt: skip
-_VERSION = ("branch", "lesson", "version", "n", "body")
 _LESSON = (
     "branch", "id", "scope", "kind", "name", "when_text", "when_not", "instruction", "aspect",
     "audience", "status", "trust", "version", "born", "position", "content", "tokens", "body",
@@ -38,9 +48,8 @@ class Put(NamedTuple):
 class _Start(NamedTuple):
     """What a commit starts from."""
 
-    revision: int
-    lessons: Lessons
-    """The branch's own."""
+    state: Mapping[str, Lesson]
+    """The branch's own lessons by id, in order."""
     owners: Mapping[str, str] | None
     """As in a head."""
     copies: tuple[MemoryUpdate, ...] = ()
@@ -54,29 +63,24 @@ def put(
 
     A commit without updates is recorded and leaves the revision as it is.
     """
-    stored = get(connection, commit.id)
+    stands = standing(connection, commit)
+    stored = get(connection, commit.id) if stands.stored else None
     if stored is not None:
         return Put(stored)
-    branch = runs.branch(connection, commit.branch)
-    if not branch.learns and not _takes_away(commit):
+    if not stands.learns and not _takes_away(commit):
         raise StorageError(f"branch {commit.branch} does not learn; commit {commit.id} is refused")
-    leases.verify(connection, folder, commit.branch, fence)
-    tombstones.check(connection, commit)
-    start = _start(connection, cache, commit, branch)
+    leases.check(stands.lease, folder, commit.branch, fence)
+    if stands.barred:
+        tombstones.check(connection, commit)
+    start = _start(connection, cache, commit, stands)
     made = (*start.copies, *commit.updates)
-    after, versions = reduce_with_versions(start.lessons, made, commit.base + 1, commit.scope)
-    changes = _changes(start.lessons, after)
+    after, changes = reduced(start.state, made, commit.base + 1, commit.scope)
     owners = _owners(commit, start, after, changes)
     _insert(connection, commit, fence)
-    numbers = _insert_updates(connection, commit, made, len(start.copies))
-    _project(connection, commit.branch, (new for _, new in changes), anew=not start.lessons)
-    rows = (
-        (commit.branch, lesson.id, lesson.version, numbers[position], dump(lesson.body))
-        for position, lesson in versions
-    )
-    insert_many(connection, "lesson_versions", _VERSION, rows)
+    _insert_updates(connection, commit, made, len(start.copies), stands.last + 1)
+    _project(connection, commit.branch, (new for _, new in changes), anew=not start.state)
     _erase(connection, commit)
-    return Put(commit, Head(numbers[-1], after, owners) if made else None)
+    return Put(commit, Head(stands.last + len(made), after, owners) if made else None)
 
 
 def settle(cache: Cache, done: Put) -> Commit:
@@ -100,47 +104,41 @@ def _takes_away(commit: Commit) -> bool:
 
 
 def _start(
-    connection: sqlite3.Connection, cache: Cache, commit: Commit, branch: BranchRecord
+    connection: sqlite3.Connection, cache: Cache, commit: Commit, stands: Standing
 ) -> _Start:
     """What `commit` starts from; raises unless that is what it was made against."""
-    stands = newest(connection, branch.id, commit.scope)
-    stands_at = branch.pinned.get(commit.scope, 0) if stands is None else stands[0]
+    newest = stands.newest
+    stands_at = stands.pinned.get(commit.scope, 0) if newest is None else newest[0]
     if commit.base != stands_at:
         raise StorageError(
             f"scope {commit.scope} of branch {commit.branch} stands at revision {stands_at}, "
             f"commit {commit.id} was made against {commit.base}; make it again"
         )
-    if stands is not None:
-        head = cache.heads.get(branch.id, commit.scope, stands[1])
+    if newest is not None:
+        head = cache.heads.get(commit.branch, commit.scope, newest[1])
         if head is not None:
-            return _Start(stands_at, head.lessons, head.owners)
-        return _Start(stands_at, projected(connection, branch.id, commit.scope), None)
+            return _Start(head.lessons, head.owners)
+        own = projected(connection, commit.branch, commit.scope)
+        return _Start({lesson.id: lesson for lesson in own}, None)
     if not commit.updates:
-        return _Start(stands_at, (), None)
-    inherited = lessons(connection, cache, branch.id, commit.scope, keep=False)
-    copies = tuple(copied(lesson, branch.parent or "") for lesson in inherited)
-    return _Start(stands_at, (), {}, copies)
-
-
-def _changes(before: Lessons, after: Lessons) -> list[Change]:
-    """The lessons that differ, with what they were."""
-    known = {lesson.id: lesson for lesson in before}
-    pairs = ((known.get(lesson.id), lesson) for lesson in after)
-    return [(old, new) for old, new in pairs if old is not new and old != new]
+        return _Start({}, None)
+    inherited = lessons(connection, cache, commit.branch, commit.scope, keep=False)
+    copies = tuple(copied(lesson, stands.parent or "") for lesson in inherited)
+    return _Start({}, {}, copies)
 
 
 def _owners(
-    commit: Commit, start: _Start, after: Lessons, changes: list[Change]
+    commit: Commit, start: _Start, after: Mapping[str, Lesson], changes: list[Change]
 ) -> Mapping[str, str] | None:
     """Who says what afterwards; raises when two live lessons would come to say the same."""
     asked = any(u.op in MAKES or u.body is not None for u in commit.updates)
     owners = start.owners
     if owners is None and asked:
-        owners = owners_of(start.lessons)
+        owners = owners_of(start.state.values())
     if owners is not None:
         owners = owners_after(owners, changes)
     if owners is None and asked:
-        found = clashes(after) - clashes(start.lessons)
+        found = clashes(after.values()) - clashes(start.state.values())
         if found:
             same = " and ".join(sorted(found)[0])
             raise StorageError(
@@ -170,8 +168,10 @@ def get(connection: sqlite3.Connection, identity: str) -> Commit | None:
     if row is None:
         return None
     branch, scope, base, rejected, failed, usage = row
-    updates = connection.execute(
-        "SELECT body FROM updates WHERE commit_id = ? AND copied = 0 ORDER BY ordinal", (identity,)
+    made = connection.execute(
+        "SELECT body FROM updates WHERE branch = ? AND scope = ? AND revision = ?"
+        " AND commit_id = ? AND copied = 0 ORDER BY ordinal",
+        (branch, scope, base + 1, identity),
     )
     critiques = connection.execute(
         "SELECT critique FROM commit_critiques WHERE commit_id = ? ORDER BY i", (identity,)
@@ -181,7 +181,7 @@ def get(connection: sqlite3.Connection, identity: str) -> Commit | None:
         branch=branch,
         scope=scope,
         base=base,
-        updates=tuple(load(MemoryUpdate, body) for (body,) in updates),
+        updates=tuple(load(MemoryUpdate, body) for (body,) in made),
         critiques=tuple(critique for (critique,) in critiques),
         rejected=tuple(load_json(rejected)),
         failure=failed,
@@ -208,33 +208,38 @@ def _insert(connection: sqlite3.Connection, commit: Commit, fence: int | None) -
 
 
 def _insert_updates(
-    connection: sqlite3.Connection, commit: Commit, made: tuple[MemoryUpdate, ...], copies: int
-) -> range:
-    """Insert the updates; gives their numbers in the outbox."""
-    place = (commit.id, commit.branch, commit.scope, commit.base + 1)
-    if not made:
-        return range(0)
-    rows = (
-        (*place, ordinal, str(update.op), update.lesson, ordinal < copies, dump(update))
-        for ordinal, update in enumerate(made)
-    )
-    insert_many(connection, "updates", _UPDATE, rows)
-    # AUTOINCREMENT counts on by one, and nobody else writes meanwhile.
-    (last,) = connection.execute("SELECT max(n) FROM updates").fetchone()
-    return range(last + 1 - len(made), last + 1)
+    connection: sqlite3.Connection,
+    commit: Commit,
+    made: tuple[MemoryUpdate, ...],
+    copies: int,
+    first: int,
+) -> None:
+    """Insert the updates, the `first` number and those behind it."""
+    identity, scope = normalise_if_needed(commit.id), normalise_if_needed(commit.scope)
+    place = (identity, commit.branch, scope, commit.base + 1)
+
+    def row(ordinal: int, update: MemoryUpdate) -> tuple[object, ...]:
+        update, body = storable(update)
+        op, is_copied = str(update.op), ordinal < copies
+        return (first + ordinal, *place, ordinal, op, update.lesson, is_copied, body)
+
+    rows = itertools.starmap(row, enumerate(made))
+    insert_many(connection, "updates", _UPDATE, rows, storable=True)
 
 
 def _project(
     connection: sqlite3.Connection, branch: str, changed: Iterable[Lesson], *, anew: bool
 ) -> None:
     """Write what the updates made of lessons; `anew` where none of them has a row yet."""
-    rows = ((branch, *_row(x)) for x in changed)
-    insert_many(connection, "lessons", _LESSON, rows, replace=not anew)
+    rows = (_row(branch, lesson) for lesson in changed)
+    insert_many(connection, "lessons", _LESSON, rows, replace=not anew, storable=True)
 
 
-def _row(lesson: Lesson) -> tuple[object, ...]:
+def _row(branch: str, lesson: Lesson) -> tuple[object, ...]:
+    lesson, text = storable(lesson)
     body = lesson.body
     return (
+        branch,
         lesson.id,
         lesson.scope,
         str(body.kind),
@@ -251,7 +256,7 @@ def _row(lesson: Lesson) -> tuple[object, ...]:
         lesson.position,
         body.content,
         body.tokens,
-        dump(lesson),
+        text,
     )
 
 
@@ -265,12 +270,11 @@ def _erase(connection: sqlite3.Connection, commit: Commit) -> None:
 
 
 def rebuild(connection: sqlite3.Connection, of: str | None = None) -> int:
-    """Make the tables of lessons and versions anew from the updates; how many lessons there are.
+    """Make the table of lessons anew from the updates; how many lessons there are.
 
     Of the branch `of`, or of all.
     """
-    for table in ("lessons", "lesson_versions"):
-        connection.execute(f"DELETE FROM {table} WHERE ?1 IS NULL OR branch = ?1", (of,))
+    connection.execute("DELETE FROM lessons WHERE ?1 IS NULL OR branch = ?1", (of,))
     homes = connection.execute(
         "SELECT DISTINCT branch, scope FROM updates WHERE ?1 IS NULL OR branch = ?1"
         " ORDER BY branch, scope",
@@ -278,30 +282,10 @@ def rebuild(connection: sqlite3.Connection, of: str | None = None) -> int:
     )
     count = 0
     for branch, scope in homes.fetchall():
-        state: Lessons = ()
-        for number, rows in _by_revision(connection, branch, scope):
-            made = [load(MemoryUpdate, body) for _, body in rows]
-            state, versions = reduce_with_versions(state, made, number, scope)
-            written = [
-                (branch, lesson.id, lesson.version, rows[position][0], dump(lesson.body))
-                for position, lesson in versions
-            ]
-            insert_many(connection, "lesson_versions", _VERSION, written)
+        state = replay(updates(connection, branch, scope), scope)
         for lesson in state:
             if lesson.status is Status.PURGED:
                 blank_updates(connection, branch, lesson.id)
         _project(connection, branch, state, anew=True)
         count += len(state)
     return count
-
-
-def _by_revision(
-    connection: sqlite3.Connection, branch: str, scope: str
-) -> list[tuple[int, list[tuple[int, str]]]]:
-    rows = connection.execute(
-        "SELECT revision, n, body FROM updates WHERE branch = ? AND scope = ?"
-        " ORDER BY revision, ordinal",
-        (branch, scope),
-    ).fetchall()
-    groups = groupby(rows, key=lambda row: row[0])
-    return [(number, [(n, body) for _, n, body in group]) for number, group in groups]

@@ -17,5 +17,10 @@ def beginning(connection: sqlite3.Connection, prefix: str, limit: int) -> dict[s
 
 
 def select(table: str) -> str:
-    """A range of the index on ids, not a look at every row."""
+    """A range of the index on ids, not a look at every row; of lessons, that of their updates."""
+    if table == "lessons":
+        return (
+            "SELECT DISTINCT lesson FROM updates WHERE lesson >= ? AND lesson < ?"
+            " AND op IN ('add', 'merge', 'supersede') ORDER BY lesson LIMIT ?"
+        )
     return f"SELECT DISTINCT id FROM {table} WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"

@@ -12,10 +12,8 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ..records import Lesson
+from .reduce import Change
 from .trust import LIVE
-
-Change = tuple[Lesson | None, Lesson]
-"""A lesson before, None for a new one, and after."""
 
 
 class Head(NamedTuple):
@@ -23,8 +21,8 @@ class Head(NamedTuple):
 
     n: int
     """The number of the update."""
-    lessons: tuple[Lesson, ...]
-    """In the order (born, position)."""
+    lessons: Mapping[str, Lesson]
+    """By id, in the order (born, position)."""
     owners: Mapping[str, str] | None
     """By content, the id of the live lesson that says it; None where that is not known."""
 

@@ -9,14 +9,16 @@ import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ..records import Commit, Lesson, LessonBody, MemoryUpdate
-from . import commits, lessons, purging, tombstones, undoing
+from . import commits, lessons, outbox, purging, tombstones, undoing
 from .lessons import Cache
 from .locks import FileLock
 from .rows import load, where
+from .texts import texts_of
 from .tombstones import Barred, Tombstone
 
 T = TypeVar("T")
@@ -96,14 +98,13 @@ class Keepers:
 
     def versions(self: Keeping, lesson: str) -> tuple[Version, ...]:
         """The texts that a lesson had, by branch and number."""
-        rows = self._read(
-            lambda c: c.execute(
-                "SELECT branch, version, body, n FROM lesson_versions WHERE lesson = ?"
-                " ORDER BY branch, version",
-                (lesson,),
-            ).fetchall()
+        found = self._read(lambda c: tuple(_lines(c, lesson, None)))
+        lines = sorted(found, key=lambda line: (line.branch, line.n))
+        return tuple(
+            Version(branch, number, body, n)
+            for branch, made in groupby(lines, key=lambda line: line.branch)
+            for number, body, n in texts_of((line.n, line.update) for line in made)
         )
-        return tuple(Version(b, v, load(LessonBody, body), n) for b, v, body, n in rows)
 
     def carried(
         self: Keeping, wanted: Collection[str], *, outcome: str | None = None
@@ -183,7 +184,7 @@ class Keepers:
         found = self._read(lambda c: [r for (r,) in c.execute("PRAGMA integrity_check(20)")])
         loose = self._read(lambda c: c.execute("PRAGMA foreign_key_check").fetchall())
         orphans = [f"a row of {row[0]} names a missing {row[2]}" for row in loose]
-        return (*(line for line in found if line != "ok"), *orphans)
+        return (*(line for line in found if line != "ok"), *orphans, *self._read(outbox.orphans))
 
     async def rebuild_lessons(self: Keeping) -> int:
         """Make the table of lessons anew from the updates; how many rows it has then."""

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from ..errors import LeaseError
 from .locks import is_alive
@@ -45,7 +46,7 @@ class Lease:
 
 def take(connection: sqlite3.Connection, folder: Path, branch: str, owner: str, token: str) -> int:
     """The fence of a new lease; raises `LeaseError` while somebody living holds it."""
-    holder = _holder(connection, folder, branch)
+    holder = _holder(_row(connection, branch), folder)
     if holder is not None:
         raise _held(branch, *holder)
     connection.execute(
@@ -64,21 +65,32 @@ def give_up(connection: sqlite3.Connection, branch: str, fence: int) -> None:
     connection.execute("UPDATE leases SET held = 0 WHERE branch = ? AND fence = ?", (branch, fence))
 
 
+class Row(NamedTuple):
+    """The lease of a branch as it is stored, held or given up."""
+
+    owner: str
+    pid: int
+    token: str
+    fence: int
+    held: int
+
+
 def verify(connection: sqlite3.Connection, folder: Path, branch: str, fence: int | None) -> None:
     """Raise `LeaseError` unless a commit with this fence may change the branch.
 
     Without a fence it may while nobody holds the lease.
     """
+    check(_row(connection, branch), folder, branch, fence)
+
+
+def check(row: Row | None, folder: Path, branch: str, fence: int | None) -> None:
+    """The same, once the row is read."""
     if fence is None:
-        holder = _holder(connection, folder, branch)
+        holder = _holder(row, folder)
         if holder is not None:
             raise _held(branch, *holder)
-        return
-    row = connection.execute(
-        "SELECT owner, pid, fence, held FROM leases WHERE branch = ?", (branch,)
-    ).fetchone()
-    if row is None or not row[3] or row[2] != fence:
-        by = f", now held by {row[0]} (process {row[1]})" if row and row[3] else ""
+    elif row is None or not row.held or row.fence != fence:
+        by = f", now held by {row.owner} (process {row.pid})" if row and row.held else ""
         raise LeaseError(f"lease {fence} on branch {branch} is over{by}; nothing was written")
 
 
@@ -95,13 +107,17 @@ def _lives(folder: Path, token: str) -> bool:
         return True  # a lock that we may not open is not known to be free
 
 
-def _holder(connection: sqlite3.Connection, folder: Path, branch: str) -> tuple[str, int] | None:
+def _row(connection: sqlite3.Connection, branch: str) -> Row | None:
     row = connection.execute(
-        "SELECT owner, pid, token FROM leases WHERE branch = ? AND held = 1", (branch,)
+        "SELECT owner, pid, token, fence, held FROM leases WHERE branch = ?", (branch,)
     ).fetchone()
-    if row is None or not is_alive(folder, row[2]):
+    return None if row is None else Row._make(row)
+
+
+def _holder(row: Row | None, folder: Path) -> tuple[str, int] | None:
+    if row is None or not row.held or not is_alive(folder, row.token):
         return None
-    return row[0], row[1]
+    return row.owner, row.pid
 
 
 def _held(branch: str, owner: str, pid: int) -> LeaseError:

@@ -20,7 +20,7 @@ from ..errors import StorageError
 from ..records import BranchRecord, Lesson, LessonKind, MemoryUpdate, Operation, RunRecord, Status
 from . import runs
 from .heads import Heads
-from .reduce import reduce
+from .reduce import reduced
 from .rows import load, where
 
 Lessons = tuple[Lesson, ...]
@@ -146,10 +146,11 @@ def updates(
 
 
 def replay(made: Iterable[tuple[int, MemoryUpdate]], scope: str, start: Lessons = ()) -> Lessons:
-    """The lessons after those updates; pure."""
+    """The lessons after those updates; pure. `start` is in order."""
+    state = {lesson.id: lesson for lesson in start}
     for number, group in groupby(made, key=lambda pair: pair[0]):
-        start = reduce(start, [update for _, update in group], number, scope)
-    return start
+        state = reduced(state, [update for _, update in group], number, scope).state
+    return tuple(state.values())
 
 
 def scopes(connection: sqlite3.Connection, branch: str) -> tuple[str, ...]:

@@ -19,7 +19,6 @@ from ..records import (
     GuidanceLine,
     Lesson,
     LessonBody,
-    LessonKind,
     MemoryUpdate,
     Operation,
     StopReason,
@@ -27,8 +26,9 @@ from ..records import (
 )
 from . import schema, served
 from .locks import FileLock
-from .reduce import apply, blanked
+from .reduce import apply
 from .rows import dump, load
+from .texts import blanked
 from .vectors import forget
 
 
@@ -90,7 +90,7 @@ def erase(connection: sqlite3.Connection, what: Erase) -> None:
 def blank_updates(
     connection: sqlite3.Connection, branch: str, lesson: str, version: int | None = None
 ) -> None:
-    """Take the texts of a lesson out of the updates and versions of one branch: all, or of one.
+    """Take the texts of a lesson out of the updates of one branch: all, or those of one version.
 
     What status each update left it in may follow from texts, so it is written down first.
     """
@@ -120,15 +120,6 @@ def blank_updates(
             bare = _unworded(update, version, whole=made and after.version == version)
         bare = bare.model_copy(update={"status": after.status})
         connection.execute("UPDATE updates SET body = ? WHERE n = ?", (dump(bare), n))
-    if version is None:
-        connection.execute(
-            "DELETE FROM lesson_versions WHERE branch = ? AND lesson = ?", (branch, lesson)
-        )
-        return
-    connection.execute(
-        "UPDATE lesson_versions SET body = ? WHERE branch = ? AND lesson = ? AND version = ?",
-        (_blank_body(connection, branch, lesson), branch, lesson, version),
-    )
 
 
 def _unworded(update: MemoryUpdate, version: int, *, whole: bool) -> MemoryUpdate:
@@ -144,13 +135,6 @@ def _unworded(update: MemoryUpdate, version: int, *, whole: bool) -> MemoryUpdat
         blank = LessonBody(kind=then.kind)
         changes["snapshot"] = then.model_copy(update={"body": blank})
     return update.model_copy(update=changes)
-
-
-def _blank_body(connection: sqlite3.Connection, branch: str, lesson: str) -> str:
-    row = connection.execute(
-        "SELECT kind FROM lessons WHERE branch = ? AND id = ?", (branch, lesson)
-    ).fetchone()
-    return dump(LessonBody(kind=LessonKind(row[0])))
 
 
 def _lesson(connection: sqlite3.Connection, lesson: str) -> None:

@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -26,12 +27,17 @@ R = TypeVar("R", bound=Record)
 
 def dump(record: Record) -> str:
     """`record` as JSON text."""
+    return storable(record)[1]
+
+
+def storable(record: R) -> tuple[R, str]:
+    """`record` with nothing in its texts that SQLite refuses, and its JSON text."""
     try:
         # What `model_dump_json` does, without a dozen settings that have to be handed on.
-        return record.__pydantic_serializer__.to_json(record).decode()
+        return record, record.__pydantic_serializer__.to_json(record).decode()
     except PydanticSerializationError:
         cleaned = type(record).model_validate(_clean(record.model_dump()))
-        return cleaned.model_dump_json()
+        return cleaned, cleaned.model_dump_json()
 
 
 def load(kind: type[R], body: str) -> R:
@@ -72,8 +78,7 @@ def insert(
     connection: sqlite3.Connection, table: str, values: Mapping[str, Any], *, replace: bool = False
 ) -> int:
     """Insert one row, the columns by name; gives its rowid."""
-    verb = "INSERT OR REPLACE" if replace else "INSERT"
-    sql = f"{verb} INTO {table} ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})"
+    sql = _insertion(table, tuple(values), replace)
     cursor = connection.execute(sql, [_bindable(v) for v in values.values()])
     return cursor.lastrowid or 0
 
@@ -85,15 +90,25 @@ def insert_many(
     rows: Iterable[Sequence[Any]],
     *,
     replace: bool = False,
+    storable: bool = False,
 ) -> None:
-    """Insert `rows`, each made as its turn comes and in the order of `columns`."""
-    verb, marks = "INSERT OR REPLACE" if replace else "INSERT", ", ".join("?" * len(columns))
-    sql = f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({marks})"
+    """Insert `rows`, each made as its turn comes and in the order of `columns`.
+
+    `storable`: their texts are known to hold nothing that SQLite refuses.
+    """
+    sql = _insertion(table, tuple(columns), replace)
     coming = iter(rows)
     first = next(coming, None)
     # A statement that has nothing to do is still one for which the interpreter is given away.
     if first is not None:
-        connection.executemany(sql, map(_bindable_row, chain((first,), coming)))
+        coming = chain((first,), coming)
+        connection.executemany(sql, coming if storable else map(_bindable_row, coming))
+
+
+@lru_cache(maxsize=128)
+def _insertion(table: str, columns: tuple[str, ...], replace: bool) -> str:
+    verb, marks = "INSERT OR REPLACE" if replace else "INSERT", ", ".join("?" * len(columns))
+    return f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({marks})"
 
 
 def where(conditions: Mapping[str, Any]) -> tuple[str, list[Any]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..errors import SchemaVersionError, StorageError, StoreHeldError, first_line
-from . import proofs, serving_tables, tombstones
+from . import outbox, proofs, serving_tables, tombstones
 from .locks import FileLock
 
 FILE_NAME = "verbalrl.db"
@@ -177,7 +177,7 @@ _VERSION_3 = _INDEXES
 
 MIGRATIONS: tuple[str, ...] = (
     *(_VERSION_1, _VERSION_2, _VERSION_3),
-    *(tombstones.TABLE, serving_tables.TABLES, proofs.TABLE),
+    *(tombstones.TABLE, serving_tables.TABLES, proofs.TABLE, outbox.TABLES),
 )
 """Entry n takes a file from version n to n + 1."""
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ..errors import ConfigurationError
+from . import outbox
 from .commits import rebuild
 from .runs import branch as branch_of
 
@@ -54,8 +55,7 @@ def _undo(connection: sqlite3.Connection, branch: str, kept: Kept) -> int:
     rows = [(name,) for ids in going.values() for name in ids]
     connection.executemany("INSERT OR IGNORE INTO gone VALUES (?)", rows)
     _check_unread(connection, branch, going["commits"])
-    # Made anew below; they refer to updates.
-    connection.execute("DELETE FROM lesson_versions WHERE branch = ?", (branch,))
+    outbox.keep_last(connection)
     for table, column in _ROWS:
         connection.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT id FROM gone)")
     connection.execute("DELETE FROM rounds WHERE branch = ? AND number > ?", (branch, kept.rounds))
