@@ -115,6 +115,11 @@ class Desk:
         said = described(self.market, self.first + step - 1, (role,))
         return Observation(text=said or "Nothing is known.")
 
+    @property
+    def weighted(self) -> tuple[float, ...]:
+        """The signed shares of the capital that were decided last."""
+        return self._weighted
+
     def oracle(self) -> Policy:
         """Knows every close, and takes the asset that earns most."""
         _, path = foresight(self.market, self.first, self.last, self.terms.cost)
