@@ -78,7 +78,7 @@ def test_the_table_stands_below_the_usual_one(tmp_path: Path) -> None:
     lines = result.table().splitlines()
     place = lines.index("trading AAPL: 2 periods of 41 days, costs 0.00%")
     heads, none = lines[place + 1], lines[place + 2]
-    assert heads.split()[:3] == ["arm", "log-sum", "return"]
+    assert heads.split()[:3] == ["arm", "runs", "log-sum"]
     assert none.startswith("none")
     # With one asset three controls are buy-and-hold.
     assert list(controls(result.figures["trading"])) == [

@@ -10,6 +10,7 @@ from ..text import plural
 
 HEADS = (
     "arm",
+    "runs",
     "log-sum",
     "return [95 %]",
     "Sharpe",
@@ -23,9 +24,9 @@ MEASURES = ("log_return", "compounded", "sharpe", "max_drawdown", "cvar", "turno
 _FIRST = "buy-and-hold"
 """The control that stands first."""
 READING = (
-    "each figure: of one period, the mean over seeds and periods; turnover: of the capital, a day",
-    "log-sum: ln of the moves times the position, without costs, as in FinCon; return: compounded",
-    "p: Wilcoxon's signed-rank test of the returns, over runs (seeds × periods)",
+    "each figure is of one period: the mean over seeds and periods; turnover is by day",
+    "log-sum, as in FinCon: moves in logarithms times the position, no costs; return: compounded",
+    "chance p: Wilcoxon's signed-rank test of the returns of all runs (seeds × periods)",
 )
 
 
@@ -86,6 +87,7 @@ def _row(name: str, of: Mapping[str, Any]) -> tuple[str, ...]:
     pair = f" [{spread[0]:+.3f}, {spread[1]:+.3f}]" if spread else ""
     return (
         name,
+        str(of["runs"]),
         _told(of["log_return"], "+.3f"),
         _told(of["compounded"], "+.3f") + pair,
         _told(of["sharpe"], "+.2f"),
@@ -98,10 +100,15 @@ def _row(name: str, of: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def versus(found: Mapping[str, Any] | None) -> str:
-    """A paired difference of returns with its chance, and over how many runs."""
+    """A paired difference of returns with its chance."""
     if found is None:
         return "–"
-    return f"{found['diff']:+.3f} p={found['p']:.3f} ({found['n']})"
+    return f"{found['diff']:+.3f} {chance(found['p'])}"
+
+
+def chance(p: float) -> str:
+    """`p=.031`, as in other tables."""
+    return "p<.001" if p < 0.001 else f"p={p:.3f}".replace("0.", ".")
 
 
 def _told(value: float | None, form: str) -> str:

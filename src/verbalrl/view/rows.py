@@ -75,12 +75,20 @@ def check_measured(record: RunRecord) -> None:
 def figures_of(store: Store, record: RunRecord, episodes: tuple[Episode, ...]) -> dict[str, Any]:
     """The figures of a run: those that it ended with, else those so far."""
     if record.result is not None:
-        figures: dict[str, Any] = dict(record.result)
-        return figures | {"arms": in_order(figures["arms"], record)}
+        return ordered(record.result, record)
     by_arm: dict[str, list[Critique]] = {}
     for branch in store.branches(record.id):
         by_arm.setdefault(branch.arm or "", []).extend(store.critiques(branch=branch.id))
     return figures_so_far(record, episodes, by_arm)
+
+
+def ordered(figures: Mapping[str, Any], record: RunRecord) -> dict[str, Any]:
+    """`figures` with all that is told by arm in the order of the arms."""
+    made = {**figures, "arms": in_order(figures["arms"], record)}
+    if traded := figures.get("trading"):
+        by_arm = {key: in_order(traded[key], record) for key in ("arms", "shown")}
+        made["trading"] = {**traded, **by_arm}
+    return made
 
 
 def in_order(arms: Mapping[str, Any], record: RunRecord) -> dict[str, Any]:
