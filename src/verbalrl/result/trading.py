@@ -15,7 +15,7 @@ HEADS = (
     "return [95 %]",
     "Sharpe",
     "drawdown",
-    "CVaR 1 %",
+    "CVaR",
     "turnover",
     "vs none",
     "vs buy-and-hold",
@@ -24,9 +24,9 @@ MEASURES = ("log_return", "compounded", "sharpe", "max_drawdown", "cvar", "turno
 _FIRST = "buy-and-hold"
 """The control that stands first."""
 READING = (
-    "each figure is of one period: the mean over seeds and periods; turnover is by day",
+    "each figure is of one period: the mean over seeds and periods; CVaR: of the worst 1 % of days",
     "log-sum, as in FinCon: moves in logarithms times the position, no costs; return: compounded",
-    "chance p: Wilcoxon's signed-rank test of the returns of all runs (seeds × periods)",
+    "turnover: what is traded in a day; p: Wilcoxon's signed-rank test over runs (seeds × periods)",
 )
 
 

@@ -12,10 +12,12 @@ from markupsafe import Markup
 from .._version import __version__
 from ..records import Critique, Episode
 from ..result import plots, trading_plots
+from ..result.beliefs import BeliefRound, belief_changes
 from ..result.curves import Curve, Gap, gaps
 from ..result.figures import curves
 from ..result.trading import READING
 from . import facts, trading
+from .beliefs import beliefs_table
 from .charts import svg
 from .rows import RunRows
 from .tables import Table
@@ -54,7 +56,7 @@ def report_html(rows: RunRows) -> str:
         trading=trading.measures_table(figures),
         reading=READING,
         doubts=trading.caveats(figures),
-        plots=(*traded_of(figures), *plots_of(rows, found, apart)),
+        plots=(*traded_of(figures), *believed_of(rows.beliefs), *plots_of(rows, found, apart)),
         lessons=rows.lessons,
         counts=rows.counts,
         instances=facts.instances_table(rows.episodes, figures),
@@ -87,6 +89,15 @@ def traded_of(figures: Mapping[str, Any]) -> tuple[Shown, ...]:
         )
         for name, title, draw, table in made
     )
+
+
+def believed_of(found: tuple[BeliefRound, ...]) -> tuple[Shown, ...]:
+    """The plot of how beliefs changed; none without beliefs."""
+    if not found:
+        return ()
+    title = "Beliefs by training episode"
+    plot = svg("beliefs", title, lambda: belief_changes(found))
+    return (Shown(title=title, plot=plot, table=beliefs_table(found)),)
 
 
 def plots_of(rows: RunRows, found: tuple[Curve, ...], apart: tuple[Gap, ...]) -> tuple[Shown, ...]:
