@@ -146,6 +146,10 @@ BAD: dict[str, tuple[Rows, str]] = {
         [*changed(2, 3, "MSFT", yahoo())],
         "2 tickers in one file: AAPL, MSFT",
     ),
+    "two closes": (
+        with_column("close", lambda n: str(2 * closes()[n])),
+        "2 columns close: two assets or sources in one file; keep one",
+    ),
     "two currencies": (
         with_column("Currency", lambda n: "USD" if n else "EUR"),
         "2 currencies in one file: EUR, USD",
