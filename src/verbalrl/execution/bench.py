@@ -47,7 +47,7 @@ from .leaks import leaked
 from .ledger import Ledger
 from .plan import RunPlan
 from .tally import ArmProgress, ArmTally, Clock, Progress
-from .trading import trading_figures
+from .trading import beside
 
 log = get_logger(__name__)
 
@@ -205,9 +205,8 @@ class Bench:
         )
         outcomes = [o for t in self.tallies.values() for o in t.outcomes]
         made = summarise(facts, outcomes, {arm: self._arm_facts(arm) for arm in plan.arms})
-        trading = trading_figures(self.kit.store, task, plan, self.record.id)
-        more = {"budget": self.account.figures(), "trading": trading}
-        return made.replace(figures=made.figures | {k: v for k, v in more.items() if v})
+        more = beside(self.account.figures(), self.kit.store, task, plan, self.record.id)
+        return made.replace(figures=made.figures | more)
 
     def _leaks(self) -> tuple[str, ...] | None:
         """Lessons that hold words of the test split alone; None where none is kept apart."""

@@ -38,6 +38,14 @@ class _Arm(NamedTuple):
     """The first whole one, in the order of instances and seeds."""
 
 
+def beside(
+    budget: Mapping[str, Any] | None, store: Store, task: Task, plan: RunPlan, run: str
+) -> dict[str, Any]:
+    """What a result holds beside its arms: its budget and what was traded, as far as there are."""
+    more = {"budget": budget, "trading": trading_figures(store, task, plan, run)}
+    return {name: found for name, found in more.items() if found}
+
+
 def trading_figures(store: Store, task: Task, plan: RunPlan, run: str) -> dict[str, Any] | None:
     """What `run --json` says under `trading`; None where the task is not traded.
 
