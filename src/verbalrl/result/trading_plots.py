@@ -39,7 +39,7 @@ def equity(found: Mapping[str, Any]) -> Figure:
     above.set_ylabel("capital")
     below.set_ylabel("below the peak")
     below.set_xlabel("day of the period")
-    below.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    below.yaxis.set_major_formatter(lambda value, _: f"{round(100 * value, 1):g}%")
     for axes in (above, below):
         _plain(axes)
         axes.locator_params(axis="y", nbins=5)
