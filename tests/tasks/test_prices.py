@@ -146,6 +146,10 @@ BAD: dict[str, tuple[Rows, str]] = {
         [*changed(2, 3, "MSFT", yahoo())],
         "2 tickers in one file: AAPL, MSFT",
     ),
+    "two closes": (
+        with_column("close", lambda n: str(2 * closes()[n])),
+        "2 columns close: two assets or sources in one file; keep one",
+    ),
     "two currencies": (
         with_column("Currency", lambda n: "USD" if n else "EUR"),
         "2 currencies in one file: EUR, USD",
@@ -249,6 +253,52 @@ def test_periods_follow_one_another_and_time_is_not_shuffled(tmp_path: Path) -> 
     again = load_task(task.ref)
     assert (again.id, again.sha) == (task.id, task.sha)
     assert load_task(f"{task.ref}?cost=0").sha != task.sha
+
+
+@pytest.mark.parametrize(
+    ("query", "train", "test"),
+    [
+        ("train=0.5", (0, 29), (29, 59)),
+        ("train=2022-01-04..2022-01-31", (1, 20), (20, 59)),
+        ("test=2022-02-01..", (0, 21), (21, 59)),
+        ("train=0.5&test=2022-02-01..2022-02-28", (0, 10), (21, 40)),
+        # Days without trade, such as a Saturday, stand for the next or the last one within.
+        ("train=2022-01-08..2022-02-05&test=2022-02-12..2022-03-12", (5, 24), (30, 49)),
+    ],
+)
+def test_days_of_training_and_test_can_be_named(
+    query: str, train: tuple[int, int], test: tuple[int, int], tmp_path: Path
+) -> None:
+    task = load_task(f"prices:{written(tmp_path / 'AAPL.csv', plain())}?horizon=500&{query}")
+    assert world(task).spans == {"train": train, "test": test}
+    (instance,) = task.instances("test", 0, 9)
+    assert (instance.data["first"], instance.data["last"]) == test
+    told = [str(days()[n]) for n in (*train, *test)]
+    assert task.notes[-1] == "train {} to {}, test {} to {}".format(*told)
+    assert load_task(task.ref).sha == task.sha
+
+
+@pytest.mark.parametrize(
+    ("query", "line"),
+    [
+        ("test=..2022-01-31&train=2022-01-10..2022-03-01", "test begins on 2022-01-03, before"),
+        ("train=2021-01-01..2021-12-31", "no day of the file, which has 2022-01-03 to 2022-03-25"),
+        ("train=2022-01-04..2022-01-04", "train: no two days from 2022-01-04 on"),
+        ("train=2022-01-04", "train=2022-01-04: give days such as"),
+        ("train=1.5", "train=1.5: give days such as"),
+        ("test=0.3", "test=0.3: name days, or give the share as train="),
+    ],
+)
+def test_spans_that_cannot_work_are_one_line(
+    query: str, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path / "AAPL.csv", plain())
+    run = ["run", f"prices:{path}?{query}", "--model", "offline:apprentice"]
+    assert main([*run, "--store", str(tmp_path / "s")]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"{path}: " in error
+    assert line in error
 
 
 @pytest.mark.parametrize("rows", [plain(), yahoo()])

@@ -47,6 +47,7 @@ from .leaks import leaked
 from .plan import RunPlan
 from .spending import Spending
 from .tally import ArmProgress, ArmTally, Clock, Progress
+from .trading import beside
 
 log = get_logger(__name__)
 
@@ -204,8 +205,8 @@ class Bench:
         )
         outcomes = [o for t in self.tallies.values() for o in t.outcomes]
         made = summarise(facts, outcomes, {arm: self._arm_facts(arm) for arm in plan.arms})
-        budget = self.account.figures()
-        return made.replace(figures=made.figures | {"budget": budget}) if budget else made
+        more = beside(self.account.figures(), self.kit.store, task, plan, self.record.id)
+        return made.replace(figures=made.figures | more)
 
     def _leaks(self) -> tuple[str, ...] | None:
         """Lessons that hold words of the test split alone; None where none is kept apart."""

@@ -27,6 +27,7 @@ from ..stats import (
 from .curves import Curve, Point, known_curves
 from .plots import learning_curves
 from .table import table
+from .trading import trading_html
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -142,9 +143,9 @@ class RunResult(Record):
         heads = ("arm", "success", "95 %", "vs retry", "95 %", "episodes", "errors")
         rows = [_shown(name, arm) for name, arm in self.arms.items()]
         title = f"{self.figures['task']} · {self.figures['method']} · {self.figures['model']}"
-        return markup.table(f"{title} · {self.run}", heads, rows) + "".join(
-            markup.paragraph(line) for line in self.table().splitlines()[1 + 1 + len(rows) :]
-        )
+        lines = table({**self.figures, "trading": None}).splitlines()[1 + 1 + len(rows) :]
+        below = "".join(map(markup.paragraph, lines)) + trading_html(self.figures)
+        return markup.table(f"{title} · {self.run}", heads, rows) + below
 
 
 def summarise(

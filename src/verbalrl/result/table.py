@@ -7,6 +7,7 @@ from typing import Any
 
 from ..text import plural
 from .marks import label, remarks
+from .trading import trading_lines
 
 
 def table(figures: Mapping[str, Any]) -> str:
@@ -38,7 +39,7 @@ def table(figures: Mapping[str, Any]) -> str:
     ]
     where = f"{_read(figures['split'])}, seeds {figures['seeds']}"
     title = f"{figures['task']} · {figures['method']} · {figures['model']} · {where}"
-    return "\n".join([title, *lines, *_tail(figures, trial)])
+    return "\n".join([title, *lines, *_tail(figures, trial), *trading_lines(figures)])
 
 
 def _tail(figures: Mapping[str, Any], trial: int | None) -> list[str]:

@@ -66,6 +66,11 @@ class Desk:
         self._weighted: tuple[float, ...] = self._nothing
         self._log = 0.0
 
+    @property
+    def weighted(self) -> tuple[float, ...]:
+        """The signed shares of the capital that were decided last."""
+        return self._weighted
+
     def reset(self, seed: int, /) -> Observation:
         """The first day, with all capital in cash."""
         self._day, self._log = self.first, 0.0

@@ -16,6 +16,7 @@ from ..stats import paired_chance, paired_difference
 from ..store import Store
 from .rows import check_measured, figures_of
 from .tables import Table
+from .trading import ReturnPair, return_pairs
 from .wording import figure, rule, span
 
 
@@ -54,6 +55,8 @@ class Comparison:
     one: RunRecord
     other: RunRecord
     arms: tuple[ArmPair, ...]
+    returns: tuple[ReturnPair, ...]
+    """What they earned, on a task that is traded."""
     settings: tuple[tuple[str, str, str], ...]
     """(name, in one, in the other) of what differs."""
     both: tuple[str, ...]
@@ -93,6 +96,7 @@ def compare(one: Side, other: Side) -> Comparison:
         one=one.record,
         other=other.record,
         arms=tuple(_arm(arm, one, other) for arm in arms),
+        returns=return_pairs(one.figures, other.figures),
         settings=differing(one.record.config, other.record.config),
         both=tuple(t for t in texts[0] if t in texts[1]),
         only_one=tuple(t for t in texts[0] if t not in texts[1]),

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from .._version import __version__
 from ..records import Critique, Episode
-from ..result import plots
+from ..result import plots, trading_plots
+from ..result.beliefs import BeliefRound, belief_changes
 from ..result.curves import Curve, Gap, gaps
 from ..result.figures import curves
-from . import facts
+from ..result.trading import READING
+from . import facts, trading
+from .beliefs import beliefs_table
 from .charts import svg
 from .rows import RunRows
 from .tables import Table
@@ -34,6 +38,8 @@ class Shown:
     title: str
     plot: Markup
     table: Table
+    folded: bool = False
+    """Whether the data are to be opened: those of every day take pages."""
 
 
 def report_html(rows: RunRows) -> str:
@@ -47,7 +53,10 @@ def report_html(rows: RunRows) -> str:
         headline=facts.headline(figures, apart),
         caveats=facts.caveats(figures),
         arms=facts.arms_table(figures),
-        plots=plots_of(rows, found, apart),
+        trading=trading.measures_table(figures),
+        reading=READING,
+        doubts=trading.caveats(figures),
+        plots=(*traded_of(figures), *believed_of(rows.beliefs), *plots_of(rows, found, apart)),
         lessons=rows.lessons,
         counts=rows.counts,
         instances=facts.instances_table(rows.episodes, figures),
@@ -60,6 +69,34 @@ def report_html(rows: RunRows) -> str:
         settings=facts.settings_table(rows.record),
         version=__version__,
     )
+
+
+def traded_of(figures: Mapping[str, Any]) -> tuple[Shown, ...]:
+    """The plots of what was traded."""
+    found = figures.get("trading") or {}
+    made: list[tuple[str, str, Callable[[Mapping[str, Any]], Figure], Callable[[Any], Table]]] = []
+    if any((found.get("capital") or {}).values()):
+        made.append(("equity", "Capital and drawdown", trading_plots.equity, trading.equity_table))
+    if found.get("shown"):
+        made.append(("positions", "Positions", trading_plots.positions, trading.positions_table))
+    return tuple(
+        Shown(
+            title=title,
+            plot=svg(name, title, partial(draw, found)),
+            table=table(found),
+            folded=True,
+        )
+        for name, title, draw, table in made
+    )
+
+
+def believed_of(found: tuple[BeliefRound, ...]) -> tuple[Shown, ...]:
+    """The plot of how beliefs changed; none without beliefs."""
+    if not found:
+        return ()
+    title = "Beliefs by training episode"
+    plot = svg("beliefs", title, lambda: belief_changes(found))
+    return (Shown(title=title, plot=plot, table=beliefs_table(found)),)
 
 
 def plots_of(rows: RunRows, found: tuple[Curve, ...], apart: tuple[Gap, ...]) -> tuple[Shown, ...]:

@@ -11,9 +11,12 @@ from ..effects import Effect, in_words
 from ..errors import ConfigurationError
 from ..execution.tally import outcome_of
 from ..memory.measured import effects_on, order_of
+from ..methods import LEARNED
 from ..records import SERVE, Critique, Episode, Lesson, RunRecord
 from ..result import Outcome
+from ..result.beliefs import BeliefRound
 from ..store import Carried, Line, Store, as_it_is
+from .beliefs import read_beliefs
 from .lineage import LessonView, first_of, lesson_view
 from .standing import figures_so_far
 
@@ -35,6 +38,8 @@ class RunRows:
     """By branch, the first ones."""
     counts: Mapping[str, int]
     """By branch, how many lessons there are."""
+    beliefs: tuple[BeliefRound, ...] = ()
+    """How the beliefs of the arm `learned` changed by round."""
 
 
 def read_run(store: Store, run: str) -> RunRows:
@@ -45,7 +50,9 @@ def read_run(store: Store, run: str) -> RunRows:
     record = as_it_is(store, store.run(run))
     check_measured(record)
     episodes = store.episodes(run=record.id, steps=False)
-    by_branch = {b.id: store.critiques(branch=b.id) for b in store.branches(record.id)}
+    branches = store.branches(record.id)
+    by_branch = {b.id: store.critiques(branch=b.id) for b in branches}
+    learned = [b.id for b in branches if b.arm == LEARNED]
     critiques = tuple(c for found in by_branch.values() for c in found)
     lessons, counts = {}, {}
     for branch in by_branch:
@@ -60,6 +67,7 @@ def read_run(store: Store, run: str) -> RunRows:
         critiques=critiques,
         lessons=lessons,
         counts=counts,
+        beliefs=read_beliefs(store, learned, episodes),
     )
 
 
@@ -75,12 +83,20 @@ def check_measured(record: RunRecord) -> None:
 def figures_of(store: Store, record: RunRecord, episodes: tuple[Episode, ...]) -> dict[str, Any]:
     """The figures of a run: those that it ended with, else those so far."""
     if record.result is not None:
-        figures: dict[str, Any] = dict(record.result)
-        return figures | {"arms": in_order(figures["arms"], record)}
+        return ordered(record.result, record)
     by_arm: dict[str, list[Critique]] = {}
     for branch in store.branches(record.id):
         by_arm.setdefault(branch.arm or "", []).extend(store.critiques(branch=branch.id))
     return figures_so_far(record, episodes, by_arm)
+
+
+def ordered(figures: Mapping[str, Any], record: RunRecord) -> dict[str, Any]:
+    """`figures` with all that is told by arm in the order of the arms."""
+    made = {**figures, "arms": in_order(figures["arms"], record)}
+    if traded := figures.get("trading"):
+        by_arm = {key: in_order(traded[key], record) for key in ("arms", "shown")}
+        made["trading"] = {**traded, **by_arm}
+    return made
 
 
 def in_order(arms: Mapping[str, Any], record: RunRecord) -> dict[str, Any]:

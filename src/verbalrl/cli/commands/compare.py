@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ...view.compare import Comparison, arms_table, compare, read_side, settings_table
+from ...view.compare import ArmPair, Comparison, arms_table, compare, read_side, settings_table
 from ...view.facts import SIMULATED
+from ...view.trading import ReturnPair, returns_table
 from ..options import reader
 from ..output import emit_json, heading, note, one_line, plural, say, table
 from ..reading import find_run, opened
@@ -37,6 +39,11 @@ def compare_runs(one: str, other: str, store: Path, as_json: bool) -> None:
             f" ({found.other.method})")  # fmt: skip
     arms = arms_table(found)
     table(arms.heads, arms.rows)
+    if found.returns:
+        say()
+        earned = returns_table(found.returns)
+        heading(earned.caption)
+        table(earned.heads, earned.rows)
     if found.settings:
         say()
         heading("settings that differ")
@@ -58,9 +65,14 @@ def _summary(found: Comparison) -> dict[str, Any]:
         "runs": [found.one.id, found.other.id],
         "task": found.one.task,
         "simulated": found.one.simulated,
-        "arms": {
-            pair.arm: {k: v for k, v in asdict(pair).items() if k != "arm"} for pair in found.arms
-        },
+        "arms": _by_arm(found.arms),
+        **(
+            {"trading": {pair.arm: asdict(pair) for pair in found.returns}} if found.returns else {}
+        ),
         "settings": {name: [one, other] for name, one, other in found.settings},
         "lessons": {"both": found.both, "first": found.only_one, "second": found.only_other},
     }
+
+
+def _by_arm(pairs: Sequence[ArmPair | ReturnPair]) -> dict[str, Any]:
+    return {pair.arm: {k: v for k, v in asdict(pair).items() if k != "arm"} for pair in pairs}

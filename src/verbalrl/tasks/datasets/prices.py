@@ -1,10 +1,11 @@
 """`prices:FILE` and `prices:FOLDER`: the trading task on prices and news of the user's own.
 
-The first 70 % of the days are for training, the rest for the test: time is never shuffled.
+The first days are for training, later ones for the test: time is never shuffled.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -26,6 +27,8 @@ from .rows import Dataset
 
 KIND = "prices"
 _ENDS = (".csv", ".json", ".csv.gz", ".json.gz")
+_DAY = r"(\d{4}-\d\d-\d\d)?"
+_SPAN = re.compile(rf"{_DAY}\.\.{_DAY}|0?\.\d+")
 _SPLITS: tuple[Split, Split] = ("train", "test")
 
 
@@ -36,6 +39,13 @@ class Settings(Reading):
     """Days of a period; more than there are: all of a split in one."""
     cost: float = Field(default=0.001, ge=0, lt=0.1)
     share: float = Field(default=0.05, gt=0, le=1)
+    train: str = ""
+    """The days to learn from, such as 2022-01-03..2022-10-04, or their share, such as 0.6.
+
+    A span may leave out either end. Empty: all before the test, or 70 % of the days.
+    """
+    test: str = ""
+    """The days of the test, such as 2022-10-05..2023-06-10; empty: all after those of training."""
 
 
 class PriceDay(NamedTuple):
@@ -83,7 +93,7 @@ def read_prices(path: Path, how: Reading | None = None) -> Dataset[PriceDay]:
         for n, day in enumerate(first.days)
     )
     layout = f"{first.layout}, {', '.join(names)}, {first.basis}"
-    notes = [f"{days[0].day} to {days[-1].day}; the first 70 % of the days are for training"]
+    notes = [f"{days[0].day} to {days[-1].day}"]
     if any(any(day.news) for day in days):
         notes.append(f"days without news: {sum(not any(day.news) for day in days)}")
     return Dataset(KIND, layout, days, (), tuple(notes))
@@ -123,12 +133,17 @@ class PriceWorld:
         self.market = Market(tuple(day.day for day in days), tuple(series))
         weigh = plainly if len(names) == 1 else by_mean_variance
         self._terms = Terms(settings.cost, settings.share, weigh)
-        moves = len(days) - 1
-        cut = int(moves * TRAIN_SHARE)
+        self.spans = spans_of(self.market.days, settings)
         self._periods: dict[Split, tuple[tuple[int, int], ...]] = {
-            "train": periods(0, cut, settings.horizon),
-            "test": periods(cut, moves, settings.horizon),
+            split: periods(*span, settings.horizon) for split, span in self.spans.items()
         }
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which days are for what."""
+        days = self.market.days
+        told = [f"{name} {days[a]} to {days[b]}" for name, (a, b) in self.spans.items()]
+        return (", ".join(told),)
 
     @property
     def max_steps(self) -> int:
@@ -167,6 +182,53 @@ class PriceWorld:
         return self.desk(instance).oracle()
 
 
+def spans_of(days: Sequence[str], settings: Settings) -> dict[Split, tuple[int, int]]:
+    """The first and last day of each split by place; the last one ends what was held before it.
+
+    Raises:
+        DataError: A span is none, or has no two days in the file, or the test does not follow the
+            training.
+    """
+    last = len(days) - 1
+    for name, said in (("train", settings.train), ("test", settings.test)):
+        if said and not _SPAN.fullmatch(said):
+            raise DataError(
+                f"{name}={said}: give days such as 2022-01-03..2022-10-04, or for train their "
+                "share, such as 0.6"
+            )
+    if _is_share(settings.test):
+        raise DataError(f"test={settings.test}: name days, or give the share as train=")
+    test = _places(days, "test", settings.test) if settings.test else None
+    if settings.train and not _is_share(settings.train):
+        train = _places(days, "train", settings.train)
+    else:
+        whole = last if test is None else test[0]
+        share = float(settings.train) if settings.train else TRAIN_SHARE if test is None else 1.0
+        train = (0, int(whole * share))
+    test = test or (train[1], last)
+    if test[0] < train[1]:
+        raise DataError(
+            f"test begins on {days[test[0]]}, before training ends on {days[train[1]]}: "
+            "what is learned would know the test; let it follow"
+        )
+    for name, (first, end) in (("train", train), ("test", test)):
+        if end <= first:
+            raise DataError(f"{name}: no two days from {days[first]} on; give it more of the file")
+    return {"train": train, "test": test}
+
+
+def _is_share(text: str) -> bool:
+    return bool(text) and ".." not in text
+
+
+def _places(days: Sequence[str], name: str, span: str) -> tuple[int, int]:
+    begin, _, end = span.partition("..")
+    inside = [n for n, day in enumerate(days) if begin <= day and (not end or day <= end)]
+    if not inside:
+        raise DataError(f"{name}={span}: no day of the file, which has {days[0]} to {days[-1]}")
+    return inside[0], inside[-1]
+
+
 def periods(start: int, stop: int, days: int) -> tuple[tuple[int, int], ...]:
     """`start` to `stop` in periods of `days`; a rest of one day is left out."""
     found = ((first, min(first + days, stop)) for first in range(start, stop, days))
@@ -183,14 +245,17 @@ def load_prices(
         DataError: The file cannot be used.
     """
     try:
-        given = {k: str(v) if k == "ticker" else v for k, v in options.items()}
+        given = {k: str(v) if k in ("ticker", *_SPLITS) else v for k, v in options.items()}
         settings = Settings.model_validate(given)
     except ValidationError as error:
         raise ConfigurationError(f"{path}: {first_problem(error)}") from error
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     data = read_prices(path, settings)
-    world = PriceWorld(data.rows, settings)
+    try:
+        world = PriceWorld(data.rows, settings)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
     sizes = {split: world.size(split) or 0 for split in _SPLITS}
     suffix = f"?{query}" if query else ""
     used = settings.model_dump(mode="json")
@@ -204,7 +269,7 @@ def load_prices(
         default_train=max(sizes["train"], 1),
         default_instances=max(sum(sizes.values()), 1),
         ref=f"{KIND}:{path.resolve()}{suffix}",
-        notes=data.lines(path.name),
+        notes=(*data.lines(path.name), *world.notes),
         behaviour=sha256_json([used, [_plain(day) for day in data.rows]]),
     )
     return WorldTask(card, world)

@@ -26,6 +26,7 @@ _DATES = ("date", "datetime", "timestamp", "day")
 _TICKERS = ("ticker", "symbol")
 _BAND = 0.001
 """What rounding may put between a close and the day's low or high, as a share of it."""
+_BANDS = ("open", "high", "low")
 _FEWEST = 10
 _FILINGS = (("10k", "10-K"), ("10q", "10-Q"))
 
@@ -95,6 +96,9 @@ def read_quotes(path: Path, how: Reading, today: date) -> Quotes:
 
 def _csv(text: str, how: Reading) -> tuple[Quotes, list[tuple[str, date]]]:
     table = _table(text)
+    names = table.tickers | set(filter(None, table.cells(*_TICKERS) or ()))
+    name = _only(names, "tickers", "keep one ticker per file")
+    _check_columns(table)
     dates = table.cells(*_DATES)
     if dates is None:
         raise Refused(f"no column date; the header has {', '.join(table.columns)}")
@@ -108,13 +112,12 @@ def _csv(text: str, how: Reading) -> tuple[Quotes, list[tuple[str, date]]]:
     prices = tuple(_price(c, p, "close") for p, c in zip(places, chosen, strict=True))
     if closes is not None:
         _check_band(table, [_price(c, p, "close") for p, c in zip(places, closes, strict=True)])
-    names = table.tickers | set(filter(None, table.cells(*_TICKERS) or ()))
     basis = "adjusted closes" if chosen is adjusted else "closes as given"
     if chosen is closes and adjusted is not None:
         basis = "unadjusted closes"
     none = tuple(() for _ in prices)
     quotes = Quotes(
-        _only(names, "tickers", "keep one ticker per file"),
+        name,
         table.layout,
         basis,
         _only(set(filter(None, table.cells("currency") or ())), "currencies", "convert them first"),
@@ -146,6 +149,16 @@ def _table(text: str) -> _Table:
     return _Table("yfinance's header", ("date", *columns[1:]), tuple(body), tickers)
 
 
+def _check_columns(table: _Table) -> None:
+    """Raise where a price stands in two columns: nobody could tell which one is meant."""
+    for column in ("close", "adjclose", *_BANDS):
+        if table.columns.count(column) > 1:
+            raise Refused(
+                f"{table.columns.count(column)} columns {column}: two assets or sources in one "
+                "file; keep one"
+            )
+
+
 def _number(cells: Sequence[str]) -> bool:
     return any(re.fullmatch(r"\s*-?\d.*", cell) for cell in cells)
 
@@ -173,7 +186,7 @@ def _price(value: object, place: str, column: str) -> float:
 def _check_band(table: _Table, closes: Sequence[float]) -> None:
     """Raise where a price is not above zero or a close lies beyond the day's low and high."""
     bands = {}
-    for column in ("open", "high", "low"):
+    for column in _BANDS:
         cells = table.cells(column)
         if cells is not None:
             numbered = zip(table.rows, cells, strict=True)

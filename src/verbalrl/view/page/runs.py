@@ -14,11 +14,11 @@ from ...records import SERVE, SERVED, RunRecord
 from ...result import plots
 from ...result.curves import Curve, Gap, gaps, known_curves
 from ...store import EPISODE_SORTS, MAIN, OUTCOMES, Group, as_it_is
-from .. import facts
+from .. import facts, trading
 from ..charts import svg
 from ..compare import arms_table, compare, read_side, settings_table
 from ..lists import ROWS, episode_row, episodes_table, run_row
-from ..rows import in_order
+from ..rows import ordered
 from ..tables import Table
 from ..trajectory import citations
 from ..wording import episode_word, tokens_text
@@ -164,6 +164,7 @@ def comparison(request: Request) -> Response:
         known=known,
         found=found,
         arms=arms_table(found) if found else None,
+        returns=trading.returns_table(found.returns) if found else None,
         settings=settings_table(found) if found else None,
         caveats=simulated(found.one) if found else (),
     )
@@ -183,8 +184,7 @@ def groups_of(request: Request, record: RunRecord) -> tuple[Group, ...]:
 
 def ended(record: RunRecord) -> dict[str, Any]:
     """The figures that a run ended with, its arms in order; empty before."""
-    figures: dict[str, Any] = dict(record.result or {})
-    return figures and figures | {"arms": in_order(figures["arms"], record)}
+    return ordered(record.result, record) if record.result else {}
 
 
 def simulated(record: RunRecord) -> tuple[str, ...]:
@@ -207,6 +207,7 @@ def progress_of(record: RunRecord, groups: tuple[Group, ...]) -> tuple[int, int]
 
 def _tables(figures: dict[str, Any]) -> tuple[Table, ...]:
     made = (
+        trading.measures_table(figures),
         facts.tokens_table(figures),
         facts.critics_table(figures),
         facts.failures_table(figures),

@@ -1,0 +1,132 @@
+"""What report, page and comparison show of a run that traded."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+import verbalrl as vrl
+from tests.tasks.test_prices import plain, written
+from tests.view.test_report import tables
+from verbalrl.cli import main
+from verbalrl.records import Trajectory
+from verbalrl.rollout.hooks import Annotate, Hook
+from verbalrl.store import Store, open_store
+from verbalrl.view.page.app import application
+from verbalrl.view.page.guard import Keys
+from verbalrl.view.report import report_html
+from verbalrl.view.rows import read_run
+from verbalrl.view.trading import CAVEATS
+
+
+class Alert(Hook):
+    """Warns after each third day."""
+
+    name = "cvar"
+
+    def after_step(self, trajectory: Trajectory, /) -> Annotate | None:  # type: ignore[override]
+        return Annotate(note="Be careful.") if trajectory.steps[-1].n % 3 == 0 else None
+
+
+def traded(place: Path, action: str) -> str:
+    task = vrl.load_task(f"prices:{place.parent / 'AAPL.csv'}?horizon=500")
+    agent = vrl.ChatAgent(vrl.ScriptedModel(lambda _: {"action": action}))
+    learner = vrl.Learner(agent, method=vrl.methods.reflexion(), store=place, hooks=Alert())
+    return learner.run_sync(task, trials=1, arms=("retry", "none"), instances=1).run
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("traded") / "store"
+    written(found.parent / "AAPL.csv", plain())
+    return found
+
+
+@pytest.fixture(scope="module")
+def runs(place: Path) -> tuple[str, str]:
+    return traded(place, "buy"), traded(place, "sell")
+
+
+@pytest.fixture(scope="module")
+def store(place: Path, runs: tuple[str, str]) -> Iterator[Store]:
+    with open_store(place) as opened:
+        yield opened
+
+
+def test_the_report_has_measures_and_plots_with_their_data(
+    store: Store, runs: tuple[str, str]
+) -> None:
+    rows = read_run(store, runs[0])
+    html = report_html(rows)
+    told = tables(html)
+    found = rows.figures["trading"]
+    measures = told["Trading AAPL: 1 period of 41 days, costs 0.10%"]
+    assert list(measures)[:3] == ["retry", "none", "buy-and-hold, equal-weight, mean-variance, "
+                                  "minimum-variance"]  # fmt: skip
+    assert measures["none"][2] == f"{found['arms']['none']['compounded']:+.3f}"
+    capital = next(of for name, of in told.items() if name.startswith("Capital after each day"))
+    assert list(capital) == [str(day) for day in range(42)]
+    last = f"{found['capital']['none'][-1]:.4f} ({found['drawdown']['none'][-1]:.1%})"
+    assert capital["41"][1] == last
+    held = next(of for name, of in told.items() if name.startswith("Share of the capital held"))
+    assert [held[day][0] for day in ("2022-01-04", "2022-01-05", "2022-01-06")] == [
+        "+1.00", "+1.00", "+1.00, alert",
+    ]  # fmt: skip
+    for title in ("Capital and drawdown", "Positions"):
+        assert f">{title}</title>" in html
+
+
+def test_alerts_stand_on_the_days_whose_prompt_had_them(
+    store: Store, runs: tuple[str, str]
+) -> None:
+    shown = read_run(store, runs[0]).figures["trading"]["shown"]["none"]
+    # A note of the third day is read on the fourth.
+    assert shown["alerts"] == list(range(4, 42, 3))
+    assert store.episode(shown["episode"]) is not None
+
+
+def test_the_paper_s_caveats_stand_once_beside_a_real_model(
+    store: Store, runs: tuple[str, str]
+) -> None:
+    rows = read_run(store, runs[0])
+    assert "training cut-off" not in report_html(rows)
+    html = report_html(replace(rows, figures={**rows.figures, "simulated": False}))
+    for line in CAVEATS:
+        assert html.count(line.partition(" (")[0].replace("'", "&#39;")) == 1
+
+
+def test_two_runs_are_compared_by_what_they_earned(
+    store: Store, place: Path, runs: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    earned = [read_run(store, r).figures["trading"]["arms"]["none"]["compounded"] for r in runs]
+    assert main(["compare", *runs, "--store", str(place), "--json"]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)["trading"]["none"]
+    assert (found["one"], found["other"]) == pytest.approx(tuple(earned))
+    assert found["difference"] == pytest.approx(earned[1] - earned[0])
+    assert (found["n"], found["p"]) == (1, 1.0)
+    assert main(["compare", *runs, "--store", str(place)]) == 0
+    said = capsys.readouterr().out
+    assert "Compounded return by arm" in said
+
+
+def test_the_page_has_both_tables(store: Store, runs: tuple[str, str]) -> None:
+    keys = Keys()
+    reader = TestClient(application(store, keys, 8123), base_url="http://127.0.0.1:8123")
+    reader.get(f"/?token={keys.token}")
+    assert "Trading AAPL: 1 period of 41 days" in reader.get(f"/runs/{runs[0]}").text
+    said = reader.get(f"/compare?one={runs[0]}&other={runs[1]}").text
+    assert "Compounded return by arm" in said
+
+
+def test_parts_of_trading_are_absent_from_other_reports(
+    folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    target = tmp_path / "r.html"
+    assert main(["report", "-o", str(target), "--store", str(folder), "--json"]) == 0
+    html = target.read_text(encoding="utf-8")
+    for part in ("Trading", "Capital and drawdown", "Positions"):
+        assert part not in html
