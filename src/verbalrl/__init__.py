@@ -13,6 +13,7 @@ from ._version import __version__ as __version__
 if TYPE_CHECKING:
     from . import methods as methods
     from .agents import ChatAgent as ChatAgent
+    from .agents import Team as Team
     from .agents import agent as agent
     from .agents import check_agent as check_agent
     from .critics import check_critic as check_critic
@@ -50,7 +51,7 @@ __all__ = [
         __name__,
         {
             "": "methods",
-            "agents": "ChatAgent agent check_agent",
+            "agents": "ChatAgent Team agent check_agent",
             "critics": "check_critic",
             "execution": "Memory load_embedder",
             "integrations": "load_task",

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from .._lazy import on_use
 
 if TYPE_CHECKING:
-    from .chat import PROMPT_INPUTS as PROMPT_INPUTS
     from .chat import ActInputs as ActInputs
     from .chat import ChatAgent as ChatAgent
     from .chat import HistoryStep as HistoryStep
@@ -18,14 +17,20 @@ if TYPE_CHECKING:
     from .handles import adapt as adapt
     from .handles import agent as agent
     from .handles import public as public
+    from .inputs import PROMPT_INPUTS as PROMPT_INPUTS
     from .native import SystemInputs as SystemInputs
+    from .report import Analyst as Analyst
+    from .team import Team as Team
 
 on_use(
     __name__,
     {
-        "chat": "PROMPT_INPUTS ActInputs ChatAgent HistoryStep Move",
+        "chat": "ActInputs ChatAgent HistoryStep Move",
         "checks": "check_agent",
         "handles": "AgentHandle AgentLike adapt agent public",
+        "inputs": "PROMPT_INPUTS",
         "native": "SystemInputs",
+        "report": "Analyst",
+        "team": "Team",
     },
 )

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from .embedding import Memory as Memory
     from .embedding import load_embedder as load_embedder
     from .forecast import Forecast as Forecast
-    from .forecast import Outline as Outline
     from .forecast import forecast as forecast
     from .kit import Kit as Kit
     from .naming import name_of as name_of
     from .naming import servers_of as servers_of
     from .plan import RunPlan as RunPlan
+    from .requirements import roles_of as roles_of
     from .resuming import check_same as check_same
     from .sieve import taken_back as taken_back
+    from .sizing import Outline as Outline
     from .streams import drive as drive
     from .tally import ArmProgress as ArmProgress
     from .tally import Progress as Progress
@@ -36,12 +37,14 @@ on_use(
         "bench": "Bench",
         "collector": "patient",
         "embedding": "Memory load_embedder",
-        "forecast": "Forecast Outline forecast",
+        "forecast": "Forecast forecast",
         "kit": "Kit",
         "naming": "name_of servers_of",
         "plan": "RunPlan",
+        "requirements": "roles_of",
         "resuming": "check_same",
         "sieve": "taken_back",
+        "sizing": "Outline",
         "streams": "drive",
         "tally": "ArmProgress Progress",
     },
