@@ -11,11 +11,12 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from .. import growth
 from .._logging import get_logger
 from ..errors import MethodError, ReplayMismatch, RunHalted
 from ..ids import seed_from
 from ..lanes import Inherited, Place
-from ..methods import Method, growth
+from ..methods import Method
 from ..models import Account, CallContext, Shelf, Slots
 from ..records import (
     Commit,

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
+from .. import growth
 from ..agents import AgentHandle
 from ..agents.handles import public
 from ..critics import FEEDBACK, GROUP, Critic
@@ -19,7 +20,7 @@ from ..curators import Curator
 from ..ids import token_estimate
 from ..lanes import Inherited, Place, Stream
 from ..memory import applies
-from ..methods import BEST_OF_N, LEARNED, growth
+from ..methods import BEST_OF_N, LEARNED
 from ..models import Price, price_of
 from ..models.prices import PICO
 from ..records import (
