@@ -12,8 +12,9 @@ from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from . import growth
 from .ids import instance_scope
-from .methods import Method, growth
+from .methods import Method
 from .records import (
     Batch,
     Done,

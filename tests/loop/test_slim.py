@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 
 from tests.loop.world import Staged, episode, episodes, pressing, run, safes
-from verbalrl import Limits
+from verbalrl import Limits, growth
 from verbalrl.errors import MethodError
-from verbalrl.methods import MethodSettings, growth, plans
+from verbalrl.methods import MethodSettings, plans
 from verbalrl.methods.base import Learns
 from verbalrl.records import (
     Batch,

@@ -11,7 +11,7 @@ import pytest
 
 from tests.loop.world import Safes, safes
 from tests.methods.world import Told, acts, roles, tell
-from verbalrl import ChatAgent, Learner, ScriptedModel
+from verbalrl import ChatAgent, Learner, ScriptedModel, growth
 from verbalrl.critics import Transitions, transitions
 from verbalrl.errors import ConfigurationError, MethodError
 from verbalrl.methods import (
@@ -19,7 +19,6 @@ from verbalrl.methods import (
     check_method,
     critique_refine,
     critique_revise,
-    growth,
     plans,
 )
 from verbalrl.records import (

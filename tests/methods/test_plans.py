@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from verbalrl import growth
 from verbalrl.errors import ConfigurationError, MethodError, UnknownNameError
 from verbalrl.methods import (
     ARMS,
@@ -14,7 +15,6 @@ from verbalrl.methods import (
     MethodSettings,
     arm,
     check_method,
-    growth,
     handbook,
     method,
     reflexion,

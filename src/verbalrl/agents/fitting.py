@@ -11,16 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import first_line
+from ..models.structured import JSON_TYPES
 
-_TYPES: Mapping[str, tuple[type, ...]] = {
-    "object": (dict,),
-    "array": (list,),
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "null": (type(None),),
-}
 _DEPTH = 32
 _WORK = 10_000
 """Values compared with schemas; what a hostile schema would make of more is not looked at."""
@@ -142,4 +134,4 @@ def _is(value: Any, kind: object) -> bool:
         return kind == "boolean"
     if kind == "integer" and isinstance(value, float):
         return value.is_integer()
-    return isinstance(value, _TYPES.get(str(kind), (object,)))
+    return isinstance(value, JSON_TYPES.get(str(kind), (object,)))

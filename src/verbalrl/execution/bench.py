@@ -11,11 +11,12 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from .. import growth
 from .._logging import get_logger
 from ..errors import MethodError, ReplayMismatch, RunHalted
 from ..ids import seed_from
 from ..lanes import Inherited, Place
-from ..methods import Method, growth
+from ..methods import Method
 from ..models import Account, CallContext, Shelf, Slots
 from ..records import (
     Commit,
@@ -138,9 +139,8 @@ class Bench:
             case JudgeLessons():
                 return await self._judge(work, place)
             case SelectCandidate():
-                return await self._decide(
-                    work, place, selection.select(work, place, self._method(place))
-                )
+                chosen = selection.select(work, place, self._method(place))
+                return await self._decide(work, place, chosen)
             case FreezeMemory():
                 return await self._decide(work, place, selection.freeze(work, place))
 

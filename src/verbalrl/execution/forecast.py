@@ -11,11 +11,12 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from .. import growth
 from ..critics import FEEDBACK, GROUP
 from ..critics.programmatic import PLAIN
 from ..lanes import Inherited, Place, Stream
 from ..memory import applies
-from ..methods import BEST_OF_N, LEARNED, growth
+from ..methods import BEST_OF_N, LEARNED
 from ..models import Price, price_of
 from ..models.prices import PICO
 from ..records import (

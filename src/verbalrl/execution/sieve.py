@@ -7,9 +7,10 @@ the round is over.
 
 from __future__ import annotations
 
+from .. import growth
 from .._logging import get_logger
 from ..lanes import Place
-from ..methods import BEST_OF_N, LEARNED, growth
+from ..methods import BEST_OF_N, LEARNED
 from ..records import (
     Commit,
     Critique,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
+from .. import growth
 from ..errors import ConfigurationError, MethodError, named
 from ..ids import coin, key_id
 from ..records import (
@@ -39,7 +40,6 @@ from ..records import (
     WriteCritique,
 )
 from ..records.content import Action, Observation
-from . import growth
 from .base import Method
 
 _View = TypeVar("_View")

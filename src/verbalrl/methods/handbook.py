@@ -58,8 +58,9 @@ class Handbook(SharedMethod):
     def plan(self, view: InstanceView, /) -> Batch | Done:
         """One attempt per round, then its critique; or trials that read their own behaviors."""
         if self.mode == "self_improve":
-            trials, budget, limit = self.trials, self.budget, self.max_steps
-            return plans.own_trials(view, trials, budget, limit, learn=self.learn, shows=UNJUDGED)
+            return plans.own_trials(
+                view, self.trials, self.budget, self.max_steps, learn=self.learn, shows=UNJUDGED
+            )
         last = plans.attempt_of_round(view)
         if last is None:
             return plans.attempt(view, view.round.trial, self._guidance(view), self.max_steps)

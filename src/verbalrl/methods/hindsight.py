@@ -100,7 +100,7 @@ def repeats(replay: Episode, edit: Episode) -> bool:
 
 
 def hindsight(
-    *, trials: int = 2, edits: int = 1, round_size: int = 32, budget: int = 1500
+    *, trials: int = 3, edits: int = 1, round_size: int = 32, budget: int = 1500
 ) -> Hindsight:
     """`trials` passes; of each failure `edits` blamed steps are done otherwise and replayed."""
     return Hindsight(trials=trials, edits=edits, round_size=round_size, budget=budget)

@@ -91,7 +91,7 @@ class Hint(MethodSettings):
 
 def hint(
     *,
-    trials: int = 2,
+    trials: int = 3,
     options: tuple[Option, ...] = (NONE, EXAMPLE),
     prompts: tuple[str, ...] = (),
     round_size: int = 8,

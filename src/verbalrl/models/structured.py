@@ -189,7 +189,7 @@ def _told(error: ValidationError) -> str:
     return "the answer does not fit its schema: " + "; ".join(problems[:8])
 
 
-_TYPES: dict[str, tuple[type, ...]] = {
+JSON_TYPES: Mapping[str, tuple[type, ...]] = {
     "object": (dict,),
     "array": (list,),
     "string": (str,),
@@ -198,6 +198,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "boolean": (bool,),
     "null": (type(None),),
 }
+"""What each type of JSON Schema is here; to Python a boolean is an integer too."""
 
 
 def misfit(value: JsonValue, schema: Mapping[str, Any]) -> str:
@@ -233,4 +234,4 @@ def _fitting(value: JsonValue, schema: Mapping[str, Any], where: str = "answer")
 def _is(value: JsonValue, name: str) -> bool:
     if isinstance(value, bool):
         return name == "boolean"
-    return isinstance(value, _TYPES.get(name, (object,)))
+    return isinstance(value, JSON_TYPES.get(name, (object,)))
