@@ -70,6 +70,8 @@ def test_runs_that_break_are_left_out_and_counted(tmp_path: Path) -> None:
     result = figures(tmp_path, answer, "horizon=20", instances=2, arms=("none",))
     arm = result.figures["trading"]["arms"]["none"]
     assert (arm["runs"], arm["left_out"]) == (1, 1)
+    # Controls stand on the same periods.
+    assert result.figures["trading"]["controls"]["momentum"]["runs"] == 1
     assert "runs that did not reach the end, left out: none 1" in result.table()
 
 

@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from verbalrl.tasks import load_task
+from verbalrl.tasks import load_task, play
 from verbalrl.tasks import trading_paths as paths
 from verbalrl.tasks.desk import Desk, Terms
 from verbalrl.tasks.market import Market, Series
-from verbalrl.tasks.trading_controls import CONTROLS
+from verbalrl.tasks.trading_controls import CONTROLS, control
 
 CLOSES = (100.0, 110.0, 99.0, 108.9, 98.01)
 """Up a tenth, down a tenth, up, down."""
@@ -93,9 +93,13 @@ def test_runs_are_paired_by_period_and_seed() -> None:
 def test_controls_walk_what_they_played(name: str) -> None:
     task = load_task("portfolio-v1")
     (instance,) = task.instances("test", 0, 1)
-    path = paths.controlled(name, task, instance)
+    world = paths.world_of(task)
+    assert world is not None
+    path = paths.controlled(name, world, instance, 1)
+    played = play(task, instance, control(name, task, instance, 1))
     assert path.whole
-    assert len(path.results) == len(path.weights) == 20
+    assert path.results == tuple(result.reward for result in played.results)
+    assert len(path.weights) == 20
 
 
 def test_a_task_without_a_desk_is_not_traded() -> None:

@@ -11,9 +11,11 @@ from starlette.testclient import TestClient
 
 import verbalrl as vrl
 from tests.tasks.test_prices import plain, written
+from tests.view.browser import NARROW, WIDE, browser, resize
 from tests.view.test_report import tables
 from verbalrl.cli import main
 from verbalrl.records import Trajectory
+from verbalrl.result.beliefs import BeliefRound
 from verbalrl.rollout.hooks import Annotate, Hook
 from verbalrl.store import Store, open_store
 from verbalrl.view.page.app import application
@@ -130,3 +132,43 @@ def test_parts_of_trading_are_absent_from_other_reports(
     html = target.read_text(encoding="utf-8")
     for part in ("Trading", "Capital and drawdown", "Positions"):
         assert part not in html
+
+
+_AMISS = """
+const found = [];
+for (const svg of document.querySelectorAll("figure svg")) {
+  const edge = svg.getBoundingClientRect();
+  const texts = [...svg.querySelectorAll("text")];
+  const boxes = texts.map(e => [e.textContent, e.getBoundingClientRect()]);
+  for (const [said, box] of boxes)
+    if (box.left < edge.left - 1 || box.right > edge.right + 1 || box.top < edge.top - 1
+        || box.bottom > edge.bottom + 1) found.push("cut: " + said);
+  boxes.forEach(([one, a], n) => boxes.slice(n + 1).forEach(([other, b]) => {
+    if (Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+        && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1)
+      found.push(one + " on " + other);
+  }));
+}
+return found;
+"""
+
+
+@pytest.mark.slow
+def test_no_text_of_the_plots_is_cut_or_covered(
+    store: Store, runs: tuple[str, str], tmp_path: Path
+) -> None:
+    changes = tuple(
+        BeliefRound(number=n, added=n, revised=1, retired=n - 1, held=9, overlap=n / 4)
+        for n in range(1, 5)
+    )
+    target = tmp_path / "report.html"
+    rows = replace(read_run(store, runs[0]), beliefs=changes)
+    target.write_text(report_html(rows), encoding="utf-8")
+    with browser(tmp_path / "profile") as driver:
+        for width in (WIDE, NARROW):
+            resize(driver, width)
+            driver.get(target.as_uri())
+            assert len(driver.find_elements("css selector", "figure svg text")) > 30
+            assert driver.execute_script(_AMISS) == []
+            whole = driver.execute_script("return document.documentElement.scrollWidth")
+            assert whole <= width

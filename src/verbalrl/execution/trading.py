@@ -56,7 +56,8 @@ def trading_figures(store: Store, task: Task, plan: RunPlan, run: str) -> dict[s
     if world is None:
         return None
     arms = {arm: _arm(store, world, plan, run, arm) for arm in plan.arms}
-    controls = {name: _control(task, plan, name) for name in CONTROLS}
+    done = {key for found in arms.values() for key in found.paths}
+    controls = {name: _control(world, plan, name, done) for name in CONTROLS}
     returns = {name: _returns(found.paths) for name, found in arms.items()}
     base = _returns(controls[BASE])
     every = {name: found.paths for name, found in arms.items()} | controls
@@ -122,16 +123,22 @@ def _path(world: Traded, instance: Instance, episode: Episode) -> Path | None:
     return path if path.whole and episode.failure is None else None
 
 
-def _control(task: Task, plan: RunPlan, name: str) -> dict[Run, Path]:
-    """The control on every period, once per seed; but for `random` the seeds are alike."""
-    if name == _RANDOM:
-        return {
-            (i.id, seed): paths.controlled(name, task, i, seed)
-            for i in plan.read
-            for seed in plan.seeds
-        }
-    once = {instance.id: paths.controlled(name, task, instance) for instance in plan.read}
-    return {(i, seed): path for i, path in once.items() for seed in plan.seeds}
+def _control(world: Traded, plan: RunPlan, name: str, done: set[Run]) -> dict[Run, Path]:
+    """The control in every run that some arm has done; in all of them, where none has any.
+
+    But for `random` the seeds of a period are alike, and it is traded once.
+    """
+    made: dict[Run, Path] = {}
+    for instance in plan.read:
+        alike: Path | None = None
+        for seed in plan.seeds:
+            key = (instance.id, seed)
+            if done and key not in done:
+                continue
+            if alike is None or name == _RANDOM:
+                alike = paths.controlled(name, world, instance, seed)
+            made[key] = alike
+    return made
 
 
 def _returns(found: Mapping[Run, Path]) -> dict[Run, float]:

@@ -81,6 +81,17 @@ def _random(seed: int, name: str) -> Rule:
     return rule
 
 
+def rule_of(name: str, instance: Instance, seed: int = 0) -> Rule:
+    """How the control `name` decides on `instance`; `seed` is that of `random`.
+
+    Raises:
+        UnknownNameError: There is no such control.
+    """
+    if name not in CONTROLS:
+        raise UnknownNameError.of("control", name, CONTROLS)
+    return RULES.get(name) or _random(seed, instance.id)
+
+
 def control(name: str, task: Task, instance: Instance, seed: int = 0) -> Policy:
     """The control `name` on `instance` of a task that is traded; `seed` is that of `random`.
 
@@ -88,13 +99,11 @@ def control(name: str, task: Task, instance: Instance, seed: int = 0) -> Policy:
         UnknownNameError: There is no such control.
         ConfigurationError: The task is not traded.
     """
-    if name not in CONTROLS:
-        raise UnknownNameError.of("control", name, CONTROLS)
+    rule = rule_of(name, instance, seed)
     world = getattr(task, "world", None)
     if not isinstance(world, Traded):
         raise ConfigurationError(f"task {task.id} is not traded; take trading-v1 or prices:FILE")
     desk = world.desk(instance)
-    rule = RULES.get(name) or _random(seed, instance.id)
 
     def act(situation: Situation) -> Action:
         return Action(text=rule(desk.market, desk.first, desk.first + len(situation.history)))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
 from typing import NamedTuple
 
 from ..records import Action, Instance
 from . import trading_measures as measured
-from .base import Task, play
+from .base import Task
 from .desk import Desk
-from .trading_controls import Traded, control
+from .trading_controls import Traded, rule_of
 
 Run = tuple[str, int]
 """(instance, seed)."""
@@ -48,28 +49,24 @@ def walked(desk: Desk, decisions: Iterable[str]) -> Path:
     desk.reset(0)
     results, weights, traded, whole = [], [], [], False
     for text in decisions:
-        if whole:
-            break
         day = desk.step(Action(text=text))
         results.append(day.reward or 0.0)
         weights.append(desk.weighted)
         traded.append(day.components["traded"])
         whole = day.terminated
+        if whole:
+            break
     return Path(tuple(results), tuple(weights), tuple(traded), _log_sum(desk, weights), whole)
 
 
-def controlled(name: str, task: Task, instance: Instance, seed: int = 0) -> Path:
+def controlled(name: str, world: Traded, instance: Instance, seed: int = 0) -> Path:
     """The path of the control `name`; `seed` is that of `random`.
 
     Raises:
         UnknownNameError: There is no such control.
-        ConfigurationError: The task is not traded.
     """
-    policy = control(name, task, instance, seed)
-    decided = [step.action.text for step in play(task, instance, policy).steps]
-    world = world_of(task)
-    assert world is not None  # `control` has checked it
-    return walked(world.desk(instance), decided)
+    desk, rule = world.desk(instance), rule_of(name, instance, seed)
+    return walked(desk, (rule(desk.market, desk.first, day) for day in count(desk.first)))
 
 
 def _log_sum(desk: Desk, weights: Sequence[tuple[float, ...]]) -> float:
