@@ -33,6 +33,7 @@ from verbalrl.records import (
     Usage,
     part_text,
 )
+from verbalrl.text import notice_environment
 
 SYSTEM, ASK = Message(role="system", text="Be brief."), Message(role="user", text="Which way?")
 CALL = ToolCallPart(id="t1", name="look", arguments='{"at": "door"}')
@@ -289,6 +290,27 @@ def test_bad_addresses_are_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(ConfigurationError, match="base_url") as error:
         load_model("openai:any", base_url=url, offline=True)
     assert "u:p" not in str(error.value)
+
+
+KEY = "sk-proj-1234567890abcdefghij"
+
+
+@pytest.mark.parametrize("tail", [f"{KEY}/v1", f"x%2F{KEY}", f"v1?key={KEY}", f"v1#{KEY}"])
+def test_an_address_with_a_key_is_refused_and_not_repeated(tail: str) -> None:
+    with pytest.raises(ConfigurationError, match="it is kept with the run") as error:
+        load_model("openai:any", base_url=f"https://example.org/{tail}", offline=True)
+    assert KEY not in str(error.value)
+
+
+def test_an_address_with_a_secret_of_the_environment_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GATEWAY_TOKEN", "of-no-known-form")
+    notice_environment()
+    with pytest.raises(ConfigurationError, match="what looks like a key"):
+        load_model("openai:any", base_url="https://example.org/of-no-known-form/v1", offline=True)
+    monkeypatch.undo()
+    notice_environment()
 
 
 def test_address_from_the_environment_is_checked_too(monkeypatch: pytest.MonkeyPatch) -> None:

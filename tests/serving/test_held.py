@@ -1,12 +1,14 @@
 """A store that cannot be had: held by others for long, or not to be opened after a fork."""
 
 import logging
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -153,6 +155,54 @@ def test_a_child_that_cannot_open_the_store(how: str, tmp_path: Path) -> None:
     assert said[-1] == "greets: True"
     with coach_of(tmp_path) as coach:
         assert [s.goal for s in coach.store.all_served()] == ["before", "back"]
+
+
+TWICE = """
+import os, sys, threading
+from pathlib import Path
+from tests.serving.worlds import case, coach_of
+from verbalrl.serving import coach as module
+
+coach, opened = coach_of(Path(sys.argv[1])), module.open_store
+opening, forked = threading.Event(), threading.Event()
+
+def slowly(path, *, create):
+    opening.set()
+    assert forked.wait(20)
+    return opened(path, create=create)
+
+child = os.fork()
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+    sys.exit()
+module.open_store = slowly
+serving = threading.Thread(target=case, args=(coach, "of the child"))
+serving.start()
+assert opening.wait(20)
+grandchild = os.fork()  # while the thread above opens its store
+forked.set()
+if grandchild:
+    assert os.waitpid(grandchild, 0)[1] == 0
+    serving.join()
+else:
+    case(coach, "of the grandchild")
+coach.close()
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+def test_a_fork_while_a_child_opens_its_store(tmp_path: Path) -> None:
+    asked = [sys.executable, "-W", "ignore", "-c", TWICE, str(tmp_path)]
+    with subprocess.Popen(asked, cwd=ROOT, start_new_session=True) as family:
+        try:
+            assert family.wait(40) == 0
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(family.pid, signal.SIGKILL)
+    with coach_of(tmp_path) as coach:
+        goals = sorted(s.goal for s in coach.store.all_served())
+        assert goals == ["of the child", "of the grandchild"]
 
 
 def test_calls_in_a_child_without_a_store_pass(tmp_path: Path) -> None:

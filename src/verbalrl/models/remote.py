@@ -16,7 +16,7 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, NamedTuple, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, JsonValue
@@ -25,7 +25,7 @@ from ..errors import CallRefused, ConfigurationError, ModelError
 from ..ids import sha256_json
 from ..prompts import library
 from ..records import Record
-from ..text import REDACTED
+from ..text import REDACTED, redact
 from .base import Model
 from .faults import decoded, of_status
 from .limiter import limiter_of
@@ -332,6 +332,8 @@ def check_url(url: str) -> None:
             problem = "a key belongs in the environment, not in an address"
         elif parts.query or parts.fragment:
             problem = "write it without ? and #; it is kept with the run, and must hold no key"
+        elif redact(plain := unquote(url)) != plain:
+            problem = "it is kept with the run, and holds what looks like a key"
     except ValueError:
         problem = "it is no address"
     if problem:

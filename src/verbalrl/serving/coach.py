@@ -41,7 +41,8 @@ from .saying import check_type, correction_of, said_of, seconds
 from .settings import ServeRules
 
 _LOST = 4_096
-_forked = threading.Lock()
+_opening: dict[int, threading.Lock] = {}
+"""By process: a lock that is held while another process forks stays held there for ever."""
 
 C = TypeVar("C")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -93,8 +94,9 @@ class Coach:
         """
         if os.getpid() == self.pid:
             return
-        with _forked:
-            if os.getpid() != self.pid:
+        here = os.getpid()
+        with _opening.setdefault(here, threading.Lock()):
+            if here != self.pid:
                 self._gate = threading.RLock()
                 if isinstance(self._given, Store):
                     self._given = self._given.path
