@@ -94,15 +94,15 @@ class Keepers:
         """The branch on which a lesson was first written."""
         return self._read(lambda c: next((b for b, _ in lessons.written(c, lesson)), None))
 
-    def versions(self: Keeping, lesson: str) -> tuple[Version, ...]:
-        """The texts that a lesson had, by branch and number."""
-        rows = self._read(
-            lambda c: c.execute(
-                "SELECT branch, version, body, n FROM lesson_versions WHERE lesson = ?"
-                " ORDER BY branch, version",
-                (lesson,),
-            ).fetchall()
+    def versions(self: Keeping, lesson: str, branch: str | None = None) -> tuple[Version, ...]:
+        """The texts that a lesson had, on one branch or all, by branch and number."""
+        # The key begins with the branch, and only a branch with updates of a lesson has versions.
+        sql = (
+            "SELECT v.branch, v.version, v.body, v.n FROM lesson_versions v WHERE v.branch IN"
+            " (SELECT u.branch FROM updates u WHERE u.lesson = ?1) AND v.lesson = ?1"
+            " AND (?2 IS NULL OR v.branch = ?2) ORDER BY v.branch, v.version"
         )
+        rows = self._read(lambda c: c.execute(sql, (lesson, branch)).fetchall())
         return tuple(Version(b, v, load(LessonBody, body), n) for b, v, body, n in rows)
 
     def carried(
