@@ -261,3 +261,39 @@ def test_purge_erases_the_text_wherever_the_branch_keeps_it(store: Store, branch
     assert [x.status for x in store.lessons(branch, "s")] == [Status.PURGED, Status.ACTIVE]
     with pytest.raises(StorageError, match="the lesson is purged"):
         wait(store.put_commit(a_commit(branch, 3, change(Operation.REVISE, "le_1"))))
+
+
+def test_one_lesson_is_what_the_list_has(store: Store, branch: str, child: str) -> None:
+    base = store.revision(branch, "s")
+    wait(store.put_commit(a_commit(branch, base, add("le_late"), change(Operation.RETIRE, "le_2"))))
+    for where in (branch, child):
+        there = {x.id: x for x in store.lessons(where, "s")}
+        for name in ("le_1", "le_2", "le_late"):
+            assert store.lesson(name, branch=where) == there.get(name), (name, where)
+    assert store.lesson("le_2") == store.lesson("le_2", branch=branch)
+    assert store.lesson("le_none") is None
+
+
+def test_scopes_and_revisions_are_those_with_updates(store: Store, branch: str) -> None:
+    before = store.revision(branch, "s")
+    wait(store.put_commit(a_commit(branch, before, identity="cu_empty")))
+    wait(store.put_commit(a_commit(branch, before, add("le_a"), add("le_b"))))
+    wait(store.put_commit(a_commit(branch, 0, scope="nothing learned", identity="cu_nothing")))
+    assert store.scopes(branch) == ("s",)
+    found = store.revisions(branch, "s")
+    assert [number for number, _, _ in found] == list(range(before + 1, 0, -1))
+    assert found[0][1] == 2
+    assert sum(count for _, count, _ in found) == len(store.updates(branch, "s"))
+    assert store.revisions(branch, "s", 1) == found[:1]
+
+
+def test_versions_are_told_by_branch(store: Store, branch: str, child: str) -> None:
+    base = store.revision(branch, "s")
+    revised = change(Operation.REVISE, "le_2", body=body("other"))
+    wait(store.put_commit(a_commit(branch, base, revised)))
+    wait(store.put_commit(a_commit(child, store.revision(child, "s"), add("le_c"))))
+    every = store.versions("le_2")
+    assert {v.branch for v in every} == {branch, child}
+    for where in (branch, child):
+        assert store.versions("le_2", where) == tuple(v for v in every if v.branch == where)
+    assert len(store.versions("le_2", branch)) > len(store.versions("le_2", child)) > 0

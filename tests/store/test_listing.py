@@ -2,12 +2,22 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from benchmarks._rows import Sizes, fill
-from verbalrl.errors import ConfigurationError
-from verbalrl.store import CRITIQUE_SORTS, EPISODE_SORTS, LESSON_SORTS, OUTCOMES, Store, open_store
+from tests.store.builders import a_run, new_store, open_lane
+from verbalrl.errors import ConfigurationError, StorageError, UnknownNameError
+from verbalrl.store import (
+    CRITIQUE_SORTS,
+    EPISODE_SORTS,
+    LESSON_SORTS,
+    OUTCOMES,
+    Page,
+    Store,
+    open_store,
+)
 
 RUN = "run_made000001"
 BRANCH = f"{RUN}/learned/0"
@@ -119,3 +129,72 @@ def test_uses_are_counted_over_episodes(store: Store) -> None:
         len({u.episode for u in uses if u.success}),
         0,
     )
+
+
+def test_critiques_of_a_run_are_no_others(store: Store) -> None:
+    found = store.critique_page({"run": RUN}, text="knocked", limit=4)
+    assert found.total == store.critique_page({}, text="knocked").total > 4
+    assert store.critique_page({"run": "run_other"}) == Page((), 0)
+    one = store.critique_page({"run": RUN, "branch": f"{RUN}/none/0"})
+    assert one.total == 0
+
+
+def test_lessons_are_counted_by_the_branches_of_a_run(store: Store) -> None:
+    counts = store.lesson_counts(RUN)
+    assert list(counts) == [b.id for b in store.branches(RUN)]
+    assert counts[BRANCH] == len(store.current_lessons(BRANCH)) == 9
+    assert sum(counts.values()) == 9
+    assert store.lesson_counts("run_other") == {}
+
+
+def test_branches_are_found_by_the_status_of_their_lessons(store: Store) -> None:
+    assert store.branches_with(["quarantined", "provisional"]) == (BRANCH,)
+    assert store.branches_with(["revoked"]) == ()
+
+
+def test_runs_come_newest_first_and_say_how_many_there_are(tmp_path: Path) -> None:
+    with new_store(tmp_path) as made:
+        for n in range(5):
+            made.create_run(a_run(f"r{n}", result={"arms": {}} if n else None))
+        every = made.runs()[::-1]
+        found = [made.run_page(limit=2, offset=n) for n in (0, 2, 4)]
+        assert tuple(r for p in found for r in p.rows) == made.run_page().rows == every
+        assert [(p.total, p.after) for p in found] == [(5, 2), (5, 4), (5, None)]
+
+
+def test_a_branch_says_which_run_of_it_is_open(tmp_path: Path) -> None:
+    with new_store(tmp_path) as made:
+        branch = open_lane(made)
+        assert made.open_run(branch) == "r1"
+        assert made.open_run("main") is None
+        made.update_run("r1", status="done")
+        assert made.open_run(branch) is None
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '"x"'])
+@pytest.mark.parametrize("column", ["config", "result"])
+def test_a_damaged_run_is_one_line(tmp_path: Path, column: str, text: str) -> None:
+    with new_store(tmp_path) as made:
+        made.create_run(a_run())
+        made._do(lambda c: c.execute(f"UPDATE runs SET {column} = ?", (text,)))
+        for read in (made.runs, made.run_page, lambda: made.run("r1")):
+            with pytest.raises(StorageError, match="a stored run is damaged") as caught:
+                read()
+            assert "\n" not in str(caught.value)
+
+
+def test_reads_within_a_snapshot_see_one_state(tmp_path: Path) -> None:
+    with new_store(tmp_path) as made:
+        made.create_run(a_run())
+        with made.snapshot():
+            before = made.runs()
+            with made.snapshot():
+                made.create_run(a_run("r2"))
+            assert (made.runs(), made.run_page().total) == (before, 1)
+        assert len(made.runs()) == 2
+        with pytest.raises(UnknownNameError), made.snapshot():
+            made.run("nobody")
+        made.create_run(a_run("r3"))
+        assert len(made.runs()) == 3
+    with pytest.raises(StorageError, match="is closed"), made.snapshot():
+        pass

@@ -139,17 +139,24 @@ def _bare(episode: Episode) -> Episode:
 def bare(_id: str, reward: float | None, components: str, body: str) -> Episode:
     """An episode of a list: without steps and uses."""
     found = load(Episode, body)
-    judged = {"value": reward, "components": load_json(components)}
-    return found.model_copy(update={"reward": found.reward.model_copy(update=judged)})
+    return found.model_copy(update={"reward": _judged(found, reward, components)})
+
+
+def _judged(found: Episode, value: float | None, components: str) -> Reward:
+    # What was validated on its way in; of a list of fifty, this is half of reading them.
+    parts = {} if components == "{}" else load_json(components)
+    return Reward.model_construct(value=value, components=parts, supplier=found.reward.supplier)
 
 
 def _episode(connection: sqlite3.Connection, row: tuple[Any, ...], *, with_steps: bool) -> Episode:
-    found = bare(*row)
     if not with_steps:
-        return found
+        return bare(*row)
+    identity, reward, components, body = row
+    found = load(Episode, body)
     changes = {
-        "trajectory": _trajectory(connection, found.id, found.trajectory),
-        "guidance": _guidance(connection, found.id, found.guidance),
+        "reward": _judged(found, reward, components),
+        "trajectory": _trajectory(connection, identity, found.trajectory),
+        "guidance": _guidance(connection, identity, found.guidance),
     }
     return found.model_copy(update=changes)
 

@@ -96,9 +96,9 @@ class Keepers:
         """The branch on which a lesson was first written."""
         return self._read(lambda c: next((b for b, _ in lessons.written(c, lesson)), None))
 
-    def versions(self: Keeping, lesson: str) -> tuple[Version, ...]:
-        """The texts that a lesson had, by branch and number."""
-        found = self._read(lambda c: tuple(_lines(c, lesson, None)))
+    def versions(self: Keeping, lesson: str, branch: str | None = None) -> tuple[Version, ...]:
+        """The texts that a lesson had, on one branch or all, by branch and number."""
+        found = self._read(lambda c: tuple(_lines(c, lesson, branch)))
         lines = sorted(found, key=lambda line: (line.branch, line.n))
         return tuple(
             Version(branch, number, body, n)

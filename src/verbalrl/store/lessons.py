@@ -156,7 +156,10 @@ def replay(made: Iterable[tuple[int, MemoryUpdate]], scope: str, start: Lessons 
 def scopes(connection: sqlite3.Connection, branch: str) -> tuple[str, ...]:
     """Scopes in which the branch reads anything, sorted."""
     pinned = runs.branch(connection, branch).pinned
-    own = connection.execute("SELECT DISTINCT scope FROM updates WHERE branch = ?", (branch,))
+    # A commit with updates is one revision; there are fewer of them than updates.
+    own = connection.execute(
+        "SELECT DISTINCT scope FROM commits WHERE branch = ? AND revision > base", (branch,)
+    )
     return tuple(sorted({s for (s,) in own} | {s for s, number in pinned.items() if number}))
 
 
@@ -206,11 +209,24 @@ def lesson(
 ) -> Lesson | None:
     """One lesson at its newest revision: on `branch`, else where it was first written."""
     for home, scope in written(connection, identity):
-        where_to_look = home if branch is None else branch
-        for found in lessons(connection, cache, where_to_look, scope):
-            if found.id == identity:
-                return found
+        found = _one(connection, cache, home if branch is None else branch, scope, identity)
+        if found is not None:
+            return found
     return None
+
+
+def _one(
+    connection: sqlite3.Connection, cache: Cache, branch: str, scope: str, identity: str
+) -> Lesson | None:
+    """A lesson of a scope as the branch reads it now."""
+    if not owns(connection, branch, scope):
+        here = lessons(connection, cache, branch, scope)
+        return next((lesson for lesson in here if lesson.id == identity), None)
+    row = connection.execute(
+        "SELECT body FROM lessons WHERE branch = ? AND id = ? AND scope = ?",
+        (branch, identity, scope),
+    ).fetchone()
+    return None if row is None else load(Lesson, row[0])
 
 
 def written(connection: sqlite3.Connection, identity: str) -> list[tuple[str, str]]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from ..errors import ConfigurationError
-from ..records import Critique, Episode, Lesson, Usage
-from . import episodes, finding, journal, lessons
+from ..records import Critique, Episode, Lesson, RunRecord, Usage
+from . import episodes, finding, journal, lessons, runs
 from .lessons import Cache
 from .rows import load, normalise_if_needed, page
 
@@ -151,10 +151,11 @@ class Lists:
         `sort` is one of `CRITIQUE_SORTS`. Not counted, `total` says no more than whether there is a
         next page: then a search ends with the rows of this one.
         """
-        named = {f"b.{k}" if k == "run" else f"c.{k}": v for k, v in asked.items()}
-        clause, arguments = _where(named, _said(text))
+        named = {f"c.{k}": v for k, v in asked.items() if k != "run"}
+        of_run = [(_OF_RUN, (asked["run"],))] if asked.get("run") is not None else []
+        clause, arguments = _where(named, [*of_run, *_said(text)])
         order = _order(CRITIQUE_SORTS, sort)
-        source = f"FROM critiques c JOIN branches b ON b.id = c.branch{clause}"
+        source = f"FROM critiques c{clause}"
 
         def read(c: sqlite3.Connection) -> Page[Critique]:
             total = _count(c, source, arguments) if counted else None
@@ -195,12 +196,41 @@ class Lists:
 
         return self._read(read)
 
-    def lesson_counts(self: Listed, branch: str | None = None) -> dict[tuple[str, str], int]:
-        """How many lessons there are by (branch, status)."""
-        clause, arguments = _where({"branch": branch}, ())
-        sql = f"SELECT branch, status, count(*) FROM lessons{clause} GROUP BY branch, status"
-        rows = self._read(lambda c: c.execute(sql, arguments).fetchall())
-        return {(b, status): count for b, status, count in rows}
+    def lesson_counts(self: Listed, run: str) -> dict[str, int]:
+        """How many lessons each branch of a run has of its own, in the order of the branches."""
+        sql = (
+            "SELECT b.id, (SELECT count(*) FROM lessons l WHERE l.branch = b.id)"
+            " FROM branches b WHERE b.run = ? ORDER BY b.rowid"
+        )
+        return dict(self._read(lambda c: c.execute(sql, (run,)).fetchall()))
+
+    def branches_with(self: Listed, statuses: Sequence[str]) -> tuple[str, ...]:
+        """The branches that have a lesson of any of these statuses, by name."""
+        marks = ", ".join("?" * len(statuses))
+        # Stops at the first such lesson of a branch, where a count would read them all.
+        sql = (
+            "SELECT b.id FROM branches b WHERE EXISTS (SELECT 1 FROM lessons l"
+            f" WHERE l.branch = b.id AND l.status IN ({marks})) ORDER BY b.id"
+        )
+        return tuple(b for (b,) in self._read(lambda c: c.execute(sql, statuses).fetchall()))
+
+    def open_run(self: Listed, branch: str) -> str | None:
+        """The run of a branch, where it can still be resumed."""
+        sql = (
+            "SELECT r.id FROM branches b JOIN runs r ON r.id = b.run"
+            " WHERE b.id = ? AND r.status <> 'done'"
+        )
+        row = self._read(lambda c: c.execute(sql, (branch,)).fetchone())
+        return None if row is None else str(row[0])
+
+    def run_page(self: Listed, *, limit: int | None = None, offset: int = 0) -> Page[RunRecord]:
+        """Runs, the newest first."""
+
+        def read(c: sqlite3.Connection) -> Page[RunRecord]:
+            total = _count(c, "FROM runs", ())
+            return Page(runs.newest(c, page(limit, offset)), total, offset)
+
+        return self._read(read)
 
     def use_counts(self: Listed, wanted: Sequence[str]) -> dict[str, tuple[int, int, int]]:
         """By lesson: prompts that carried it, how many of these were solved, and left-out ones."""
@@ -212,12 +242,14 @@ class Lists:
         )
         return self._read(lambda c: {name: c.execute(sql, (name,)).fetchone() for name in wanted})
 
-    def revisions(self: Listed, branch: str, scope: str) -> tuple[tuple[int, int, str], ...]:
+    def revisions(
+        self: Listed, branch: str, scope: str, limit: int | None = None
+    ) -> tuple[tuple[int, int, str], ...]:
         """(revision, updates, when) of a scope of a branch, the newest first."""
         sql = (
-            "SELECT u.revision, count(*), max(c.at) FROM updates u"
-            " JOIN commits c ON c.id = u.commit_id WHERE u.branch = ? AND u.scope = ?"
-            " GROUP BY u.revision ORDER BY u.revision DESC"
+            "SELECT c.revision, (SELECT count(*) FROM updates u WHERE u.commit_id = c.id), c.at"
+            " FROM commits c WHERE c.branch = ? AND c.scope = ? AND c.revision > c.base"
+            f" ORDER BY c.revision DESC{page(limit, 0)}"
         )
         return tuple(self._read(lambda c: c.execute(sql, (branch, scope)).fetchall()))
 
@@ -271,6 +303,8 @@ def _where(
     return (f" WHERE {' AND '.join(parts)}" if parts else ""), arguments
 
 
+# A join would be read along the index of critiques, past those of all other runs.
+_OF_RUN = "c.branch IN (SELECT id FROM branches WHERE run = ?)"
 _SAYS = ("why", "quote", "instruction", "when", "when_not", "name", "detail", "refinement")
 
 

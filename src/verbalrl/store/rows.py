@@ -63,6 +63,22 @@ def load_json(text: str) -> Any:
     return json.loads(text)
 
 
+def load_object(text: str, of: str) -> dict[str, Any]:
+    """The object that `dump_json` wrote; raises `StorageError` when it is none.
+
+    Args:
+        text: JSON.
+        of: What has it, for the error.
+    """
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise StorageError(f"a stored {of} is damaged: {error}") from error
+    if not isinstance(found, dict):
+        raise StorageError(f"a stored {of} is damaged: {text[:40]!r} is no object")
+    return found
+
+
 def normalise_if_needed(text: str) -> str:
     """`text` as SQLite can store it: lone surrogates are the only thing that it refuses."""
     if text.isascii():

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import StorageError, UnknownNameError
 from ..records import BranchRecord, Decision, OpenRound, RoundRecord, RunRecord, RunStatus
-from .rows import dump, dump_json, insert, load, load_json, now
+from .rows import dump, dump_json, insert, load, load_json, load_object, now
 
 _RUN = "id, task, method, model, simulated, config, status, stop_reason, created_at, result"
 _BRANCH = "id, run, arm, seed, parent, pinned, learns"
@@ -55,6 +55,12 @@ def run(connection: sqlite3.Connection, prefix: str) -> RunRecord:
 def all_runs(connection: sqlite3.Connection) -> tuple[RunRecord, ...]:
     """All runs, oldest first."""
     rows = connection.execute(f"SELECT {_RUN} FROM runs ORDER BY seq")
+    return tuple(_run(row) for row in rows)
+
+
+def newest(connection: sqlite3.Connection, page: str) -> tuple[RunRecord, ...]:
+    """Some runs, the newest first; `page` is a LIMIT clause."""
+    rows = connection.execute(f"SELECT {_RUN} FROM runs ORDER BY seq DESC{page}")
     return tuple(_run(row) for row in rows)
 
 
@@ -140,17 +146,18 @@ def decisions(connection: sqlite3.Connection, of_branch: str) -> tuple[Decision,
 def _run(row: tuple[Any, ...]) -> RunRecord:
     identity, task, method, model, simulated, config, status, reason, created, result = row
     state: RunStatus = status
-    return RunRecord(
+    # What a JSON reader gives is JSON; to look at each of its values again takes most of the time.
+    return RunRecord.model_construct(
         id=identity,
         task=task,
         method=method,
         model=model,
         simulated=bool(simulated),
-        config=load_json(config),
+        config=load_object(config, "run"),
         status=state,
         stop_reason=reason,
         created_at=created,
-        result=None if result is None else load_json(result),
+        result=None if result is None else load_object(result, "run"),
     )
 
 

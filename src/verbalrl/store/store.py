@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from os import PathLike
@@ -38,6 +38,7 @@ from .listing import Lists
 from .locks import FileLock, Liveness
 from .reading import Readers
 from .serving import Servings
+from .snapshot import Snapshots
 from .vectors import Vectors
 from .writer import Work, Writer, close_connection
 
@@ -74,7 +75,7 @@ def open_store(path: str | Path, *, create: bool = False) -> Store:
         ) from error
 
 
-class Store(Readers, Keepers, Servings, Lists):
+class Store(Snapshots, Readers, Keepers, Servings, Lists):
     """All that is kept, through one writer and one reader connection; a context manager.
 
     Coroutines and methods that write return once their rows are on the disk; what is put under an
@@ -378,21 +379,6 @@ class Store(Readers, Keepers, Servings, Lists):
     def _post(self, work: Work[T], *, patient: bool = False) -> Future[T]:
         self._check_writable()
         return self._writer.post(work, patient=patient)
-
-    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` on one state of the file, however many statements it takes."""
-        with self._reading:
-            if self._closed:
-                raise StorageError(f"{self._file} is closed")
-            try:
-                self._reader.execute("BEGIN")
-                try:
-                    return work(self._reader)
-                finally:
-                    if self._reader.in_transaction:
-                        self._reader.execute("COMMIT")
-            except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
-                raise schema.explained(error, self._file) from error
 
     def _connect_writer(self) -> sqlite3.Connection:
         return schema.connect(self._file)

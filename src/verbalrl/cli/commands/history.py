@@ -34,7 +34,7 @@ def history(lesson: str, branch: str | None, whole: bool, store: Path, as_json: 
         found: dict[str, Any] = {
             "lesson": kept.lesson(name, branch=branch),
             "critiques": _critiques(kept, name),
-            "versions": [v for v in kept.versions(name) if branch in (None, v.branch)],
+            "versions": list(kept.versions(name, branch)),
             "lines": [x for x in kept.lines(lesson=name) if branch in (None, x.branch)],
             "uses": kept.carried([name]),
         }

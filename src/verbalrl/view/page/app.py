@@ -16,7 +16,7 @@ from ...errors import ConfigurationError, StorageError, UnknownNameError
 from ...store import Store
 from ..templating import stylesheet
 from . import actions, lessons, runs
-from .asking import page
+from .asking import one_state, page
 from .guard import Guard, Keys
 
 
@@ -40,19 +40,19 @@ def _routes() -> list[Route]:
     post = ["POST"]
     one = "/lessons/{lesson}"
     return [
-        Route("/", runs.front),
-        Route("/runs/{run}", runs.run),
-        Route("/runs/{run}/progress", runs.progress),
-        Route("/runs/{run}/episodes", runs.episodes),
-        Route("/episodes/{episode}", runs.episode),
-        Route("/critiques/{critique}", runs.critique),
-        Route("/compare", runs.comparison),
-        Route("/lessons", lessons.lessons),
-        Route(one, lessons.lesson),
-        Route(f"{one}/revoke", lessons.falling),
-        Route("/review", lessons.review),
-        Route("/memory", lessons.memory),
-        Route("/search", lessons.search),
+        Route("/", one_state(runs.front)),
+        Route("/runs/{run}", one_state(runs.run)),
+        Route("/runs/{run}/progress", one_state(runs.progress)),
+        Route("/runs/{run}/episodes", one_state(runs.episodes)),
+        Route("/episodes/{episode}", one_state(runs.episode)),
+        Route("/critiques/{critique}", one_state(runs.critique)),
+        Route("/compare", one_state(runs.comparison)),
+        Route("/lessons", one_state(lessons.lessons)),
+        Route(one, one_state(lessons.lesson)),
+        Route(f"{one}/revoke", one_state(lessons.falling)),
+        Route("/review", one_state(lessons.review)),
+        Route("/memory", one_state(lessons.memory)),
+        Route("/search", one_state(lessons.search)),
         Route(f"{one}/approve", actions.approve, methods=post),
         Route(f"{one}/retire", actions.retire, methods=post),
         Route(f"{one}/edit", actions.edit, methods=post),

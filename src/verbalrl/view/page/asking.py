@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import wraps
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -23,6 +24,17 @@ def store_of(request: Request) -> Store:
     """The store that the page shows."""
     store: Store = request.app.state.store
     return store
+
+
+def one_state(answer: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """`answer`, with all that it reads from one state of the store."""
+
+    @wraps(answer)
+    def within(request: Request) -> Response:
+        with store_of(request).snapshot():
+            return answer(request)
+
+    return within
 
 
 def keys_of(request: Request) -> Keys:

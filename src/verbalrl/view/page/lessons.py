@@ -74,7 +74,7 @@ def lesson(request: Request) -> Response:
         found.name or "Lesson",
         lesson=told,
         body=found.body,
-        versions=[v for v in store.versions(found.id) if v.branch == branch],
+        versions=store.versions(found.id, branch),
         may=allowed(found),
         closed=closed(store, branch),
     )
@@ -119,7 +119,7 @@ def review(request: Request) -> Response:
         asked=asked,
         statuses=[s.value for s in _WAITING],
         closed={b: closed(store, b) for b in {b for b, _ in found.rows}},
-        branches=sorted({b for (b, s) in store.lesson_counts() if s in _WAITING}),
+        branches=store.branches_with(_WAITING),
     )
 
 
@@ -150,7 +150,7 @@ def memory(request: Request) -> Response:
         newest=newest,
         at=at,
         since=since,
-        revisions=store.revisions(branch, scope)[:ROWS],
+        revisions=store.revisions(branch, scope, ROWS),
         lessons=live[offset : offset + ROWS],
         total=len(live),
         offset=offset,
@@ -196,8 +196,8 @@ def closed(store: Store, branch: str) -> str:
     """Why lessons of a branch cannot be changed now; empty where they can."""
     if not store.writable:
         return "This store can only be read."
-    run = store.branch(branch).run
-    if run is not None and store.run(run).status != "done":
+    run = store.open_run(branch)
+    if run is not None:
         return f"Run {run} can still be resumed, so its memory stays as it is until then."
     return ""
 

@@ -28,10 +28,10 @@ from .asking import chosen, number, page, sheet, store_of, text
 def front(request: Request) -> Response:
     """The runs, the newest first."""
     store = store_of(request)
-    every = store.runs()[::-1]
     offset = number(request, "offset", 0) or 0
-    shown = [run_row(as_it_is(store, r)) for r in every[offset : offset + ROWS]]
-    return page(request, "runs.html", "Runs", rows=shown, total=len(every), offset=offset)
+    found = store.run_page(limit=ROWS, offset=offset)
+    shown = [run_row(as_it_is(store, r)) for r in found.rows]
+    return page(request, "runs.html", "Runs", rows=shown, total=found.total, offset=offset)
 
 
 def run(request: Request) -> Response:
@@ -40,9 +40,6 @@ def run(request: Request) -> Response:
     record = as_it_is(store, store.run(request.path_params["run"]))
     figures = ended(record)
     groups = groups_of(request, record)
-    counts = store.lesson_counts()
-    branches = [b.id for b in store.branches(record.id)]
-    lessons = {b: sum(n for (of, _), n in counts.items() if of == b) for b in branches}
     return page(
         request,
         "run.html",
@@ -56,7 +53,7 @@ def run(request: Request) -> Response:
         tables=_tables(figures) if figures else (),
         groups=groups,
         going=progress_of(record, groups),
-        lessons={b: n for b, n in lessons.items() if n},
+        lessons={b: n for b, n in store.lesson_counts(record.id).items() if n},
         command=facts.command_line(record),
         served=record.method == SERVE,
         main=MAIN,
