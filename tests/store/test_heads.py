@@ -111,5 +111,5 @@ def test_owners_tell_a_clash_as_a_look_at_all_does(
     assert (owners is None) == bool(clashes(before.values()))
     if owners is not None:
         after = before | made
-        changes = [(before.get(name), new) for name, new in made.items()]
-        assert owners_after(owners, changes) == owners_of(after.values())
+        gone = [before.get(name) for name in made]
+        assert owners_after(owners, gone, made.values()) == owners_of(after.values())

@@ -14,7 +14,7 @@ from . import leases, tombstones
 from .heads import Head, owners_after, owners_of
 from .lessons import Cache, lessons, projected, replay, updates
 from .purging import blank_updates
-from .reduce import MAKES, Change, clashes, reduced
+from .reduce import MAKES, clashes, reduced
 from .rows import (
     dump,
     dump_json,
@@ -78,7 +78,8 @@ def put(
     owners = _owners(commit, start, after, changes)
     _insert(connection, commit, fence)
     _insert_updates(connection, commit, made, len(start.copies), stands.last + 1)
-    _project(connection, commit.branch, (new for _, new in changes), anew=not start.state)
+    changed = (after[name] for name in changes)
+    _project(connection, commit.branch, changed, anew=not start.state)
     _erase(connection, commit)
     return Put(commit, Head(stands.last + len(made), after, owners) if made else None)
 
@@ -128,7 +129,10 @@ def _start(
 
 
 def _owners(
-    commit: Commit, start: _Start, after: Mapping[str, Lesson], changes: list[Change]
+    commit: Commit,
+    start: _Start,
+    after: Mapping[str, Lesson],
+    changes: Mapping[str, Lesson | None],
 ) -> Mapping[str, str] | None:
     """Who says what afterwards; raises when two live lessons would come to say the same."""
     asked = any(u.op in MAKES or u.body is not None for u in commit.updates)
@@ -136,7 +140,8 @@ def _owners(
     if owners is None and asked:
         owners = owners_of(start.state.values())
     if owners is not None:
-        owners = owners_after(owners, changes)
+        changed = (after[name] for name in changes)
+        owners = owners_after(owners, changes.values(), changed)
     if owners is None and asked:
         found = clashes(after.values()) - clashes(start.state.values())
         if found:

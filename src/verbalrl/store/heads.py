@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ..records import Lesson
-from .reduce import Change
 from .trust import LIVE
 
 
@@ -69,18 +68,19 @@ class Heads:
 
 def owners_of(lessons: Iterable[Lesson]) -> dict[str, str] | None:
     """By content, which live lesson says it; None where two say the same."""
-    return owners_after({}, ((None, lesson) for lesson in lessons))
+    return owners_after({}, (), lessons)
 
 
-def owners_after(owners: Mapping[str, str], changes: Iterable[Change]) -> dict[str, str] | None:
-    """Who says what after `changes`; None where two live lessons say the same then."""
-    found, made = dict(owners), []
-    for old, new in changes:
+def owners_after(
+    owners: Mapping[str, str], before: Iterable[Lesson | None], after: Iterable[Lesson]
+) -> dict[str, str] | None:
+    """Who says what once lessons were changed; None where two live ones say the same then."""
+    found = dict(owners)
+    for old in before:
         if old is not None and old.status in LIVE:
             del found[old.body.content]
-        if new.status in LIVE:
-            made.append(new)
-    for lesson in made:
-        if found.setdefault(lesson.body.content, lesson.id) != lesson.id:
+    for lesson in after:
+        content = lesson.body.content if lesson.status in LIVE else ""
+        if content and found.setdefault(content, lesson.id) != lesson.id:
             return None
     return found

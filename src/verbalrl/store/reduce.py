@@ -7,7 +7,7 @@ the updates table; every prefix of the updates is a memory that once was.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import chain, islice, pairwise
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from ..errors import StorageError
@@ -66,10 +66,6 @@ MAKES = (Operation.ADD, Operation.MERGE, Operation.SUPERSEDE, Operation.RESTORE)
 """What may put another live text beside those that are there."""
 
 
-Change = tuple[Lesson | None, Lesson]
-"""A lesson before, None for a new one, and after."""
-
-
 def reduce(
     lessons: Iterable[Lesson],
     updates: Iterable[MemoryUpdate],
@@ -90,8 +86,8 @@ class Reduced(NamedTuple):
 
     state: dict[str, Lesson]
     """All of them by id, in the order (born, position)."""
-    changes: list[Change]
-    """Those that differ."""
+    changes: dict[str, Lesson | None]
+    """What those that differ were before, by id; None for new ones."""
 
 
 def reduced(
@@ -101,25 +97,26 @@ def reduced(
 
     So that one lesson more in a scope of thousands is not a walk over all of them.
     """
-    state, named = dict(before), dict[str, None]()
+    state, named = dict(before), dict[str, Lesson | None]()
     for position, update in enumerate(updates):
         apply(state, update, scope, (revision, position))
-        named[update.lesson] = None
-        named.update(dict.fromkeys(update.parents))
-    changes: list[Change] = []
-    for name in named:
-        old, new = before.get(name), state.get(name)
-        if new is not None and new is not old and new != old:
-            changes.append((old, new))
+        for name in (update.lesson, *update.parents):
+            named[name] = before.get(name)
+    # Whether it is there at all: an update may refuse one, or name no more than another.
+    changes = {name: old for name, old in named.items() if name in state and state[name] is not old}
     return Reduced(_in_order(state, len(before)), changes)
 
 
 def _in_order(state: dict[str, Lesson], known: int) -> dict[str, Lesson]:
     """`state` sorted: what is new stands behind the `known` ones, and mostly belongs there."""
-    places = [_order(x) for x in islice(reversed(state.values()), len(state) - known + 1)]
-    if all(later > earlier for later, earlier in pairwise(places)):
-        return state
-    return {lesson.id: lesson for lesson in sorted(state.values(), key=_order)}
+    # Nothing is kept of the places: what a large commit keeps, the garbage collector walks through.
+    behind: tuple[int, int, str] | None = None
+    for lesson in islice(reversed(state.values()), len(state) - known + 1):
+        place = _order(lesson)
+        if behind is not None and place > behind:
+            return {lesson.id: lesson for lesson in sorted(state.values(), key=_order)}
+        behind = place
+    return state
 
 
 def lesson_id(branch: str, scope: str, body: LessonBody, commit: str) -> str:
@@ -376,8 +373,11 @@ def _sum(*votes: Mapping[str, int]) -> dict[str, int]:
 
 
 def _union(*evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-    # Most lessons of a large commit have none.
-    return tuple(dict.fromkeys(chain(*evidence))) if any(evidence) else ()
+    # Most lessons of a large commit have one piece, or none.
+    found = [pieces for pieces in evidence if pieces]
+    if len(found) == 1 and len(found[0]) == 1:
+        return found[0]
+    return tuple(dict.fromkeys(chain(*found)))
 
 
 def _refused(update: MemoryUpdate, why: str) -> StorageError:
