@@ -166,6 +166,17 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "notes-ground": ("notes/ground.jinja", {"draft": "top shelf"}),
     "notes-repeated": ("notes/repeated.jinja", {"draft": "top shelf", "times": 3}),
+    "notes-risk": (
+        "notes/risk.jinja",
+        {"lost": "1.20%", "before": "-0.40%", "now": "-1.20%", "tail": "1 %", "safe": "hold"},
+    ),
+    "notes-risk-lost": (
+        "notes/risk.jinja", {"lost": "0.30%", "before": "", "now": "", "tail": "1 %", "safe": ""},
+    ),
+    "notes-risk-fell": (
+        "notes/risk.jinja",
+        {"lost": "", "before": "+0.50%", "now": "+0.20%", "tail": "1 %", "safe": "hold"},
+    ),
     "mcp-instructions": (
         "mcp/instructions.jinja", {"scopes": ["support", "sales"], "writes": True},
     ),
