@@ -66,6 +66,18 @@ class Report(Record):
         return f"{self.role.replace('_', ' ').capitalize()} analyst: {self.text}"
 
 
+class Memo(Record):
+    """What was said on an earlier day of a chain of attempts, shown again; never a lesson."""
+
+    id: str
+    source: str
+    """The role whose report it was; `actor` for what the agent thought itself."""
+    trial: int
+    step: int
+    """When it was said last."""
+    text: str
+
+
 class Step(Record):
     """One observation, the action on it, and what came back."""
 
@@ -88,6 +100,8 @@ class Step(Record):
     """True for an action of a replayed prefix."""
     reports: tuple[Report, ...] = ()
     """What the analysts of a team said before it; the observation has them too."""
+    memos: tuple[Memo, ...] = ()
+    """What was recalled of earlier days; the action says which of them it rested on."""
 
 
 class Trajectory(Record):
@@ -121,6 +135,8 @@ class Situation(Record):
     """The instance without its hidden fields."""
     reports: tuple[Report, ...] = ()
     """Of a team's manager: what its analysts say; the observation has a line of each."""
+    memos: tuple[Memo, ...] = ()
+    """Of a team's manager: what was said on earlier days, the likeliest to matter first."""
 
     @property
     def actions(self) -> tuple[str, ...] | None:
