@@ -43,7 +43,7 @@ def day(
         action=Action(text="hold", thought=thought, memos_used=tuple(range(1, len(cites) + 1))),
         reward=reward,
         reports=tuple(Report(role=role, text=text) for role, text in said),
-        memos=tuple(map(memo_of, cites)),
+        memos=tuple(memo_of(x, x.trial) for x in cites),
     )
 
 

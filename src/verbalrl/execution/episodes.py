@@ -28,6 +28,7 @@ from .embedding import PromptAsker
 from .kit import Kit
 from .narrowing import narrowed
 from .quoting import word_for_word
+from .remembering import remembering
 
 
 async def run(
@@ -43,6 +44,7 @@ async def run(
         agent=kit.agent,
         context=context,
         guidance=provider(kit, work.spec, place, context),
+        memos=remembering(kit, work.spec, place, context),
         hooks=(*built(kit, inside(work.spec.hooks, kit.limits)), *kit.hooks),
         limits=kit.limits,
     )

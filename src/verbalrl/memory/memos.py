@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from ..errors import UnknownNameError
 from ..ids import coin, normalised
-from ..records import Memo, Step
+from ..records import Action, Memo, Step
 
 OWN = "actor"
 """The source of what the deciding agent thought itself."""
@@ -281,9 +281,18 @@ def top(policy: Policy, items: Sequence[Item], cosines: Sequence[float]) -> tupl
     return tuple(chosen)
 
 
-def memo_of(item: Item) -> Memo:
-    """`item` as a step records it."""
-    return Memo(id=item.id, source=item.source, trial=item.trial, step=item.step, text=item.text)
+def memo_of(item: Item, trial: int) -> Memo:
+    """`item` as a step of `trial` records it."""
+    ago = trial - item.trial
+    return Memo(id=item.id, source=item.source, step=item.step, ago=ago, text=item.text)
+
+
+def grounded(action: Action, shown: int) -> Action:
+    """`action` with the memos that it cites checked against how many it was shown."""
+    if not action.memos_used:
+        return action
+    known, unknown = checked(action.memos_used, shown)
+    return action.model_copy(update={"memos_used": known, "memos_unknown": unknown})
 
 
 @lru_cache(maxsize=1 << 14)

@@ -63,7 +63,7 @@ class Report(Record):
     @property
     def line(self) -> str:
         """`News analyst: …`, as it stands in the manager's observation."""
-        return f"{self.role.replace('_', ' ').capitalize()} analyst: {self.text}"
+        return f"{spoken(self.role).capitalize()} analyst: {self.text}"
 
 
 class Memo(Record):
@@ -72,10 +72,23 @@ class Memo(Record):
     id: str
     source: str
     """The role whose report it was; `actor` for what the agent thought itself."""
-    trial: int
     step: int
     """When it was said last."""
+    ago: int = 0
+    """How many attempts ago that was; 0 for the present one."""
     text: str
+
+    @property
+    def said(self) -> str:
+        """When and by whom, as a prompt has it: `step 4, news analyst`."""
+        who = "you yourself" if self.source == "actor" else f"{spoken(self.source)} analyst"
+        before = {0: "", 1: "the attempt before, "}.get(self.ago, f"{self.ago} attempts before, ")
+        return f"{before}step {self.step}, {who}"
+
+
+def spoken(role: str) -> str:
+    """The name of a role as prompts have it."""
+    return role.replace("_", " ")
 
 
 class Step(Record):
