@@ -66,8 +66,9 @@ class Teamwork:
         _, late = await asyncio.wait([job.task for job in jobs.values()], timeout=limit)
         if late:
             return None
-        del self._jobs[step]
         reports = tuple(self._joined(role, job) for role, job in jobs.items())
+        # Where one failed, the failures of the others are taken note of when all is closed.
+        del self._jobs[step]
         text = "\n".join(filter(None, (own.text, *(report.line for report in reports))))
         return own.model_copy(update={"text": text}), reports
 
