@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 
 from tests.loop.world import Safes, Staged, batch, episode, episodes
-from verbalrl import ChatAgent, Learner, ScriptedModel, Team
+from tests.memory.embedding_server import EmbeddingServer
+from verbalrl import ChatAgent, Learner, Memory, ScriptedModel, Team
+from verbalrl.cli import main
 from verbalrl.errors import MethodError, UnknownNameError
 from verbalrl.memory import HashEmbedder
 from verbalrl.memory.memos import FINMEM, Chain, candidates
@@ -273,3 +276,57 @@ def test_running_ahead_recalls_the_same(store: Store) -> None:
     ahead, beside = (ran(store, team(citing(1), ahead=a), Attempts()) for a in (True, False))
     memos = [[[s.memos for s in e.trajectory.steps] for e in found] for found in (ahead, beside)]
     assert memos[0] == memos[1]
+
+
+def test_an_embedder_behind_a_server_is_asked_once_a_text_and_not_again(tmp_path: Path) -> None:
+    with EmbeddingServer() as server:
+        memory = Memory(tmp_path, "openai:tiny", base_url=server.url)
+
+        def learner() -> Learner:
+            own = team(citing(1))
+            return Learner(own, method=Attempts(trials=1), critic=lambda _: "", store=memory)
+
+        result = learner().run_sync(days(), arms=("learned",))
+        # With a memo to choose from: the day, and what was not embedded yet.
+        asked = [len(a["input"]) for a in server.asked]
+        assert asked == [2, 3, 2, 3]
+        with open_store(tmp_path) as store:
+            (found,) = store.episodes()
+        assert found.usage["actor"].input > 7 * sum(asked)
+        learner().resume_sync(result.run, days())
+        assert len(server.asked) == 4
+
+
+PERIOD = ("run", "trading-v1?horizon=5", "--model", "offline:apprentice", "--team", "all")
+
+
+def test_a_run_and_its_resume_recall_as_they_were_told_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [*PERIOD, "--memos", "finmem", "--control", "cvar", "--arms", "retry", "--json"]
+    command += ["--instances", "2", "--trials", "1"]
+    cut = ("--store", str(tmp_path / "cut"))
+    assert main([*command, "--dry-run"]) == 0
+    said = json.loads(capsys.readouterr().out)["arms"]["retry"]
+    assert main([*command, "--store", str(tmp_path / "whole")]) == 0
+    whole = json.loads(capsys.readouterr().out)["arms"]["retry"]
+    took = sum(
+        sum(t[kind] for kind in ("input", "cached", "output")) for t in whole["tokens"].values()
+    )
+    assert said["tokens"][0] <= took <= said["tokens"][1]
+    assert main([*command, *cut, "--max-tokens", "6000"]) == 0
+    stopped = json.loads(capsys.readouterr().out)
+    assert stopped["arms"]["retry"]["finished"] < 2
+    assert main(["resume", stopped["run"], *cut, "--max-tokens", "9000000", "--json"]) == 0
+    resumed = json.loads(capsys.readouterr().out)
+    assert resumed["arms"]["retry"]["episodes_digest"] == whole["episodes_digest"]
+    with open_store(tmp_path / "cut") as store:
+        found = store.episodes()[-1]
+    assert any(m.source == "actor" for s in found.trajectory.steps for m in s.memos)
+    assert main(["show", found.id, *cut]) == 0
+    assert re.search(r"recalled: [^;]+; .*step 1, you yourself", capsys.readouterr().out)
+
+
+def test_memos_of_nobody_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*PERIOD[:4], "--memos", "fincon"]) == 2
+    assert "--memos is for the manager of a team: give --team too" in capsys.readouterr().err

@@ -44,7 +44,7 @@ SYSTEM, ACT, LINE = "actor/system", "actor/act", "_shared/history"
 MANAGER = "actor/manager"
 _LABELS = 16
 """Tokens of the labels of one history line."""
-_MEMO = 200
+MEMO_TOKENS = 200
 """Tokens of one memo, at most."""
 _MIN_PROMPT = 1_000
 
@@ -299,7 +299,7 @@ def _form(situation: Situation) -> type[Move]:
 def _memos(situation: Situation) -> tuple[MemoLine, ...]:
     """The memos as the prompt shows them."""
     return tuple(
-        MemoLine(n=n, said=memo.said, text=middle_cut(memo.text, _MEMO))
+        MemoLine(n=n, said=memo.said, text=middle_cut(memo.text, MEMO_TOKENS))
         for n, memo in enumerate(situation.memos, start=1)
     )
 

@@ -88,6 +88,7 @@ def _setup(record: RunRecord, folder: Path, options: Mapping[str, Any]) -> Setup
         critic=_model(record, "critic"),
         curator=_model(record, "curator"),
         team=_team(record),
+        memos=None if config.get("memos") is None else str(config["memos"]),
         store=folder,
         concurrency=options["concurrency"] or before.concurrency,
         budget=budget_of(options, before.budget),
