@@ -109,9 +109,8 @@ def _model(record: RunRecord, role: str) -> str | None:
 
 def _team(record: RunRecord) -> dict[str, str]:
     """By role, the models of the analysts."""
-    team = record.config.get("team")
-    named = team if isinstance(team, list) else ()
-    return {str(role): _loadable(record, f"{role} analyst", name) for role, name in named}
+    team: Any = record.config.get("team") or []
+    return {str(role): _loadable(record, f"{role} analyst", name) for role, name in team}
 
 
 def _loadable(record: RunRecord, role: str, name: object) -> str:
