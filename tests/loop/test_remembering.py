@@ -138,6 +138,9 @@ def test_a_manager_reads_earlier_days_and_says_what_it_rested_on(store: Store) -
         lines = [f"[{n}] {m.said}: {m.text}" for n, m in enumerate(step.memos, start=1)]
         assert lines == shown_in(text)
         assert not {m.text for m in step.memos} & {r.text for r in step.reports}
+    # Of earlier days the history keeps the manager's own account alone; the record keeps all.
+    assert "step 1 | observation: Day 1. | action: buy" in prompts[4]
+    assert "analyst: oil is dear" in found.trajectory.steps[0].observation.text
     used = [(s.action.memos_used, s.action.memos_unknown) for s in found.trajectory.steps]
     assert used == [((), 0), ((), 2), ((2,), 1), ((2,), 1), ((2,), 1)]
 
@@ -230,7 +233,9 @@ def test_memos_of_a_trial_that_has_not_been_are_refused(store: Store) -> None:
 def test_a_team_without_a_policy_is_shown_none(store: Store) -> None:
     manager = citing(1)
     (found,) = ran(store, team(manager, None), Attempts(trials=1))
-    assert not any("memos" in r.messages[-1].text for r in manager.requests)
+    prompts = [r.messages[-1].text for r in manager.requests]
+    assert not any("memos" in text for text in prompts)
+    assert "step 1 | observation: Day 1. News analyst: oil is dear" in prompts[1]
     assert not any(s.memos for s in found.trajectory.steps)
     with pytest.raises(UnknownNameError, match="recall policy 'fincom'"):
         team(manager, "fincom")
