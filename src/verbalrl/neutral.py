@@ -9,9 +9,18 @@ from functools import lru_cache
 TAGS = (
     *("actions", "attempt", "candidates", "critique_of_previous"),
     *("earlier_lessons", "evidence", "example"),
-    *("feedback", "goal", "guidance", "history", "lessons", "notes", "observation", "outcome"),
+    *(
+        "feedback",
+        "goal",
+        "guidance",
+        "history",
+        "lessons",
+        "memos",
+        "notes",
+        "observation",
+        "outcome",
+    ),
     *("conditions", "last_answer", "nominations", "previous_output", "problem", "proposals"),
-    *("draft", "earlier_outputs", "plan", "problems", "situation", "trajectory"),
 )
 """The tags of our own prompts and repairs; a test holds this list against the files."""
 

@@ -1,6 +1,7 @@
 """Teams: who sees what, who is asked when, and that working ahead changes nothing."""
 
 import asyncio
+import gc
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from tests.rollout.corridor import CorridorTask, context, play, played
 from verbalrl import ChatAgent, Limits, ScriptedModel, Team
 from verbalrl.agents import AgentLike, check_agent
 from verbalrl.agents.report import report_text
-from verbalrl.errors import ConfigurationError
+from verbalrl.errors import ConfigurationError, ModelError
 from verbalrl.models import DelayedModel, MemoryJournal, Request, Slots
 from verbalrl.records import (
     Action,
@@ -383,3 +384,14 @@ def test_what_is_no_team_is_refused_in_one_line(manager: Any, analysts: Any, wha
 
 def test_a_team_passes_the_checks_of_agents() -> None:
     assert check_agent(Team(ChatAgent("offline:apprentice"), {"news": lambda s: "x"})) == ()
+
+
+def test_failures_of_several_analysts_are_all_taken_note_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broken = ScriptedModel(lambda _: ModelError("no reply"))
+    analysts: dict[str, AgentLike] = {role: ChatAgent(broken) for role in SEEN}
+    episode = play(Team(ChatAgent(ScriptedModel(replies())), analysts), days())
+    assert episode.stop_reason is StopReason.MODEL_ERROR
+    gc.collect()
+    assert [r.getMessage() for r in caplog.records if r.name == "asyncio"] == []

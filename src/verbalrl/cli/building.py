@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -42,6 +42,7 @@ class Setup:
     curator: str | None = None
     concurrency: int | None = None
     repeats: int | None = None
+    control: Literal["cvar"] | None = None
     prompts: Path | None = None
     budget: Budget | None = None
     cache: Path | None = None
@@ -50,6 +51,8 @@ class Setup:
     index: str = "exact"
     team: Mapping[str, str] = field(default_factory=dict)
     """By role, the models of the analysts that report to the agent; empty: it works alone."""
+    memos: str | None = None
+    """How the manager of a team recalls what was said on earlier days; None: not at all."""
     servers: Mapping[str, Server] = field(default_factory=dict)
     """By role: agent, critic, curator, analysts."""
     dry: bool = False
@@ -120,7 +123,7 @@ def cache_option(command: F) -> F:
 def learner_of(setup: Setup) -> Learner:
     """A learner whose agent is a chat agent on `setup.model`."""
     budget = setup.budget or Budget()
-    limits = Limits(cache=setup.cache, budget=budget, repeats=setup.repeats)
+    limits = Limits(cache=setup.cache, budget=budget, repeats=setup.repeats, control=setup.control)
     if setup.concurrency is not None:
         limits = limits.replace(concurrency=setup.concurrency)
     url = setup.embedder_url
@@ -150,7 +153,8 @@ def _agent(setup: Setup) -> AgentLike:
     lead = chat("agent", setup.model)
     if not setup.team:
         return lead
-    return Team(lead, {role: chat(role, name) for role, name in setup.team.items()})
+    analysts = {role: chat(role, name) for role, name in setup.team.items()}
+    return Team(lead, analysts, recall=setup.memos)
 
 
 def _critic(setup: Setup, name: str) -> Model | str:

@@ -52,6 +52,7 @@ from .serving import Served as Served
 from .serving import ServingState as ServingState
 from .trajectory import Failure as Failure
 from .trajectory import Instance as Instance
+from .trajectory import Memo as Memo
 from .trajectory import Note as Note
 from .trajectory import Previous as Previous
 from .trajectory import Report as Report

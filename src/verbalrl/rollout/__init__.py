@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from .asking import PROMPT_INPUTS as PROMPT_INPUTS
     from .assignment import Assignment as Assignment
     from .assignment import GuidanceProvider as GuidanceProvider
+    from .assignment import MemoSource as MemoSource
+    from .control import CvarControl as CvarControl
     from .episode import run_episode as run_episode
     from .guards import FormGuard as FormGuard
     from .guards import LoopGuard as LoopGuard
@@ -26,7 +28,8 @@ on_use(
     __name__,
     {
         "asking": "PROMPT_INPUTS",
-        "assignment": "Assignment GuidanceProvider",
+        "assignment": "Assignment GuidanceProvider MemoSource",
+        "control": "CvarControl",
         "episode": "run_episode",
         "guards": "FormGuard LoopGuard",
         "hooks": "Accept Annotate Hook ReplaceAction ReplaceObservation Revise Stop",

@@ -68,8 +68,9 @@ class Teamwork:
         # manager's request, which everybody waits for.
         if late and (await asyncio.wait(late, timeout=limit))[1]:
             return None
-        del self._jobs[step]
         reports = tuple(self._joined(role, job) for role, job in jobs.items())
+        # Where one failed, the failures of the others are taken note of when all is closed.
+        del self._jobs[step]
         text = "\n".join(filter(None, (own.text, *(report.line for report in reports))))
         return own.model_copy(update={"text": text}), reports
 

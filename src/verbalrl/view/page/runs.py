@@ -21,7 +21,7 @@ from ..lists import ROWS, episode_row, episodes_table, run_row
 from ..rows import ordered
 from ..tables import Table
 from ..trajectory import citations
-from ..wording import episode_word, reported, tokens_text
+from ..wording import episode_word, recalled, reported, tokens_text
 from .asking import chosen, number, page, sheet, store_of, text
 
 
@@ -127,6 +127,7 @@ def episode(request: Request) -> Response:
         cited=citations(found, critiques),
         usage={role: tokens_text(of) for role, of in found.usage.items()},
         reported=reported,
+        recalled=recalled,
     )
 
 
