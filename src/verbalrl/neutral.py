@@ -7,20 +7,11 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 TAGS = (
-    *("actions", "attempt", "candidates", "critique_of_previous"),
-    *("earlier_lessons", "evidence", "example"),
-    *(
-        "feedback",
-        "goal",
-        "guidance",
-        "history",
-        "lessons",
-        "memos",
-        "notes",
-        "observation",
-        "outcome",
-    ),
-    *("conditions", "last_answer", "nominations", "previous_output", "problem", "proposals"),
+    *("actions", "attempt", "candidates", "conditions", "critique_of_previous", "draft"),
+    *("earlier_lessons", "earlier_outputs", "evidence", "example", "feedback", "goal"),
+    *("guidance", "history", "last_answer", "lessons", "memos", "nominations", "notes"),
+    *("observation", "outcome", "plan", "previous_output", "problem", "problems"),
+    *("proposals", "situation", "trajectory"),
 )
 """The tags of our own prompts and repairs; a test holds this list against the files."""
 

@@ -71,7 +71,7 @@ class PlanReply(BaseModel):
     """A plan."""
 
     steps: list[str] = Field(
-        min_length=1, max_length=20, description="The steps in order, one short sentence each."
+        min_length=1, max_length=10, description="The steps in order, one short sentence each."
     )
 
 
@@ -79,7 +79,7 @@ class ProblemsReply(BaseModel):
     """What is wrong with a plan or a draft."""
 
     problems: list[str] = Field(
-        max_length=20,
+        max_length=5,
         description="The gravest first, one or two sentences each; empty if there is none.",
     )
 
