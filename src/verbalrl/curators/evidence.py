@@ -225,7 +225,7 @@ def _item(
             trial=episode.trial,
             step=step.n,
         ),
-        outcome=_outcome(critique, episode),
+        outcome=_outcome(critique, episode, step),
         observation=step.observation.text,
         action=step.action.text,
         feedback=step.feedback or (final.text if final and is_last else ""),
@@ -248,7 +248,9 @@ def told_of(episode: Episode) -> tuple[Told, ...]:
     return tuple(dict.fromkeys((*lines, *texts)))
 
 
-def _outcome(critique: Critique, episode: Episode) -> str:
+def _outcome(critique: Critique, episode: Episode, step: Step) -> str:
+    if critique.by_step and step.reward:
+        return "success" if step.reward > 0 else "failure"
     if episode.success is None:
         return critique.verdict
     return "success" if episode.success else "failure"

@@ -8,7 +8,7 @@ has not seen: one group and no evidence of earlier rounds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from .._logging import get_logger
@@ -17,10 +17,8 @@ from ..models import CallContext
 from ..records import (
     Commit,
     Critique,
-    CurateLessons,
-    Episode,
-    Lesson,
     MemoryUpdate,
+    Objection,
     Origin,
     Status,
     Usage,
@@ -28,6 +26,7 @@ from ..records import (
 from ..store.reduce import reduce
 from .again import Left, left_of
 from .apply import Settled, confirmed, settle, title
+from .case import CurationCase
 from .curator import ROLE, Answer, Curator, Question
 from .desk import Desk, complaints, lost, may_lose
 from .evidence import Item, actions_of, fit, items_of
@@ -45,40 +44,8 @@ from .views import groups_of, lesson_view, operation_view
 
 log = get_logger(__name__)
 
-EVIDENCE_TOKENS = 16_000
-"""What the evidence of one call may cost."""
 _NO_CAP = 1_000_000
 _LEVELS = (Origin.OPERATOR, Origin.TASK, Origin.UNTRUSTED)
-
-
-@dataclass(frozen=True, slots=True)
-class CurationCase:
-    """All that one curation works with."""
-
-    id: str
-    """The commit's id."""
-    work: CurateLessons
-    branch: str
-    base: int
-    """The pinned revision."""
-    critiques: tuple[Critique, ...]
-    """The new ones, in canonical order."""
-    earlier: tuple[Critique, ...] = ()
-    """Of earlier rounds, in canonical order."""
-    episodes: Mapping[str, Episode] = field(default_factory=dict)
-    lessons: tuple[Lesson, ...] = ()
-    """Of the scope at the pinned revision, in any status; only usable ones are shown."""
-    goal: str = ""
-    """What the agent's task is."""
-    goals: Mapping[str, str] = field(default_factory=dict)
-    """Instance → its goal, where they differ."""
-    check: Callable[[Commit, tuple[Lesson, ...]], str] | None = None
-    """A method's own check: why a commit is refused, or the empty text."""
-    evidence_tokens: int = EVIDENCE_TOKENS
-    observations: Origin = Origin.UNTRUSTED
-    """Who the task's observations come from, where their parts do not say."""
-    barred: frozenset[str] = frozenset()
-    """Critiques whose source was revoked: they are consumed, and never shown."""
 
 
 @dataclass(slots=True)
@@ -128,19 +95,24 @@ async def curate_shared(case: CurationCase, curator: Curator, context: CallConte
 async def _curated(
     case: CurationCase, curator: Curator, context: CallContext, bare: Commit
 ) -> Commit:
-    problem, proposed = "", dict[Origin, Proposed]()
+    against, proposed = Objection(why=""), dict[Origin, Proposed]()
     for attempt in range(2):
-        done = _Round(proposed, problem)
+        done = _Round(proposed, against.why)
         commit = await _levels(case, curator, context, bare, done)
-        problem = case.check(commit, case.lessons) if case.check and commit.updates else ""
-        if not problem:
+        found = case.check(commit, case.lessons) if case.check and commit.updates else None
+        if found is None:
             return commit
+        against = found
         log.info("curation.refused", curation=case.id, check=case.work.check, attempt=attempt)
-    refused = tuple(f"{u.op} {u.lesson}: refused by {case.work.check}" for u in commit.updates)
-    return bare.replace(
-        failure=first_line(f"refused by {case.work.check or 'the check'}: {problem}"),
-        rejected=(*commit.rejected, *refused),
+    kept = against.kept or bare.replace(
+        failure=first_line(f"refused by {case.work.check or 'the check'}: {against.why}")
     )
+    refused = tuple(
+        f"{u.op} {u.lesson}: refused by {case.work.check}"
+        for u in commit.updates
+        if u not in kept.updates
+    )
+    return kept.replace(rejected=(*commit.rejected, *refused))
 
 
 async def _levels(

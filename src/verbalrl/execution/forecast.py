@@ -25,6 +25,7 @@ from ..models.prices import PICO
 from ..records import (
     Action,
     Commit,
+    CompareEpisodes,
     Critique,
     CurateLessons,
     Decision,
@@ -38,6 +39,7 @@ from ..records import (
     LessonProposal,
     Observation,
     OpenRound,
+    Overlap,
     Record,
     Reward,
     RunEpisode,
@@ -164,6 +166,10 @@ class _Imagined:
                     chosen=chosen,
                     detail={"selector": work.selector},
                 )
+            case CompareEpisodes():
+                # The cheapest run agrees with itself at once, the dearest never does.
+                agreed = Overlap(same=int(self.solved), aligned=1, steps=1)
+                return Decision(id=key, branch=place.lane.branch, kind="compare", overlap=agreed)
             case FreezeMemory():
                 return Decision(id=key, branch=place.lane.branch, kind="freeze")
 

@@ -14,10 +14,12 @@ from pydantic import Field
 from ..records import (
     Batch,
     Commit,
+    CurateLessons,
     Done,
     Episode,
     InstanceView,
     Lesson,
+    Objection,
     OpenRound,
     Settings,
     SharedView,
@@ -39,8 +41,9 @@ answers, environments that execute candidates, a model among agent, critic and c
 Selector = Callable[[tuple[Episode, ...]], str]
 """Candidates in their order → the id of the chosen one. Rewards are blanked without supervision."""
 
-CommitCheck = Callable[[Commit, tuple[Lesson, ...]], str]
-"""A proposed commit and the lessons it was made against → why it is refused, or the empty text."""
+CommitCheck = Callable[[Commit, tuple[Lesson, ...], CurateLessons], Objection | None]
+"""A proposed commit, the lessons it was made against, and the work that asked for it → why it is
+refused, and what is left of it where it is refused twice; None where it may stand."""
 
 
 @runtime_checkable
