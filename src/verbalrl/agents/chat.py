@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache, partial
 from itertools import chain
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, Field, JsonValue
 
@@ -23,6 +23,7 @@ from ..models.structured import repaired
 from ..prompts import Line, PromptLibrary, Ready, library, neutralise, ready
 from ..records import (
     Action,
+    Credit,
     GuidanceLine,
     MediaPart,
     Note,
@@ -40,6 +41,7 @@ from .native import NATIVE_INPUTS, NativeTurns, SystemInputs
 from .seen import PerStep
 
 SYSTEM, ACT, LINE = "actor/system", "actor/act", "_shared/history"
+MANAGER = "actor/manager"
 _LABELS = 16
 """Tokens of the labels of one history line."""
 _MIN_PROMPT = 1_000
@@ -79,6 +81,7 @@ class ActInputs(Record):
 
 PROMPT_INPUTS: Mapping[str, type[BaseModel]] = {
     SYSTEM: SystemInputs,
+    MANAGER: SystemInputs,
     ACT: ActInputs,
     LINE: LineInputs,
     **NATIVE_INPUTS,
@@ -93,6 +96,23 @@ class Move(BaseModel):
     action: str = Field(description="The next action; one of the listed ones, if there are any.")
     lessons_used: list[int] = Field(
         default_factory=list, description="Numbers of the lessons that made you choose it."
+    )
+
+
+class Worth(BaseModel):
+    """What one report was worth."""
+
+    model_config = {"extra": "forbid"}
+
+    report: int = Field(description="Its place among the reports, from 1.")
+    worth: Literal["decisive", "useful", "useless"]
+
+
+class Managed(Move):
+    """What the model of a manager replies."""
+
+    credits: list[Worth] = Field(
+        default_factory=list, description="What each report was worth to this decision."
     )
 
 
@@ -153,15 +173,16 @@ class ChatAgent:
         if situation.tools:
             return await self._native.act(self.model, situation)
         listed = {neutralise(a): a for a in situation.actions or ()}
+        form = Managed if situation.reports else Move
         request = Request(
-            messages=self.messages(situation), output_schema=move_schema(tuple(listed))
+            messages=self.messages(situation), output_schema=move_schema(tuple(listed), form)
         )
-        move, reply = await ask_for(self.model, request, Move)
+        move, reply = await ask_for(self.model, request, form)
         problem = ""
         if listed and move.action.strip() not in listed:
             problem = f"{move.action!r} is not one of the listed actions; copy one of them exactly"
             again = repaired(request, reply.text, problem)
-            move, reply = await ask_for(self.model, again, Move)
+            move, reply = await ask_for(self.model, again, form)
         known = {line.alias for line in situation.guidance.lines}
         return Action(
             # Still not listed: the environment decides what becomes of it.
@@ -169,6 +190,7 @@ class ChatAgent:
             thought=move.thought,
             lessons_used=tuple(n for n in dict.fromkeys(move.lessons_used) if n in known),
             repaired=problem[:1_000],
+            credits=_credits(move, len(situation.reports)),
         )
 
     def recorded(self) -> dict[str, JsonValue]:
@@ -188,7 +210,8 @@ class ChatAgent:
         """
         if situation.tools:
             return self._native.messages(situation)
-        system = self._system(situation.guidance.stable)
+        kind = MANAGER if situation.reports else SYSTEM
+        system = self._system(situation.guidance.stable, kind)
         shown = [self._shown.get(s, None, partial(self._seen, s)) for s in situation.history]
         cut = plan_cut([s.size for s in shown], self._always(situation, system), self.prompt_tokens)
         entries, media = _kept(shown, cut)
@@ -234,9 +257,18 @@ class ChatAgent:
         )
         return token_estimate(self.prompts.render(ACT, filled).text)
 
-    def _rendered_system(self, stable: tuple[GuidanceLine, ...]) -> Message:
+    def _rendered_system(self, stable: tuple[GuidanceLine, ...], kind: str) -> Message:
         inputs = SystemInputs(role=self.role, stable=tuple(map(Line.of, stable)))
-        return Message(role="system", text=self.prompts.render(SYSTEM, inputs).text)
+        return Message(role="system", text=self.prompts.render(kind, inputs).text)
+
+
+def _credits(move: Move, reports: int) -> tuple[Credit, ...]:
+    """What a manager said of the reports that there are, the first word on each."""
+    said: dict[int, Credit] = {}
+    for given in move.credits if isinstance(move, Managed) else ():
+        if 1 <= given.report <= reports:
+            said.setdefault(given.report, Credit(report=given.report, worth=given.worth))
+    return tuple(said[n] for n in sorted(said))
 
 
 def _media(content: Observation | Action) -> tuple[MediaPart, ...]:
@@ -289,9 +321,9 @@ def _act(situation: Situation, history: tuple[Any, ...], cap: int | None) -> Act
 
 
 @lru_cache(maxsize=256)
-def move_schema(actions: tuple[str, ...]) -> dict[str, JsonValue]:
+def move_schema(actions: tuple[str, ...], form: type[Move] = Move) -> dict[str, JsonValue]:
     """The JSON schema of a move; its action is one of `actions`, if there are any."""
-    schema: dict[str, Any] = Move.model_json_schema()
+    schema: dict[str, Any] = form.model_json_schema()
     schema["required"] = list(schema["properties"])
     schema["additionalProperties"] = False
     for inner in schema["properties"].values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._base import Record as Record
 from ._base import Settings as Settings
 from .content import Action as Action
+from .content import Credit as Credit
 from .content import MediaPart as MediaPart
 from .content import Observation as Observation
 from .content import Origin as Origin
@@ -57,6 +58,7 @@ from .trajectory import Failure as Failure
 from .trajectory import Instance as Instance
 from .trajectory import Note as Note
 from .trajectory import Previous as Previous
+from .trajectory import Report as Report
 from .trajectory import Reward as Reward
 from .trajectory import RewardSupplier as RewardSupplier
 from .trajectory import Situation as Situation

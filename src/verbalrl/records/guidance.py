@@ -95,6 +95,8 @@ class GuidanceSpec(Record):
     window: int | None = None
     """Of reflections, only those of the newest `window` critiques."""
     text: str = ""
+    beside: str = ""
+    """A text given beside what the source gives, word for word; `budget` does not bind it."""
     lessons: tuple[str, ...] = ()
     instance: str = ""
     """Whose guidance or attempts: empty for one's own."""

@@ -50,6 +50,22 @@ class Note(Record):
     """Who its words come from: operator where a person wrote it; hooks say so themselves."""
 
 
+class Report(Record):
+    """What one analyst of a team says to its manager before one decision."""
+
+    role: str
+    """Whose it is."""
+    text: str
+    """On one line, as the manager reads it."""
+    tokens: int = 0
+    """What it took, in and out."""
+
+    @property
+    def line(self) -> str:
+        """`News analyst: …`, as it stands in the manager's observation."""
+        return f"{self.role.replace('_', ' ').capitalize()} analyst: {self.text}"
+
+
 class Step(Record):
     """One observation, the action on it, and what came back."""
 
@@ -70,6 +86,8 @@ class Step(Record):
     """The environment's own observation, where a hook showed the agent another one."""
     replayed: bool = False
     """True for an action of a replayed prefix."""
+    reports: tuple[Report, ...] = ()
+    """What the analysts of a team said before it; the observation has them too."""
 
 
 class Trajectory(Record):
@@ -101,6 +119,8 @@ class Situation(Record):
     previous: Previous | None = None
     instance: Instance | None = None
     """The instance without its hidden fields."""
+    reports: tuple[Report, ...] = ()
+    """Of a team's manager: what its analysts say; the observation has a line of each."""
 
     @property
     def actions(self) -> tuple[str, ...] | None:
