@@ -70,6 +70,21 @@ PLACE: dict[str, Any] = {
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "actor-system": ("actor/system.jinja", {"role": "kiln hand", "stable": LINES}),
     "actor-system-bare": ("actor/system.jinja", {"role": "", "stable": []}),
+    "actor-manager": ("actor/manager.jinja", {"role": "kiln master", "stable": LINES}),
+    "actor-manager-bare": ("actor/manager.jinja", {"role": "", "stable": []}),
+    "actor-analyst": (
+        "actor/analyst.jinja", {"who": "clay", "role": "You fear damp.", "stable": LINES}
+    ),
+    "actor-analyst-bare": ("actor/analyst.jinja", {"who": "clay", "role": "", "stable": []}),
+    "actor-report": (
+        "actor/report.jinja",
+        {"goal": "Load the kiln.", "volatile": LINES[1:2], "texts": ["Your reports counted."],
+         "lines": ["The clay is damp.", "A pot is tall."]},
+    ),
+    "actor-report-bare": (
+        "actor/report.jinja",
+        {"goal": "Load the kiln.", "volatile": [], "texts": [], "lines": ["The clay is dry."]},
+    ),
     "actor-act": (
         "actor/act.jinja",
         STEP | {
@@ -274,8 +289,12 @@ def test_a_prompt_uses_its_variables_and_no_others(name: str) -> None:
     assert jinja2.meta.find_undeclared_variables(environment().parse(source)) == set(variables)
 
 
+BARE = ("actor-system-bare", "actor-act-bare", "actor-manager-bare", "actor-analyst-bare",
+        "actor-report-bare")  # fmt: skip
+
+
 def test_without_lessons_there_is_no_trace_of_guidance() -> None:
-    bare = [render(*CASES[n][:1], **CASES[n][1]) for n in ("actor-system-bare", "actor-act-bare")]
+    bare = [render(*CASES[n][:1], **CASES[n][1]) for n in BARE]
     assert not any("guidance" in text or "earlier attempts" in text for text in bare)
 
 

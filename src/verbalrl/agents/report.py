@@ -27,7 +27,7 @@ _MARK = re.compile(r"\[\d{1,4}\]\s*")
 class AnalystInputs(Record):
     """What `actor/analyst` is rendered from."""
 
-    name: str
+    who: str
     role: str = ""
     stable: tuple[Line, ...] = ()
 
@@ -93,12 +93,12 @@ class Analyst(ChatAgent):
             texts=guidance.texts,
             lines=self._source(situation),
         )
-        who = AnalystInputs(
-            name=situation.role.replace("_", " "),
+        told = AnalystInputs(
+            who=situation.role.replace("_", " "),
             role=self.role,
             stable=tuple(map(Line.of, guidance.stable)),
         )
-        system = Message(role="system", text=self.prompts.render(ANALYST, who).text)
+        system = Message(role="system", text=self.prompts.render(ANALYST, told).text)
         return system, Message(role="user", text=self.prompts.render(REPORT, inputs).text)
 
     def _source(self, situation: Situation) -> tuple[str, ...]:

@@ -97,9 +97,10 @@ def provider(kit: Kit, spec: EpisodeSpec, place: Place, context: CallContext) ->
             found = _of_instance(kit, wanted, spec, place, role)
         else:
             found = await _recalled(kit, (role, step), spec, place, text, context, asker)
-        if not wanted.attempts and not wanted.examples:
-            return found
-        return _with(found, await word_for_word(kit, wanted, spec, place, text, asker), kit)
+        beside: tuple[str, ...] = (wanted.beside,) if wanted.beside else ()
+        if wanted.attempts or wanted.examples:
+            beside += await word_for_word(kit, wanted, spec, place, text, asker)
+        return _with(found, beside, kit)
 
     return guidance
 

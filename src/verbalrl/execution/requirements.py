@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from ..agents import Team
 from ..errors import ConfigurationError, TaskError, boundary
 from ..tasks import Task
 from .applying import Parts, judge_of
@@ -10,6 +13,8 @@ from .plan import RunPlan
 
 def check(plan: RunPlan, task: Task, parts: Parts) -> None:
     """Raise `ConfigurationError` where an arm of `plan` lacks what its method requires."""
+    if isinstance(parts.agent, Team):
+        _check_previews(plan, task, parts.agent.roles)
     for name in plan.arms:
         method = plan.arm(name)
         for need in sorted(getattr(method, "requires", ())):
@@ -28,10 +33,32 @@ def _missing(need: str, plan: RunPlan, task: Task, parts: Parts) -> str:
     return ""
 
 
+def _check_previews(plan: RunPlan, task: Task, roles: tuple[str, ...]) -> None:
+    """Refuse a team whose analysts `task` shows nothing."""
+    shows = _has(plan, task, "preview") is not None and _has(plan, task, "left") is not None
+    if not shows:
+        raise ConfigurationError(
+            f"a team needs a task that shows its analysts what they are to see, and {task.id}"
+            " previews nothing"
+        )
+    known = tuple(_has(plan, task, "roles") or roles)
+    if unknown := [role for role in roles if role not in known]:
+        raise ConfigurationError(
+            f"{task.id} has nothing for an analyst {unknown[0]!r}; there are {', '.join(known)}"
+        )
+
+
 def _can_execute(plan: RunPlan, task: Task) -> bool:
+    return callable(_has(plan, task, "execute"))
+
+
+def _has(plan: RunPlan, task: Task, name: str) -> Any:
+    """What environments of `task` have under `name`; None where they have nothing."""
     with boundary(TaskError, f"{task.id}: environment()"):
         environment = task.environment(plan.read[0])
-        close = getattr(environment, "close", None)
-        if close is not None:
-            close()
-    return callable(getattr(environment, "execute", None))
+        try:
+            return getattr(environment, name, None)
+        finally:
+            close = getattr(environment, "close", None)
+            if close is not None:
+                close()
