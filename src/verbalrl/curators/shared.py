@@ -17,6 +17,7 @@ from ..models import CallContext
 from ..records import (
     Commit,
     Critique,
+    LessonKind,
     MemoryUpdate,
     Objection,
     Origin,
@@ -34,13 +35,14 @@ from .nominate import nominate
 from .schema import (
     DECISIONS,
     OPERATIONS,
+    BeliefInputs,
     MergeInputs,
     OperationReply,
     ProposeInputs,
     SystemInputs,
 )
 from .together import Proposed, all_of
-from .views import groups_of, lesson_view, operation_view
+from .views import directions_of, groups_of, lesson_view, operation_view, step_view
 
 log = get_logger(__name__)
 
@@ -346,6 +348,7 @@ class _Level:
             may_lose=may_lose(before),
             lost=lost(before, done.updates),
             votes=case.work.votes,
+            aspects=case.work.aspects,
         )
 
     def _question(
@@ -358,11 +361,20 @@ class _Level:
                 actions=actions_of(evidence.values()),
                 lessons=tuple(lesson_view(n, x) for n, x in desk.lessons.items()),
                 evidence=tuple(x.view(n, width, aliases) for n, x in evidence.items()),
+                directions=directions_of(evidence.values()) if self._beliefs else (),
+                step=step_view(len(desk.lessons), self.case.work.overlap),
             ),
-            rules=SystemInputs(
-                operations=self.operations,
-                max_lessons=self.case.work.max_lessons,
-                counts=self.case.work.votes == "expel",
-            ),
+            rules=self._rules(),
             problem=problem,
         )
+
+    @property
+    def _beliefs(self) -> bool:
+        return self.case.work.kind is LessonKind.BELIEF
+
+    def _rules(self) -> SystemInputs:
+        work = self.case.work
+        rules = SystemInputs(
+            operations=self.operations, max_lessons=work.max_lessons, counts=work.votes == "expel"
+        )
+        return BeliefInputs(**dict(rules), aspects=tuple(work.aspects)) if self._beliefs else rules

@@ -6,8 +6,6 @@ a learning rate. At most 1 - overlap of the lines may change; at least one alway
 
 from __future__ import annotations
 
-import math
-
 from ..records import (
     Commit,
     CurateLessons,
@@ -15,18 +13,12 @@ from ..records import (
     MemoryUpdate,
     Objection,
     Operation,
+    bound_of_step,
 )
 
 _MAKES = (Operation.ADD, Operation.RESTORE)
 _REPLACES = (Operation.REVISE, Operation.RETIRE)
 _JOINS = (Operation.MERGE, Operation.SUPERSEDE)
-
-
-def bound(lines: int, overlap: float | None) -> int | None:
-    """How many of `lines` lines may change; None: any, as without lines or an overlap."""
-    if overlap is None or not lines:
-        return None
-    return max(1, math.floor(lines * (1 - overlap) + 1e-9))
 
 
 def within_step(
@@ -37,7 +29,7 @@ def within_step(
     What is left of it where it is refused twice: the changes with most evidence, up to the bound.
     """
     lines = sum(x.usable and x.kind is work.kind for x in lessons)
-    most = bound(lines, work.overlap)
+    most = bound_of_step(lines, work.overlap)
     asked = sum(map(_cost, commit.updates))
     if most is None or asked <= most:
         return None

@@ -90,3 +90,4 @@ from .work import SelectCandidate as SelectCandidate
 from .work import Shows as Shows
 from .work import Work as Work
 from .work import WriteCritique as WriteCritique
+from .work import bound_of_step as bound_of_step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue
@@ -276,6 +277,16 @@ class Overlap(Record):
     def share(self, least: int = 1) -> float | None:
         """The share of all steps that agree; None where fewer than `least` have a partner."""
         return self.same / self.steps if self.aligned >= max(1, least) else None
+
+
+def bound_of_step(lines: int, overlap: float | None) -> int | None:
+    """How many of `lines` lines one edit may change: 1 - overlap of them, and always one.
+
+    None: any, as without lines or an overlap.
+    """
+    if overlap is None or not lines:
+        return None
+    return max(1, math.floor(lines * (1 - overlap) + 1e-9))
 
 
 class Decision(Record):
