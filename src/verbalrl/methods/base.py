@@ -34,9 +34,10 @@ Learns = Literal["instance", "shared"]
 A shared method may keep reflections of single instances too; a task may teach both kinds.
 """
 
-Requirement = Literal["answers", "execute", "model"]
-"""What a method cannot do without, checked before the first call: instances that hold reference
-answers, environments that execute candidates, a model among agent, critic and curator."""
+Requirement = Literal["aligned", "answers", "execute", "model"]
+"""What a method cannot do without, checked before the first call: enough decisions of one attempt
+that have a partner in the next one, instances that hold reference answers, environments that
+execute candidates, a model among agent, critic and curator."""
 
 Selector = Callable[[tuple[Episode, ...]], str]
 """Candidates in their order → the id of the chosen one. Rewards are blanked without supervision."""

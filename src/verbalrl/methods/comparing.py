@@ -9,11 +9,92 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
+from typing import Protocol
 
-from ..records import Episode, Overlap, Trade, Trajectory, decision_of, trades_of
+from ..records import (
+    Batch,
+    CompareEpisodes,
+    Episode,
+    InstanceView,
+    Overlap,
+    SharedView,
+    Shows,
+    Trade,
+    Trajectory,
+    WriteCritique,
+    decision_of,
+    trades_of,
+)
+from . import plans
 
+TRADES = "critic/trades"
+OTHER = "other"
+"""The aspect of what belongs to no role; it is for whoever decides alone."""
+LEAST = 3
+"""Decisions with a partner below which an overlap says nothing."""
+GROUP = 4
+"""Critiques per proposing call: a few steps each, of two episodes."""
 LONGEST = 5
 """Steps of one trade that are shown: of a longer one those that earned or lost most."""
+
+
+class Wishes(Protocol):
+    """How two attempts are compared."""
+
+    @property
+    def discount(self) -> float:
+        """Of the objective."""
+
+    @property
+    def portion(self) -> int:
+        """Trades per critique."""
+
+    @property
+    def portions(self) -> int:
+        """Critiques."""
+
+    @property
+    def aspects(self) -> tuple[str, ...]:
+        """Roles that a lesson may be about."""
+
+
+def compared(view: InstanceView, wishes: Wishes) -> Batch | None:
+    """The record of how far the last two attempts agree, and the critiques of their trades.
+
+    None where that is done, or one of them is not there or broke.
+    """
+    rounds = (view.number - 1, view.number)
+    pair = [e for n in rounds for e in view.attempts if e.spec.round == n]
+    if len(pair) < 2 or not all(map(plans.worth_a_critique, pair)):
+        return None
+    if any(d.detail.get("after") == pair[1].id for d in view.decisions):
+        return None
+    # The better one stands last; of equals that is the later one.
+    shown = sorted(pair, key=lambda e: objective(e, wishes.discount))
+    critiques = (
+        WriteCritique(
+            episodes=tuple(e.id for e in shown),
+            template=TRADES,
+            shows=Shows(earlier=False),
+            steps=steps,
+            aspects=tuple(audiences(wishes.aspects)),
+            sample=n,
+        )
+        for n, steps in enumerate(portions(shown, wishes.portion, wishes.portions))
+    )
+    record = CompareEpisodes(episodes=(pair[0].id, pair[1].id), discount=wishes.discount)
+    return Batch(work=(record, *critiques))
+
+
+def agreed(view: SharedView) -> float | None:
+    """The overlap of the last round with the one before, over the steps of all instances."""
+    last = view.rounds[-1].decisions if view.rounds else ()
+    return sum((d.overlap for d in last if d.overlap), Overlap()).share(LEAST)
+
+
+def audiences(aspects: Sequence[str]) -> dict[str, str]:
+    """Every aspect that is offered → the role that gets such beliefs beside whoever decides."""
+    return {**{name: name for name in aspects}, OTHER: ""} if aspects else {}
 
 
 def overlap(one: Trajectory, other: Trajectory) -> Overlap:
