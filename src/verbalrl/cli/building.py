@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from .. import critics
-from ..agents import ChatAgent
+from ..agents import AgentLike, ChatAgent, Team
 from ..errors import ConfigurationError
 from ..execution import Memory, load_embedder
 from ..learner import Learner
@@ -48,8 +48,10 @@ class Setup:
     embedder: str = "hash"
     embedder_url: str | None = None
     index: str = "exact"
+    team: Mapping[str, str] = field(default_factory=dict)
+    """By role, the models of the analysts that report to the agent; empty: it works alone."""
     servers: Mapping[str, Server] = field(default_factory=dict)
-    """By role: agent, critic, curator."""
+    """By role: agent, critic, curator, analysts."""
     dry: bool = False
     """Nothing is asked: no key is needed."""
 
@@ -64,7 +66,7 @@ class Setup:
             if offline:
                 raise ConfigurationError("--offline-server says what --base-url is: give that too")
             return self
-        named = {"agent": self.model, "critic": self.critic, "curator": self.curator}
+        named = {"agent": self.model, "critic": self.critic, "curator": self.curator, **self.team}
         asked = [role for role, name in named.items() if name and asks_server(name)]
         if not asked:
             raise ConfigurationError(
@@ -124,7 +126,7 @@ def learner_of(setup: Setup) -> Learner:
     url = setup.embedder_url
     embedder = load_embedder(setup.embedder, base_url=url, keyless=setup.dry)
     return Learner(
-        agent=ChatAgent(_model(setup, "agent", setup.model), prompts=setup.prompts),
+        agent=_agent(setup),
         method=setup.method,
         critic=setup.critic and _critic(setup, setup.critic),
         curator=setup.curator and _model(setup, "curator", setup.curator),
@@ -132,6 +134,23 @@ def learner_of(setup: Setup) -> Learner:
         limits=limits,
         prompts=setup.prompts,
     )
+
+
+def _agent(setup: Setup) -> AgentLike:
+    """A chat agent, or a team of them under it."""
+    models: dict[tuple[str, Server], Model] = {}
+
+    def chat(role: str, name: str) -> ChatAgent:
+        # One client for all that ask the same model at the same place.
+        place = (name, setup.servers.get(role, Server()))
+        if place not in models:
+            models[place] = _model(setup, role, name)
+        return ChatAgent(models[place], prompts=setup.prompts)
+
+    lead = chat("agent", setup.model)
+    if not setup.team:
+        return lead
+    return Team(lead, {role: chat(role, name) for role, name in setup.team.items()})
 
 
 def _critic(setup: Setup, name: str) -> Model | str:

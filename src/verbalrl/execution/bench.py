@@ -228,6 +228,7 @@ class Bench:
             critiques=tally.critiques(),
             oracle_selected=tally.oracle_selected,
             citations=tally.cited.figures(),
+            team=tally.reporting.figures(),
             lessons=dict(sorted(statuses.items())),
         )
 

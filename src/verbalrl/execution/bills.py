@@ -31,9 +31,9 @@ def spent_on(store: Store, run: str, models: Iterable[Model], budget: Budget) ->
 
 
 def models_of(kit: Kit) -> tuple[Model, ...]:
-    """The models of agent, critic and curator, as far as these name them."""
-    parts = (kit.agent, kit.critic, kit.curator)
-    found = (part.model for part in parts if part is not None)
+    """The models of the agent or its team, of critic and curator, as far as these name them."""
+    parts = (part.model for part in (kit.critic, kit.curator) if part is not None)
+    found = (*kit.agent.models.values(), *parts)
     return tuple(dict.fromkeys(m for m in found if m is not None))
 
 

@@ -7,9 +7,28 @@ from typing import Any
 from ..agents import Team
 from ..errors import ConfigurationError, TaskError, boundary
 from ..methods.comparing import LEAST
+from ..records import Instance, Split
 from ..tasks import Task
 from .applying import Parts, judge_of
 from .plan import RunPlan
+
+_SPLITS: tuple[Split, ...] = ("train", "test")
+_NOTHING = (
+    "a team needs a task that shows its analysts what they are to see, and {} previews nothing"
+)
+
+
+def roles_of(task: Task) -> tuple[str, ...]:
+    """The analysts that `task` has something for.
+
+    Raises:
+        ConfigurationError: It has nothing for any.
+    """
+    instance = next((i for s in _SPLITS for i in task.instances(s, 0, 1)), None)
+    roles = () if instance is None else tuple(_has(instance, task, "roles") or ())
+    if not roles:
+        raise ConfigurationError(_NOTHING.format(task.id))
+    return roles
 
 
 def check(plan: RunPlan, task: Task, parts: Parts) -> None:
@@ -41,13 +60,13 @@ def _missing(need: str, plan: RunPlan, task: Task, parts: Parts) -> str:
 
 def _check_previews(plan: RunPlan, task: Task, roles: tuple[str, ...]) -> None:
     """Refuse a team whose analysts `task` shows nothing."""
-    shows = _has(plan, task, "preview") is not None and _has(plan, task, "left") is not None
+    shows = (
+        _has(plan.read[0], task, "preview") is not None
+        and _has(plan.read[0], task, "left") is not None
+    )
     if not shows:
-        raise ConfigurationError(
-            f"a team needs a task that shows its analysts what they are to see, and {task.id}"
-            " previews nothing"
-        )
-    known = tuple(_has(plan, task, "roles") or roles)
+        raise ConfigurationError(_NOTHING.format(task.id))
+    known = tuple(_has(plan.read[0], task, "roles") or roles)
     if unknown := [role for role in roles if role not in known]:
         raise ConfigurationError(
             f"{task.id} has nothing for an analyst {unknown[0]!r}; there are {', '.join(known)}"
@@ -61,13 +80,13 @@ def _decisions(plan: RunPlan, task: Task) -> int:
 
 
 def _can_execute(plan: RunPlan, task: Task) -> bool:
-    return callable(_has(plan, task, "execute"))
+    return callable(_has(plan.read[0], task, "execute"))
 
 
-def _has(plan: RunPlan, task: Task, name: str) -> Any:
+def _has(instance: Instance, task: Task, name: str) -> Any:
     """What environments of `task` have under `name`; None where they have nothing."""
     with boundary(TaskError, f"{task.id}: environment()"):
-        environment = task.environment(plan.read[0])
+        environment = task.environment(instance)
         try:
             return getattr(environment, name, None)
         finally:

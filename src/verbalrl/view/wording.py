@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..records import Critique, Episode, LessonBody, LessonProposal, Usage
+from ..records import Critique, Episode, LessonBody, LessonProposal, Step, Usage
 
 
 def rule(body: LessonBody | LessonProposal) -> str:
@@ -36,6 +36,15 @@ def tokens_text(usage: Usage) -> str:
     inputs = usage.input + usage.cache_read + usage.cache_write
     cost = "" if usage.cost_usd is None else f", ${usage.cost_usd:.4f}"
     return f"{inputs:,} in, {usage.output:,} out, {usage.calls:,} calls{cost}"
+
+
+def reported(step: Step) -> str:
+    """`news 120 tokens, decisive; risk 98 tokens`: what reports took, and what they were worth."""
+    worth = {credit.report: f", {credit.worth}" for credit in step.action.credits}
+    return "; ".join(
+        f"{report.role} {report.tokens:,} tokens{worth.get(n, '')}"
+        for n, report in enumerate(step.reports, 1)
+    )
 
 
 def figure(value: float | None, *, signed: bool = False) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from ...errors import ConfigurationError, StorageError
-from ...execution import Forecast
+from ...execution import Forecast, roles_of
 from ...integrations import load_task
 from ...methods import ALL_ARMS, ARMS, METHODS, Method, default_for, method
 from ...models import Budget
@@ -38,6 +38,8 @@ class RunOptions:
     model: str
     critic: str | None
     curator: str | None
+    team: str | None
+    analyst_model: str | None
     base_url: str | None
     offline_server: bool
     trials: int | None
@@ -69,6 +71,15 @@ class RunOptions:
 def _models(command: F) -> F:
     """Which method, which models."""
     for decorate in (
+        click.option(
+            "--analyst-model", metavar="P:NAME", help="Model of the team's analysts. [agent's]"
+        ),
+        click.option(
+            "--team",
+            metavar="A,B",
+            help="Analysts that report to the agent, who decides: all that the task has something "
+            "for, or their names.",
+        ),
         click.option("--curator", metavar="P:NAME", help="Model of the curator. [critic's]"),
         click.option(
             "--critic",
@@ -220,6 +231,7 @@ def _run(given: RunOptions, how: Method, task: Task) -> int:
             method=how,
             critic=given.critic,
             curator=given.curator,
+            team=_team(given, task),
             concurrency=given.concurrency,
             repeats=given.repeats,
             prompts=given.prompts,
@@ -254,6 +266,18 @@ def _run(given: RunOptions, how: Method, task: Task) -> int:
         learner, learner.run(task, **chosen), given.store, max_seconds=given.budget.seconds
     )
     return report(ended, learner, given.store, as_json=given.as_json)
+
+
+def _team(given: RunOptions, task: Task) -> dict[str, str]:
+    """By role, the models of the analysts that were asked for."""
+    if given.team is None:
+        if given.analyst_model is not None:
+            raise ConfigurationError("--analyst-model says who analysts are: give --team too")
+        return {}
+    roles = Names().convert(given.team, None, None)
+    if roles == ("all",):
+        roles = roles_of(task)
+    return dict.fromkeys(roles, given.analyst_model or given.model)
 
 
 def _say_less(given: RunOptions, how: Method, task: Task) -> None:
