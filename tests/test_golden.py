@@ -59,7 +59,7 @@ PASTS = [{name: step[name] for name in PAST} for step in STEPS]
 SHELVES = ["top shelf", "middle shelf"]
 STEP: dict[str, Any] = {
     "goal": "Load the kiln.", "volatile": [], "texts": [], "notes": [], "history": [],
-    "observation": "A flat dish.", "actions": SHELVES, "previous": None,
+    "observation": "A flat dish.", "actions": SHELVES, "previous": None, "memos": [],
 }  # fmt: skip
 CURATION: dict[str, Any] = {
     "goal": "Load the kiln.", "actions": SHELVES, "lessons": LESSONS, "evidence": EVIDENCE,
@@ -68,6 +68,17 @@ PLACE: dict[str, Any] = {
     "goal": "Load the kiln.", "observation": "A flat dish.", "actions": SHELVES,
 }  # fmt: skip
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "actor-act-memos": (
+        "actor/act.jinja",
+        STEP | {
+            "history": [PAST],
+            "memos": [
+                {"n": 1, "said": "step 1, glaze analyst", "text": "The glaze\nruns."},
+                {"n": 2, "said": "the attempt before, step 4, you yourself", "text": "It held."},
+            ],
+            "notes": [{"author": "cvar", "text": "Risk alert: in doubt, hold."}],
+        },
+    ),
     "actor-system": ("actor/system.jinja", {"role": "kiln hand", "stable": LINES}),
     "actor-system-bare": ("actor/system.jinja", {"role": "", "stable": []}),
     "actor-manager": ("actor/manager.jinja", {"role": "kiln master", "stable": LINES}),
@@ -166,6 +177,17 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "notes-ground": ("notes/ground.jinja", {"draft": "top shelf"}),
     "notes-repeated": ("notes/repeated.jinja", {"draft": "top shelf", "times": 3}),
+    "notes-risk": (
+        "notes/risk.jinja",
+        {"lost": "1.20%", "before": "-0.40%", "now": "-1.20%", "tail": "1 %", "safe": "hold"},
+    ),
+    "notes-risk-lost": (
+        "notes/risk.jinja", {"lost": "0.30%", "before": "", "now": "", "tail": "1 %", "safe": ""},
+    ),
+    "notes-risk-fell": (
+        "notes/risk.jinja",
+        {"lost": "", "before": "+0.50%", "now": "+0.20%", "tail": "1 %", "safe": "hold"},
+    ),
     "mcp-instructions": (
         "mcp/instructions.jinja", {"scopes": ["support", "sales"], "writes": True},
     ),

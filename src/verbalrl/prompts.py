@@ -30,9 +30,10 @@ SUFFIX = ".jinja"
 TAGS = (
     *("actions", "aspects", "attempt", "candidates", "critique_of_previous", "directions"),
     *("earlier_lessons", "evidence", "example"),
-    *("feedback", "goal", "guidance", "history", "lessons", "notes", "observation", "outcome"),
-    *("conditions", "last_answer", "nominations", "previous_output", "problem", "proposals"),
-    *("draft", "earlier_outputs", "plan", "problems", "situation", "trades", "trajectory"),
+    *("feedback", "goal", "guidance", "history", "lessons", "memos", "notes", "observation"),
+    *("conditions", "last_answer", "nominations", "outcome", "previous_output", "problem"),
+    *("draft", "earlier_outputs", "plan", "problems", "proposals", "situation", "trades"),
+    *("trajectory",),
 )
 """The tags of our own prompts and repairs; a test holds this list against the files."""
 

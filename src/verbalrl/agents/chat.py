@@ -8,7 +8,7 @@ shows all there is; that is this file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from itertools import chain
 from os import PathLike
 from pathlib import Path
@@ -44,6 +44,8 @@ SYSTEM, ACT, LINE = "actor/system", "actor/act", "_shared/history"
 MANAGER = "actor/manager"
 _LABELS = 16
 """Tokens of the labels of one history line."""
+_MEMO = 200
+"""Tokens of one memo, at most."""
 _MIN_PROMPT = 1_000
 
 
@@ -66,6 +68,15 @@ class LineInputs(Record):
     step: HistoryStep
 
 
+class MemoLine(Record):
+    """A memo as the prompt shows it."""
+
+    n: int
+    said: str
+    """When, and by whom."""
+    text: str
+
+
 class ActInputs(Record):
     """What `actor/act` is rendered from."""
 
@@ -73,6 +84,7 @@ class ActInputs(Record):
     volatile: tuple[Line, ...] = ()
     texts: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
+    memos: tuple[MemoLine, ...] = ()
     history: tuple[HistoryStep, ...] = ()
     observation: str = ""
     actions: tuple[str, ...] | None = None
@@ -113,6 +125,14 @@ class Managed(Move):
 
     credits: list[Worth] = Field(
         default_factory=list, description="What each report was worth to this decision."
+    )
+
+
+class Remembering(Managed):
+    """What it replies where it is shown memos."""
+
+    memos_used: list[int] = Field(
+        default_factory=list, description="Numbers of the memos that decided it; [] if none did."
     )
 
 
@@ -161,6 +181,7 @@ class ChatAgent:
         prompts.check(PROMPT_INPUTS)
         self.prompts = prompts
         self._system = lru_cache(maxsize=64)(self._rendered_system)
+        self._empty = lru_cache(maxsize=2)(self._bare)
         self._shown: PerStep[_Shown] = PerStep()
         self._native = NativeTurns(prompts, role, prompt_tokens)
 
@@ -173,7 +194,7 @@ class ChatAgent:
         if situation.tools:
             return await self._native.act(self.model, situation)
         listed = {neutralise(a): a for a in situation.actions or ()}
-        form = Managed if situation.reports else Move
+        form = _form(situation)
         request = Request(
             messages=self.messages(situation), output_schema=move_schema(tuple(listed), form)
         )
@@ -191,6 +212,7 @@ class ChatAgent:
             lessons_used=tuple(n for n in dict.fromkeys(move.lessons_used) if n in known),
             repaired=problem[:1_000],
             credits=_credits(move, len(situation.reports)),
+            memos_used=tuple(move.memos_used) if isinstance(move, Remembering) else (),
         )
 
     def recorded(self) -> dict[str, JsonValue]:
@@ -236,21 +258,26 @@ class ChatAgent:
         )
         texts = [situation.goal, *guidance.texts, *(situation.actions or ())]
         texts += [text for n in situation.notes for text in (n.author, n.text)]
+        texts += [text for m in _memos(situation) for text in (m.said, m.text)]
         if previous is not None:
             texts += [previous.output, previous.critique, *chain(*previous.earlier)]
         for line in guidance.volatile:
             texts += [line.when, line.when_not, line.instruction, "lesson"]
-        fixed = token_estimate(system.text) + self._bare + sum(map(token_estimate, texts))
+        fixed = (
+            token_estimate(system.text)
+            + self._empty(bool(situation.memos))
+            + sum(map(token_estimate, texts))
+        )
         fixed += 2 * len(texts) + MEDIA_TOKENS * len(_media(observed))
         return Size((token_estimate(observed.text),), fixed)
 
-    @cached_property
-    def _bare(self) -> int:
+    def _bare(self, memos: bool) -> int:
         """Tokens of the user message with nothing in it."""
         filled = ActInputs(
             goal="",
             volatile=(Line(alias=1, instruction=""),),
             notes=(Note(author="", text=""),),
+            memos=(MemoLine(n=1, said="", text=""),) if memos else (),
             history=(HistoryStep(n=1, observation="", action="", feedback="", omitted=1),),
             actions=("",),
             previous=Previous(output="", critique=""),
@@ -260,6 +287,21 @@ class ChatAgent:
     def _rendered_system(self, stable: tuple[GuidanceLine, ...], kind: str) -> Message:
         inputs = SystemInputs(role=self.role, stable=tuple(map(Line.of, stable)))
         return Message(role="system", text=self.prompts.render(kind, inputs).text)
+
+
+def _form(situation: Situation) -> type[Move]:
+    """What the model is to reply."""
+    if situation.memos:
+        return Remembering
+    return Managed if situation.reports else Move
+
+
+def _memos(situation: Situation) -> tuple[MemoLine, ...]:
+    """The memos as the prompt shows them."""
+    return tuple(
+        MemoLine(n=n, said=memo.said, text=middle_cut(memo.text, _MEMO))
+        for n, memo in enumerate(situation.memos, start=1)
+    )
 
 
 def _credits(move: Move, reports: int) -> tuple[Credit, ...]:
@@ -313,6 +355,7 @@ def _act(situation: Situation, history: tuple[Any, ...], cap: int | None) -> Act
         texts=guidance.texts,
         # The note that sent a draft back is shown once, beside the draft.
         notes=tuple(n for n in situation.notes if not previous or n.text != previous.critique),
+        memos=_memos(situation),
         history=history,
         observation=middle_cut(situation.observation.text, cap),
         actions=situation.actions,

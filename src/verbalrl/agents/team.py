@@ -14,6 +14,7 @@ from types import MappingProxyType
 from pydantic import JsonValue
 
 from ..errors import ConfigurationError, check_kind
+from ..memory.memos import policy
 from ..models import Model
 from .chat import ChatAgent
 from .handles import AgentHandle, AgentLike, adapt
@@ -35,13 +36,20 @@ class Team(AgentHandle):
             text. The situation of an analyst holds what the environment previews for its role.
         ahead: Let analysts work on the steps to come while the manager decides; what is done and
             learned is the same.
+        recall: `fincon` or `finmem`: the manager is shown memos of earlier days, as that policy
+            keeps and chooses them (`memory.memos`). None: what it sees is the day alone.
 
     Raises:
         ConfigurationError: There is no analyst, or a role has no usable name.
     """
 
     def __init__(
-        self, manager: AgentLike, analysts: Mapping[str, AgentLike], *, ahead: bool = True
+        self,
+        manager: AgentLike,
+        analysts: Mapping[str, AgentLike],
+        *,
+        ahead: bool = True,
+        recall: str | None = None,
     ) -> None:
         lead = adapt(manager)
         if lead.kind != "situation":
@@ -59,6 +67,7 @@ class Team(AgentHandle):
         self.analysts = MappingProxyType({r: _analyst(r, a) for r, a in analysts.items()})
         """By role, in the order of their reports."""
         self.ahead = ahead
+        self.recall = None if recall is None else policy(recall).name
         self.simulated = any(model.simulated for model in self.models.values())
 
     @property
@@ -74,7 +83,10 @@ class Team(AgentHandle):
 
     def recorded(self) -> dict[str, JsonValue]:
         """What a run keeps of the team and compares when it is resumed."""
-        return super().recorded() | {"team": {r: a.name for r, a in self.analysts.items()}}
+        return super().recorded() | {
+            "team": {r: a.name for r, a in self.analysts.items()},
+            "memos": self.recall,
+        }
 
 
 def _analyst(role: object, agent: AgentLike) -> AgentHandle:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -42,6 +42,7 @@ class Setup:
     curator: str | None = None
     concurrency: int | None = None
     repeats: int | None = None
+    control: Literal["cvar"] | None = None
     prompts: Path | None = None
     budget: Budget | None = None
     cache: Path | None = None
@@ -120,7 +121,7 @@ def cache_option(command: F) -> F:
 def learner_of(setup: Setup) -> Learner:
     """A learner whose agent is a chat agent on `setup.model`."""
     budget = setup.budget or Budget()
-    limits = Limits(cache=setup.cache, budget=budget, repeats=setup.repeats)
+    limits = Limits(cache=setup.cache, budget=budget, repeats=setup.repeats, control=setup.control)
     if setup.concurrency is not None:
         limits = limits.replace(concurrency=setup.concurrency)
     url = setup.embedder_url

@@ -78,7 +78,11 @@ def course(record: RunRecord, now: Limits) -> Limits:
     then = Limits.model_validate(record.config["limits"])
     budget = continued(record, then.budget, now.budget)
     return now.replace(
-        max_steps=then.max_steps, max_tokens=then.max_tokens, repeats=then.repeats, budget=budget
+        max_steps=then.max_steps,
+        max_tokens=then.max_tokens,
+        repeats=then.repeats,
+        control=then.control,
+        budget=budget,
     )
 
 

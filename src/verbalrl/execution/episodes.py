@@ -22,12 +22,13 @@ from ..records import (
     Situation,
 )
 from ..rollout import Assignment, GuidanceProvider, run_episode
-from .acting import built, guards
+from .acting import built, inside
 from .applying import ask_applies, judge_of
 from .embedding import PromptAsker
 from .kit import Kit
 from .narrowing import narrowed
 from .quoting import word_for_word
+from .remembering import remembering
 
 
 async def run(
@@ -43,7 +44,8 @@ async def run(
         agent=kit.agent,
         context=context,
         guidance=provider(kit, work.spec, place, context),
-        hooks=(*guards(kit), *built(kit, work.spec.hooks), *kit.hooks),
+        memos=remembering(kit, work.spec, place, context),
+        hooks=(*built(kit, inside(work.spec.hooks, kit.limits)), *kit.hooks),
         limits=kit.limits,
     )
     return episode.model_copy(update={"revision": pinned})

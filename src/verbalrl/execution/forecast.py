@@ -48,15 +48,13 @@ from ..records import (
     WriteCritique,
 )
 from ..stats import smallest_effect
-from .acting import hook_calls
+from .acting import hook_calls, inside
 from .applying import judge_of
 from .foretold import table
 from .sizing import Outline, Sizes, sizes_of
 
 GUIDANCE = 1_500
 """Tokens of lessons in a prompt, at most."""
-NOTE = 3_500
-"""Tokens of notes and drafts beside a step, at most, where a hook speaks."""
 CRITIC, CURATOR, RECALL = 1_500, 2_500, 400
 """Tokens of their prompts without what they are about."""
 ASIDE, BRIEF = (200, 1_500), 5
@@ -104,6 +102,7 @@ class _Imagined:
 
     def __init__(self, outline: Outline, sizes: Sizes, *, solved: bool, reads: bool) -> None:
         self.sizes, self.scope, self.solved = sizes, outline.task.id, solved
+        self.limits = outline.limits
         self.guidance = GUIDANCE if reads and not solved else 0
         self.lessons = outline.lessons if reads else ()
         self.judged = judge_of(outline) is not None
@@ -165,12 +164,12 @@ class _Imagined:
         steps = min(steps, (work.spec.max_steps or steps) - len(work.spec.prefix))
         later = sizes.step * steps * (steps - 1) // 2
         self.episodes += 1
-        inside = hook_calls(work.spec.hooks, steps, few=self.solved)
-        acts = steps + inside.actor
-        read = sizes.first + self.guidance + NOTE * (inside.noted and not self.solved)
-        used = self._use("actor", acts, acts * read + later * (1 + (inside.actor > 0)))
-        if inside.critic:
-            self._aside(inside.critic, sizes.first)
+        hooked = hook_calls(inside(work.spec.hooks, self.limits), steps, few=self.solved)
+        acts = steps + hooked.actor
+        read = sizes.first + self.guidance + hooked.beside
+        used = self._use("actor", acts, acts * read + later * (1 + (hooked.actor > 0)))
+        if hooked.critic:
+            self._aside(hooked.critic, sizes.first)
         for role, source in self.sizes.reports.items():
             self._use(role, steps, steps * (source + self.guidance))
         self._recall(work.spec, steps)

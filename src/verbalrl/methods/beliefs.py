@@ -15,16 +15,23 @@ from ..records import (
 )
 from . import plans
 from .comparing import GROUP, agreed, audiences
+from .credited import credited
 
 
 def guidance(view: InstanceView, aspects: Sequence[str], budget: int) -> dict[str, GuidanceSpec]:
-    """All beliefs for whoever decides, those of its own aspect for each analyst."""
+    """All beliefs for whoever decides, for each analyst those of its own aspect.
+
+    An analyst also hears what its reports in the last round were worth, as the manager said.
+    """
     whole = GuidanceSpec(source="recall", scopes=(view.scope,), budget=budget)
     trusted = [x for x in view.lessons if x.trust is not Origin.UNTRUSTED]
     # Whether a condition holds is another question at every step. Analysts, who may work ahead of
     # the decisions, have theirs for the whole episode, whatever it begins with.
     own = {a: tuple(x.id for x in trusted if x.body.audience == a) for a in aspects}
-    analysts = {a: whole.replace(audience=a, force_in=ids) for a, ids in own.items()}
+    told = credited(e for e in view.attempts if e.spec.round == view.number - 1)
+    analysts = {
+        a: whole.replace(audience=a, force_in=ids, beside=told.get(a, "")) for a, ids in own.items()
+    }
     return {"actor": whole.replace(recall="step"), **analysts}
 
 

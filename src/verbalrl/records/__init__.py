@@ -56,6 +56,7 @@ from .trades import decision_of as decision_of
 from .trades import trades_of as trades_of
 from .trajectory import Failure as Failure
 from .trajectory import Instance as Instance
+from .trajectory import Memo as Memo
 from .trajectory import Note as Note
 from .trajectory import Previous as Previous
 from .trajectory import Report as Report

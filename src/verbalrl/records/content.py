@@ -152,6 +152,10 @@ class Action(_Content):
     """What was wrong with a first answer, where the agent asked its model once more."""
     credits: tuple[Credit, ...] = ()
     """What the reports were worth to it, where a manager of a team decides; one each at most."""
+    memos_used: tuple[int, ...] = ()
+    """Which of the memos shown, from 1, it rested on, as the agent says."""
+    memos_unknown: int = 0
+    """How many numbers it gave that stand for no memo shown; they are left out."""
 
 
 class Usage(Record):

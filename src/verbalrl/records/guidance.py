@@ -103,6 +103,8 @@ class GuidanceSpec(Record):
     trial: int = 0
     attempts: tuple[int, ...] = ()
     """Trials whose attempts are shown word for word, beside what the source gives."""
+    memos: tuple[int, ...] = ()
+    """Trials, oldest first, from whose memos those of a team that recalls memos go on."""
     examples: int = Field(default=0, ge=0)
     """So many attempts of closed learning rounds of this arm and seed are shown word for word: of
     each instance one, those of the nearest tasks."""

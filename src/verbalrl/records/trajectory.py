@@ -63,7 +63,32 @@ class Report(Record):
     @property
     def line(self) -> str:
         """`News analyst: …`, as it stands in the manager's observation."""
-        return f"{self.role.replace('_', ' ').capitalize()} analyst: {self.text}"
+        return f"{spoken(self.role).capitalize()} analyst: {self.text}"
+
+
+class Memo(Record):
+    """What was said on an earlier day of a chain of attempts, shown again; never a lesson."""
+
+    id: str
+    source: str
+    """The role whose report it was; `actor` for what the agent thought itself."""
+    step: int
+    """When it was said last."""
+    ago: int = 0
+    """How many attempts ago that was; 0 for the present one."""
+    text: str
+
+    @property
+    def said(self) -> str:
+        """When and by whom, as a prompt has it: `step 4, news analyst`."""
+        who = "you yourself" if self.source == "actor" else f"{spoken(self.source)} analyst"
+        before = {0: "", 1: "the attempt before, "}.get(self.ago, f"{self.ago} attempts before, ")
+        return f"{before}step {self.step}, {who}"
+
+
+def spoken(role: str) -> str:
+    """The name of a role as prompts have it."""
+    return role.replace("_", " ")
 
 
 class Step(Record):
@@ -88,6 +113,8 @@ class Step(Record):
     """True for an action of a replayed prefix."""
     reports: tuple[Report, ...] = ()
     """What the analysts of a team said before it; the observation has them too."""
+    memos: tuple[Memo, ...] = ()
+    """What was recalled of earlier days; the action says which of them it rested on."""
 
 
 class Trajectory(Record):
@@ -121,6 +148,8 @@ class Situation(Record):
     """The instance without its hidden fields."""
     reports: tuple[Report, ...] = ()
     """Of a team's manager: what its analysts say; the observation has a line of each."""
+    memos: tuple[Memo, ...] = ()
+    """Of a team's manager: what was said on earlier days, the likeliest to matter first."""
 
     @property
     def actions(self) -> tuple[str, ...] | None:

@@ -12,20 +12,15 @@ from collections.abc import Sequence
 
 from .._logging import bound, get_logger
 from ..agents import AgentHandle, AgentLike, Team, adapt, public
-from ..errors import (
-    AgentError,
-    EpisodeError,
-    HookError,
-    ModelError,
-    TaskError,
-    first_line,
-)
+from ..errors import EpisodeError, TaskError, first_line
+from ..memory.memos import grounded
 from ..models import CallContext, clean
 from ..records import (
     Action,
     Episode,
     Failure,
     Guidance,
+    Memo,
     Note,
     Observation,
     Previous,
@@ -37,7 +32,7 @@ from ..records import (
     StopReason,
     Trajectory,
 )
-from .assignment import Assignment, GuidanceProvider
+from .assignment import Assignment, GuidanceProvider, MemoSource
 from .environments import EnvironmentDoor
 from .guided import Guided
 from .hooks import (
@@ -53,18 +48,12 @@ from .hooks import (
     note_of,
 )
 from .limits import Limits
+from .stops import CUT, stop_of
 from .teamwork import Teamwork
 
 log = get_logger(__name__)
 
 _ROLE = "actor"
-_CUT = (StopReason.MAX_STEPS, StopReason.TIMEOUT, StopReason.TOKENS, StopReason.HOOK)
-_STOPS: tuple[tuple[type[EpisodeError], StopReason], ...] = (
-    (AgentError, StopReason.AGENT_ERROR),
-    (TaskError, StopReason.TASK_ERROR),
-    (ModelError, StopReason.MODEL_ERROR),
-    (HookError, StopReason.HOOK_ERROR),
-)
 
 
 async def run_episode(
@@ -73,6 +62,7 @@ async def run_episode(
     agent: AgentLike,
     context: CallContext,
     guidance: GuidanceProvider | None = None,
+    memos: MemoSource | None = None,
     hooks: Sequence[Hook] = (),
     limits: Limits | None = None,
 ) -> Episode:
@@ -83,6 +73,7 @@ async def run_episode(
         agent: Who acts; a handle from `adapt` where threads are to be counted over episodes.
         context: Journal, slots, key and seed of the episode's calls.
         guidance: Recalls for the roles that the spec names; None: nothing is recalled.
+        memos: Recalls what was said on earlier days; None: nothing is.
         hooks: May act before an action and after a step, in this order.
         limits: Bounds; those of the spec go first.
 
@@ -93,6 +84,7 @@ async def run_episode(
     """
     play = _Play(assignment, adapt(agent), context, limits or Limits())
     play.guided, play.hooks = Guided(guidance, assignment.spec.guidance), tuple(hooks)
+    play.remembers = memos
     with bound(episode=play.id):
         await play.run()
         episode = play.episode()
@@ -117,6 +109,7 @@ class _Play:
         self.id = spec.id(assignment.lane)
         self.guided = Guided(None, {})
         self.hooks: tuple[Hook, ...] = ()
+        self.remembers: MemoSource | None = None
         self.max_steps = spec.max_steps or limits.max_steps or task.max_steps
         self.public = public(assignment.instance)
         self.steps: list[Step] = []
@@ -127,6 +120,7 @@ class _Play:
         self.pending: tuple[Note, ...] = ()
         self.last: StepResult | None = None
         self.reports: tuple[Report, ...] = ()
+        self.memos: tuple[Memo, ...] = ()
         self.rewards: list[float] = []
         self.components: dict[str, float] = {}
         self.stop: StopReason | None = None
@@ -180,7 +174,7 @@ class _Play:
             success=last.success if last else None,
             reward=Reward(value=value, components=self.components, supplier=supplier),
             terminated=last.terminated if last else False,
-            truncated=(last.truncated if last else False) or stop in _CUT,
+            truncated=(last.truncated if last else False) or stop in CUT,
             stop_reason=stop,
             guidance=self.guided.all(),
             usage=self.context.usage,
@@ -248,7 +242,9 @@ class _Play:
     async def _situation(self) -> Situation:
         situation = self._seen()
         guidance = await self.guided.of(_ROLE, situation, situation.step)
-        return situation.model_copy(update={"guidance": guidance})
+        if self.remembers is not None:
+            self.memos = await self.remembers.shown(situation)
+        return situation.model_copy(update={"guidance": guidance, "memos": self.memos})
 
     def _seen(self) -> Situation:
         """The situation without guidance."""
@@ -349,12 +345,13 @@ class _Play:
         return Step(
             n=len(self.steps) + 1,
             observation=self.observation,
-            action=action,
+            action=grounded(action, len(self.memos)),
             notes=self.pending,
             drafts=drafts,
             unreplaced=self.unreplaced,
             replayed=replayed,
             reports=self.reports,
+            memos=self.memos,
         )
 
     def _record(self, step: Step, *, feedback: str, reward: float | None = None) -> None:
@@ -391,8 +388,7 @@ class _Play:
         if self.context.tokens_spent:
             self.stop = StopReason.TOKENS
             return
-        found = (reason for kind, reason in _STOPS if isinstance(error, kind))
-        self.stop = next(found, StopReason.HOOK_ERROR)
+        self.stop = stop_of(error)
         message = first_line(clean(str(error)), 500)
         # A step that broke in the environment is recorded already, one before that is not.
         step = len(self.steps) + (self.stop is not StopReason.TASK_ERROR)

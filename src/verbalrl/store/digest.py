@@ -148,27 +148,26 @@ def _attempt(episode: Episode, contents: Mapping[str, str]) -> dict[str, Any]:
     if spec["revises"] and not spec["revises"]["earlier"]:
         del spec["revises"]["earlier"]
     steps = episode.trajectory.steps
-    reports = [[[r.role, r.text] for r in step.reports] for step in steps]
-    credits = [[[c.report, c.worth] for c in step.action.credits] for step in steps]
-    team = {"reports": reports} if any(reports) else {}
-    return (
-        team
-        | ({"credits": credits} if any(credits) else {})
-        | {
-            "spec": spec,
-            "prefix": [_action(a) for a in episode.spec.prefix],
-            "asked": {r: _guidance_spec(g, contents) for r, g in episode.spec.guidance.items()},
-            "actions": [_action(step.action) for step in steps],
-            "rewards": [step.reward for step in steps],
-            "reward": episode.reward.model_dump(mode="json"),
-            "success": episode.success,
-            "injected": {
-                role: [[u.step, u.content] for u in guidance.uses if u.outcome == "injected"]
-                for role, guidance in episode.guidance.items()
-            },
-            "texts": {role: guidance.texts for role, guidance in episode.guidance.items()},
-        }
-    )
+    team: dict[str, list[Any]] = {
+        "reports": [[[r.role, r.text] for r in step.reports] for step in steps],
+        "credits": [[[c.report, c.worth] for c in step.action.credits] for step in steps],
+        "memos": [[[m.id, m.text] for m in step.memos] for step in steps],
+        "cited": [step.action.memos_used for step in steps],
+    }
+    return {name: rows for name, rows in team.items() if any(rows)} | {
+        "spec": spec,
+        "prefix": [_action(a) for a in episode.spec.prefix],
+        "asked": {r: _guidance_spec(g, contents) for r, g in episode.spec.guidance.items()},
+        "actions": [_action(step.action) for step in steps],
+        "rewards": [step.reward for step in steps],
+        "reward": episode.reward.model_dump(mode="json"),
+        "success": episode.success,
+        "injected": {
+            role: [[u.step, u.content] for u in guidance.uses if u.outcome == "injected"]
+            for role, guidance in episode.guidance.items()
+        },
+        "texts": {role: guidance.texts for role, guidance in episode.guidance.items()},
+    }
 
 
 def _action(action: Action) -> list[Any]:
@@ -182,6 +181,7 @@ _LATER = (
         "retrieval",
         "most",
         "attempts",
+        "memos",
         "examples",
         "examples_of",
         "examples_budget",

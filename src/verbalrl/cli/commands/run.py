@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -55,6 +55,7 @@ class RunOptions:
     gate: str | None
     concurrency: int | None
     repeats: int | None
+    control: Literal["cvar"] | None
     budget: Budget
     dry_run: bool
     prompts: Path | None
@@ -150,6 +151,11 @@ def _conditions(command: F) -> F:
             metavar="N",
             help="An action that was done N times where the same was seen ends the episode. [off]",
         ),
+        click.option(
+            "--control",
+            type=click.Choice(["cvar"]),
+            help="After a day that lost, or made the worst days worse, a note asks for less risk.",
+        ),
         click.option("--concurrency", type=POSITIVE, metavar="C", help="Model calls at a time."),
         click.option(
             "--gate",
@@ -234,6 +240,7 @@ def _run(given: RunOptions, how: Method, task: Task) -> int:
             team=_team(given, task),
             concurrency=given.concurrency,
             repeats=given.repeats,
+            control=given.control,
             prompts=given.prompts,
             cache=given.cache,
             budget=given.budget,

@@ -1,0 +1,209 @@
+"""What cvrf learns on trading-v1 with the offline model: beliefs against none, with and without a rule.
+
+    python -m benchmarks.fincon --seeds 0-19
+
+Per seed (of the task and of the run) a team of a manager and five analysts trains for four episodes
+of each training period and is tested on other periods with frozen beliefs, once beside the same
+team without beliefs and once more with the control by CVaR. Printed are the mean compounded return
+of a test period without and with beliefs, the deepest drawdown of all test periods in a row without
+and with control, what the best supported belief is about and which rule was planted; then the sums,
+with sign tests. `--rule none` plants nothing: whatever is gained there is luck.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from statistics import fmean
+from typing import NamedTuple
+
+import verbalrl as vrl
+from verbalrl.methods import Cvrf
+from verbalrl.records import Episode, Lesson
+from verbalrl.stats import interval
+from verbalrl.store import open_store
+from verbalrl.tasks.trading_measures import compounded, max_drawdown
+
+ROLES = ("news", "filing", "momentum", "volatility", "risk")
+HISTORY = 3_000
+"""Tokens of a prompt: a manager needs no more than the last days."""
+
+
+class Size(NamedTuple):
+    """How much is traded."""
+
+    rule: str = "drawn"
+    horizon: int = 60
+    """Days of a period."""
+    train: int = 3
+    """Training periods, four episodes of each."""
+    test: int = 8
+    """Test periods."""
+    portions: int = 5
+    """Critiques of a pair of episodes."""
+
+
+class Found(NamedTuple):
+    """What one seed led to."""
+
+    seed: int
+    planted: str
+    named: str
+    """What the best supported belief is about; empty without one."""
+    without: tuple[float, ...]
+    """Compounded returns of the test periods, without beliefs."""
+    beliefs: tuple[float, ...]
+    drawdown: float
+    """With beliefs, over all test periods in a row."""
+    controlled: float
+    """The same with control by CVaR."""
+    overlaps: tuple[float, ...]
+    """Of each training round with the one before."""
+
+    @property
+    def gain(self) -> float:
+        """What beliefs add to the mean return of a period."""
+        return fmean(self.beliefs) - fmean(self.without)
+
+
+def team() -> vrl.Team:
+    """Five analysts and a manager, all the offline model."""
+
+    def one() -> vrl.ChatAgent:
+        return vrl.ChatAgent("offline:apprentice", prompt_tokens=HISTORY)
+
+    return vrl.Team(one(), {role: one() for role in ROLES})
+
+
+def best_supported(beliefs: Iterable[Lesson]) -> Lesson | None:
+    """The belief that most episodes support, of equal ones that with most steps behind it."""
+    found = [x for x in beliefs if x.usable]
+    return max(
+        found, key=lambda x: (x.votes.get("support", 0), len(x.evidence), x.id), default=None
+    )
+
+
+def run(seed: int, size: Size) -> Found:
+    """One seed, from an empty memory."""
+    task = vrl.load_task(f"trading-v1?horizon={size.horizon}&rule={size.rule}", task_seed=seed)
+    method = Cvrf(control=False, portions=size.portions)
+    with tempfile.TemporaryDirectory() as folder:
+        learner = vrl.Learner(team(), method=method, store=folder)
+        learned = learner.run_sync(
+            task,
+            arms=("none", "learned"),
+            instances=size.test,
+            train_instances=size.train,
+            seeds=(seed,),
+        )
+        branch = f"{learned.run}/learned/{seed}"
+        wary = vrl.Learner(team(), method=Cvrf(control=True), store=folder).run_sync(
+            task,
+            arms=("learned",),
+            instances=size.test,
+            seeds=(seed,),
+            start=branch,
+            learn=False,
+        )
+        with open_store(folder) as store:
+            tested = {
+                (name, arm): results(store.episode(e.id) for e in store.episodes(run=name, arm=arm))
+                for name, arm in (
+                    (learned.run, "none"),
+                    (learned.run, "learned"),
+                    (wary.run, "learned"),
+                )
+            }
+            belief = best_supported(store.current_lessons(branch))
+            compared = [d.overlap for d in store.decisions(branch) if d.overlap]
+    without, beliefs, control = tested.values()
+    return Found(
+        seed=seed,
+        planted=task.world.planted().kind,
+        named=belief.body.aspect if belief else "",
+        without=tuple(map(compounded, without)),
+        beliefs=tuple(map(compounded, beliefs)),
+        drawdown=max_drawdown([day for period in beliefs for day in period]),
+        controlled=max_drawdown([day for period in control for day in period]),
+        overlaps=tuple(round(o.share() or 0.0, 3) for o in compared),
+    )
+
+
+def results(episodes: Iterable[Episode | None]) -> tuple[tuple[float, ...], ...]:
+    """The daily results of test episodes, period by period in the order of the instances."""
+    tested = sorted(
+        (e for e in episodes if e is not None and e.spec.split == "test"), key=lambda e: e.instance
+    )
+    return tuple(tuple(s.reward or 0.0 for s in e.trajectory.steps) for e in tested)
+
+
+def sign_test(differences: Sequence[float]) -> float:
+    """The two-sided chance of signs as uneven as these, were both as likely; zeros are left out."""
+    count = sum(d != 0 for d in differences)
+    fewer = min(sum(d > 0 for d in differences), sum(d < 0 for d in differences))
+    tail = sum(math.comb(count, k) for k in range(fewer + 1))
+    return min(1.0, 2 * tail / 2**count)
+
+
+def row(found: Found) -> str:
+    """One line of the table."""
+    overlaps = " ".join(f"{o:.2f}" for o in found.overlaps)
+    return (
+        f"{found.seed:>4} {found.planted:<9}{found.named or 'nothing':<11}"
+        f"{fmean(found.without):+8.3f} {fmean(found.beliefs):+8.3f} {found.gain:+8.3f}"
+        f"{found.drawdown:10.3f} {found.controlled:10.3f}   {overlaps}"
+    )
+
+
+def sums(found: Sequence[Found]) -> str:
+    """What all seeds come to."""
+    gains = [one.gain for one in found]
+    spread = interval(gains)
+    assert spread is not None
+    named = sum(one.named == one.planted for one in found)
+    shallower = sum(one.controlled <= one.drawdown for one in found)
+    better = sum(gain > 0 for gain in gains)
+    return (
+        f"gain {spread.mean:+.3f} [{spread.low:+.3f}, {spread.high:+.3f}], above 0 in {better} of "
+        f"{len(found)} seeds, sign test p = {sign_test(gains):.2g}\n"
+        f"best supported belief names the planted aspect: {named} of {len(found)}\n"
+        f"drawdown with control not deeper than without: {shallower} of {len(found)}"
+    )
+
+
+def main(arguments: Sequence[str] = ()) -> int:
+    """Print a line per seed and the sums."""
+    usual = Size()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", default="0-4", help="as 0-19")
+    parser.add_argument("--rule", default=usual.rule, help="drawn by the task seed, or none")
+    parser.add_argument("--horizon", type=int, default=usual.horizon)
+    parser.add_argument("--train", type=int, default=usual.train)
+    parser.add_argument("--test", type=int, default=usual.test)
+    parser.add_argument("--portions", type=int, default=usual.portions)
+    parser.add_argument("--workers", type=int, default=1, help="seeds at once")
+    given = parser.parse_args(arguments)
+    first, _, last = given.seeds.partition("-")
+    seeds = range(int(first), int(last or first) + 1)
+    size = Size(**{name: getattr(given, name) for name in Size._fields})
+    print(f"trading-v1, {size}")
+    print(
+        "seed planted  belief    without beliefs     gain  drawdown controlled   overlaps",
+        flush=True,
+    )
+    found: list[Found] = []
+    with ProcessPoolExecutor(given.workers) as pool:
+        for one in pool.map(partial(run, size=size), seeds):
+            print(row(one), flush=True)
+            found.append(one)
+    print(sums(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
