@@ -1,4 +1,4 @@
-"""What cvrf learns on trading-v1 with the offline model: beliefs against none, with and without a rule.
+"""What cvrf learns on trading-v1 with the offline model, beside the same team without beliefs.
 
     python -m benchmarks.fincon --seeds 0-19
 
@@ -20,13 +20,14 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from statistics import fmean
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import verbalrl as vrl
 from verbalrl.methods import Cvrf
 from verbalrl.records import Episode, Lesson
 from verbalrl.stats import interval
 from verbalrl.store import open_store
+from verbalrl.tasks.trading import Trading
 from verbalrl.tasks.trading_measures import compounded, max_drawdown
 
 ROLES = ("news", "filing", "momentum", "volatility", "risk")
@@ -124,7 +125,7 @@ def run(seed: int, size: Size) -> Found:
     without, beliefs, control = tested.values()
     return Found(
         seed=seed,
-        planted=task.world.planted().kind,
+        planted=cast(Trading, task.world).planted().kind,
         named=belief.body.aspect if belief else "",
         without=tuple(map(compounded, without)),
         beliefs=tuple(map(compounded, beliefs)),
@@ -147,7 +148,7 @@ def sign_test(differences: Sequence[float]) -> float:
     count = sum(d != 0 for d in differences)
     fewer = min(sum(d > 0 for d in differences), sum(d < 0 for d in differences))
     tail = sum(math.comb(count, k) for k in range(fewer + 1))
-    return min(1.0, 2 * tail / 2**count)
+    return float(min(1.0, 2 * tail / 2**count))
 
 
 def row(found: Found) -> str:
