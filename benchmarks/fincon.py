@@ -4,16 +4,18 @@
 
 Per seed (of the task and of the run) a team of a manager and five analysts trains for four episodes
 of each training period and is tested on other periods with frozen beliefs, once beside the same
-team without beliefs and once more with the control by CVaR. Printed are the mean compounded return
-of a test period without and with beliefs, the deepest drawdown of all test periods in a row without
-and with control, what the best supported belief is about and which rule was planted; then the sums,
-with sign tests. `--rule none` plants nothing: whatever is gained there is luck.
+team without beliefs. Both are run again with the control by CVaR, and nothing else changed. Printed
+are the mean compounded return of a test period without and with beliefs; the deepest drawdown of
+all test periods in a row, with beliefs and without, each as it is and under control; how far the
+last two training rounds agreed; then the sums, with sign tests. `--rule none` plants nothing: whatever is gained
+there is luck.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import operator
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -41,11 +43,11 @@ class Size(NamedTuple):
     rule: str = "drawn"
     horizon: int = 60
     """Days of a period."""
-    train: int = 3
+    train: int = 2
     """Training periods, four episodes of each."""
-    test: int = 8
+    test: int = 4
     """Test periods."""
-    portions: int = 5
+    portions: int = 6
     """Critiques of a pair of episodes."""
 
 
@@ -59,12 +61,12 @@ class Found(NamedTuple):
     without: tuple[float, ...]
     """Compounded returns of the test periods, without beliefs."""
     beliefs: tuple[float, ...]
-    drawdown: float
-    """With beliefs, over all test periods in a row."""
-    controlled: float
-    """The same with control by CVaR."""
-    overlaps: tuple[float, ...]
-    """Of each training round with the one before."""
+    fell: tuple[float, float]
+    """The drawdown of all test periods in a row with beliefs, as it is and under control."""
+    fell_without: tuple[float, float]
+    """The same without beliefs."""
+    ended: str
+    """How far the last two training rounds agreed."""
 
     @property
     def gain(self) -> float:
@@ -103,44 +105,41 @@ def run(seed: int, size: Size) -> Found:
             seeds=(seed,),
         )
         branch = f"{learned.run}/learned/{seed}"
-        wary = vrl.Learner(team(), method=Cvrf(control=True), store=folder).run_sync(
-            task,
-            arms=("learned",),
-            instances=size.test,
-            seeds=(seed,),
-            start=branch,
-            learn=False,
-        )
+        wary = vrl.Learner(team(), method=Cvrf(control=True), store=folder)
+        test = {"arms": ("learned",), "instances": size.test, "seeds": (seed,), "learn": False}
+        runs = [
+            (learned.run, "none"),
+            (learned.run, "learned"),
+            (wary.run_sync(task, **test).run, "learned"),
+            (wary.run_sync(task, start=branch, **test).run, "learned"),
+        ]
         with open_store(folder) as store:
-            tested = {
-                (name, arm): results(store.episode(e.id) for e in store.episodes(run=name, arm=arm))
-                for name, arm in (
-                    (learned.run, "none"),
-                    (learned.run, "learned"),
-                    (wary.run, "learned"),
-                )
-            }
+            without, beliefs, bare, control = (
+                results(store.episodes(run=name, arm=arm)) for name, arm in runs
+            )
             belief = best_supported(store.current_lessons(branch))
-            compared = [d.overlap for d in store.decisions(branch) if d.overlap]
-    without, beliefs, control = tested.values()
+            (frozen,) = (d for d in store.decisions(branch) if d.kind == "freeze")
     return Found(
         seed=seed,
         planted=cast(Trading, task.world).planted().kind,
         named=belief.body.aspect if belief else "",
         without=tuple(map(compounded, without)),
         beliefs=tuple(map(compounded, beliefs)),
-        drawdown=max_drawdown([day for period in beliefs for day in period]),
-        controlled=max_drawdown([day for period in control for day in period]),
-        overlaps=tuple(round(o.share() or 0.0, 3) for o in compared),
+        fell=(deepest(beliefs), deepest(control)),
+        fell_without=(deepest(without), deepest(bare)),
+        ended=frozen.detail.get("reason", ""),
     )
 
 
-def results(episodes: Iterable[Episode | None]) -> tuple[tuple[float, ...], ...]:
+def results(episodes: Iterable[Episode]) -> tuple[tuple[float, ...], ...]:
     """The daily results of test episodes, period by period in the order of the instances."""
-    tested = sorted(
-        (e for e in episodes if e is not None and e.spec.split == "test"), key=lambda e: e.instance
-    )
+    tested = sorted((e for e in episodes if e.spec.split == "test"), key=lambda e: e.instance)
     return tuple(tuple(s.reward or 0.0 for s in e.trajectory.steps) for e in tested)
+
+
+def deepest(periods: Iterable[Iterable[float]]) -> float:
+    """The deepest drawdown of `periods` in a row."""
+    return max_drawdown([day for period in periods for day in period])
 
 
 def sign_test(differences: Sequence[float]) -> float:
@@ -153,11 +152,11 @@ def sign_test(differences: Sequence[float]) -> float:
 
 def row(found: Found) -> str:
     """One line of the table."""
-    overlaps = " ".join(f"{o:.2f}" for o in found.overlaps)
     return (
         f"{found.seed:>4} {found.planted:<9}{found.named or 'nothing':<11}"
         f"{fmean(found.without):+8.3f} {fmean(found.beliefs):+8.3f} {found.gain:+8.3f}"
-        f"{found.drawdown:10.3f} {found.controlled:10.3f}   {overlaps}"
+        f"    {found.fell[0]:.3f} {found.fell[1]:.3f}    "
+        f"{found.fell_without[0]:.3f} {found.fell_without[1]:.3f}    {found.ended}"
     )
 
 
@@ -167,14 +166,19 @@ def sums(found: Sequence[Found]) -> str:
     spread = interval(gains)
     assert spread is not None
     named = sum(one.named == one.planted for one in found)
-    shallower = sum(one.controlled <= one.drawdown for one in found)
     better = sum(gain > 0 for gain in gains)
     return (
         f"gain {spread.mean:+.3f} [{spread.low:+.3f}, {spread.high:+.3f}], above 0 in {better} of "
         f"{len(found)} seeds, sign test p = {sign_test(gains):.2g}\n"
         f"best supported belief names the planted aspect: {named} of {len(found)}\n"
-        f"drawdown with control not deeper than without: {shallower} of {len(found)}"
+        f"drawdown under control not deeper: {_shallower([one.fell for one in found])}; "
+        f"without beliefs {_shallower([one.fell_without for one in found])}"
     )
+
+
+def _shallower(pairs: Sequence[tuple[float, float]]) -> str:
+    less, equal = (sum(f(b, a) for a, b in pairs) for f in (operator.lt, operator.eq))
+    return f"{less + equal} of {len(pairs)} ({less} shallower, {equal} equal)"
 
 
 def main(arguments: Sequence[str] = ()) -> int:
@@ -194,7 +198,8 @@ def main(arguments: Sequence[str] = ()) -> int:
     size = Size(**{name: getattr(given, name) for name in Size._fields})
     print(f"trading-v1, {size}")
     print(
-        "seed planted  belief    without beliefs     gain  drawdown controlled   overlaps",
+        "seed planted  belief    without  beliefs     gain    drawdown       without beliefs"
+        "    last rounds",
         flush=True,
     )
     found: list[Found] = []

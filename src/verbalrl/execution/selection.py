@@ -76,10 +76,9 @@ def compare(work: CompareEpisodes, place: Place) -> Decision:
         branch=place.lane.branch,
         kind="compare",
         chosen=(before if earned[0] > earned[1] else after).id,
+        episodes=work.episodes,
         overlap=found,
         detail={
-            "before": before.id,
-            "after": after.id,
             "objective_before": f"{earned[0]:.6g}",
             "objective_after": f"{earned[1]:.6g}",
             "overlap": "unknown" if share is None else f"{share:.3f}",

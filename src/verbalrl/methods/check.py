@@ -184,6 +184,7 @@ class _World:
                     branch=_LANE.branch,
                     kind="compare",
                     chosen=work.episodes[int(draw * 2)],
+                    episodes=work.episodes,
                     overlap=agreed,
                 )
             case FreezeMemory():

@@ -67,7 +67,8 @@ def compared(view: InstanceView, wishes: Wishes) -> Batch | None:
     pair = [e for n in rounds for e in view.attempts if e.spec.round == n]
     if len(pair) < 2 or not all(map(plans.worth_a_critique, pair)):
         return None
-    if any(d.detail.get("after") == pair[1].id for d in view.decisions):
+    names = tuple(e.id for e in pair)
+    if any(d.episodes == names for d in view.decisions):
         return None
     # The better one stands last; of equals that is the later one.
     shown = sorted(pair, key=lambda e: objective(e, wishes.discount))
@@ -82,7 +83,7 @@ def compared(view: InstanceView, wishes: Wishes) -> Batch | None:
         )
         for n, steps in enumerate(portions(shown, wishes.portion, wishes.portions))
     )
-    record = CompareEpisodes(episodes=(pair[0].id, pair[1].id), discount=wishes.discount)
+    record = CompareEpisodes(episodes=names, discount=wishes.discount)
     return Batch(work=(record, *critiques))
 
 

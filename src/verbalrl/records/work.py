@@ -297,6 +297,8 @@ class Decision(Record):
     kind: Literal["select", "compare", "freeze", "done"]
     chosen: str = ""
     """For select: the id of the chosen episode; for compare: of the better one."""
+    episodes: tuple[str, ...] = ()
+    """For compare: the two, the earlier one first."""
     overlap: Overlap | None = None
     """For compare."""
     detail: dict[str, str] = {}
