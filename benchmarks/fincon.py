@@ -7,8 +7,8 @@ of each training period and is tested on other periods with frozen beliefs, once
 team without beliefs. Both are run again with the control by CVaR, and nothing else changed. Printed
 are the mean compounded return of a test period without and with beliefs; the deepest drawdown of
 all test periods in a row, with beliefs and without, each as it is and under control; how far the
-last two training rounds agreed; then the sums, with sign tests. `--rule none` plants nothing: whatever is gained
-there is luck.
+last two training rounds agreed; then the sums, with sign tests. `--rule none` plants nothing:
+whatever is gained there is luck.
 """
 
 from __future__ import annotations

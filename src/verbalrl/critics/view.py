@@ -142,16 +142,19 @@ class TradeView(Record):
     """None where it earned nothing, or nobody gave a reward."""
 
 
-class TradesInputs(CritiqueInputs):
+class TradesInputs(Record):
     """What `critic/trades` is rendered from."""
 
+    goal: str
+    actions: tuple[str, ...] | None = None
+    attempts: tuple[AttemptView, ...]
     trades: tuple[TradeView, ...] = ()
     aspects: tuple[str, ...] = ()
     """What a lesson may be about; empty: nobody asks."""
 
     @classmethod
     def of(cls, inputs: CritiqueInputs, case: CritiqueCase) -> TradesInputs:
-        """`inputs` with the trades of `case` whose steps are shown."""
+        """The part of `inputs` that trades are judged on, with those whose steps are shown."""
         shown = [{s.n for s in a.steps} for a in inputs.attempts]
         trades = (
             _trade(n, trade)
@@ -159,7 +162,13 @@ class TradesInputs(CritiqueInputs):
             for trade in trades_of(episode.trajectory)
             if steps & {s.n for s in trade.steps}
         )
-        return cls(**dict(inputs), trades=tuple(trades), aspects=case.work.aspects)
+        return cls(
+            goal=inputs.goal,
+            actions=inputs.actions,
+            attempts=inputs.attempts,
+            trades=tuple(trades),
+            aspects=case.work.aspects,
+        )
 
 
 @dataclass(frozen=True, slots=True)

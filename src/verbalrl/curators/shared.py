@@ -361,12 +361,18 @@ class _Level:
                 actions=actions_of(evidence.values()),
                 lessons=tuple(lesson_view(n, x) for n, x in desk.lessons.items()),
                 evidence=tuple(x.view(n, width, aliases) for n, x in evidence.items()),
-                directions=directions_of(evidence.values()) if self._beliefs else (),
+                directions=self._directions(evidence),
                 step=step_view(len(desk.lessons), self.case.work.overlap),
             ),
             rules=self._rules(),
             problem=problem,
         )
+
+    def _directions(self, evidence: Mapping[int, Item]) -> tuple[str, ...]:
+        """What new critiques say of beliefs; that of earlier rounds has been followed or not."""
+        new = {c.id for c in self.case.critiques}
+        shown = (x.critique for x in evidence.values() if x.critique.id in new)
+        return directions_of(shown) if self._beliefs else ()
 
     @property
     def _beliefs(self) -> bool:

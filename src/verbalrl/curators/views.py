@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..records import Lesson, bound_of_step
+from ..records import Critique, Lesson, bound_of_step
 from .evidence import Item
 from .schema import LessonView, OperationReply, OperationView, StepView
 
@@ -50,9 +50,9 @@ def groups_of(
     return [group for group in groups if group]
 
 
-def directions_of(evidence: Iterable[Item]) -> tuple[str, ...]:
-    """In which direction the critiques behind `evidence` say that beliefs should change."""
-    said = (item.critique.refinement for item in evidence if item.critique.by_step)
+def directions_of(critiques: Iterable[Critique]) -> tuple[str, ...]:
+    """In which direction `critiques` of steps say that beliefs should change."""
+    said = (critique.refinement for critique in critiques if critique.by_step)
     return tuple(dict.fromkeys(filter(None, said)))
 
 
