@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 TAGS = (
-    *("actions", "attempt", "candidates", "conditions", "critique_of_previous", "draft"),
-    *("earlier_lessons", "earlier_outputs", "evidence", "example", "feedback", "goal"),
-    *("guidance", "history", "last_answer", "lessons", "memos", "nominations", "notes"),
-    *("observation", "outcome", "plan", "previous_output", "problem", "problems"),
-    *("proposals", "situation", "trajectory"),
+    *("actions", "aspects", "attempt", "candidates", "conditions", "critique_of_previous"),
+    *("directions", "draft", "earlier_lessons", "earlier_outputs", "evidence", "example"),
+    *("feedback", "goal", "guidance", "history", "last_answer", "lessons", "memos"),
+    *("nominations", "notes", "observation", "outcome", "plan", "previous_output", "problem"),
+    *("problems", "proposals", "situation", "trades", "trajectory"),
 )
 """The tags of our own prompts and repairs; a test holds this list against the files."""
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from .apply import confirmed as confirmed
     from .apply import entry as entry
     from .apply import settle as settle
+    from .case import Check as Check
+    from .case import CurationCase as CurationCase
     from .curator import PROMPT_INPUTS as PROMPT_INPUTS
     from .curator import Curator as Curator
     from .curator import CuratorLike as CuratorLike
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from .reflections import curate_reflections as curate_reflections
     from .schema import CuratorReply as CuratorReply
     from .schema import OperationReply as OperationReply
-    from .shared import CurationCase as CurationCase
     from .shared import curate_shared as curate_shared
     from .sources import sourced as sourced
     from .waiting import curate_in_time as curate_in_time
@@ -29,11 +30,12 @@ on_use(
     __name__,
     {
         "apply": "Settled confirmed entry settle",
+        "case": "Check CurationCase",
         "curator": "PROMPT_INPUTS Curator CuratorLike LLMCurator adapt_curator",
         "desk": "Desk",
         "reflections": "curate_reflections",
         "schema": "CuratorReply OperationReply",
-        "shared": "CurationCase curate_shared",
+        "shared": "curate_shared",
         "sources": "sourced",
         "waiting": "curate_in_time",
     },

@@ -7,8 +7,9 @@ import asyncio
 from ..errors import CuratorError
 from ..models import CallContext
 from ..records import Commit, Usage
+from .case import CurationCase
 from .curator import Curator
-from .shared import CurationCase, curate_shared
+from .shared import curate_shared
 
 
 async def curate_in_time(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..curators import CurationCase, curate_in_time, curate_reflections, sourced
+from ..curators import Check, CurationCase, curate_in_time, curate_reflections, sourced
 from ..errors import ConfigurationError, MethodError
 from ..lanes import Place
-from ..methods import CommitCheck, Method
+from ..methods import Method
 from ..models import CallContext
 from ..records import (
     Commit,
@@ -140,9 +140,10 @@ def _episode(kit: Kit, name: str) -> Episode:
     return found
 
 
-def _check(work: CurateLessons, method: Method) -> CommitCheck | None:
+def _check(work: CurateLessons, method: Method) -> Check | None:
     if not work.check:
         return None
     if work.check not in method.checks:
         raise MethodError(f"{method.name} has no check {work.check!r}")
-    return method.checks[work.check]
+    check = method.checks[work.check]
+    return lambda commit, lessons: check(commit, lessons, work)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import methods
 from .. import store as stores
+from ..agents import AgentHandle, Team
 from ..errors import ConfigurationError, named
 from ..rollout import Limits
 
@@ -29,6 +30,14 @@ def method(given: object) -> Method | None:
     raise ConfigurationError(
         f"method= takes a name or a method such as methods.reflexion(), not {named(given)}"
     )
+
+
+def suited(chosen: Method, agent: AgentHandle) -> Method:
+    """`chosen` with the roles of a team as its aspects, where it has such and names none."""
+    roles = agent.roles if isinstance(agent, Team) else ()
+    if not roles or getattr(chosen, "aspects", None) != ():
+        return chosen
+    return methods.changed(chosen, {"aspects": list(roles)})
 
 
 def task(given: object) -> Task:

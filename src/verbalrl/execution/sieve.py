@@ -13,6 +13,7 @@ from ..lanes import Place
 from ..methods import BEST_OF_N, LEARNED
 from ..records import (
     Commit,
+    CompareEpisodes,
     Critique,
     CurateLessons,
     Decision,
@@ -74,7 +75,7 @@ class Sieve(Bench):
                 return store.critique(key)
             case CurateLessons() | JudgeLessons():
                 return store.commit(key)
-            case SelectCandidate() | FreezeMemory():
+            case SelectCandidate() | CompareEpisodes() | FreezeMemory():
                 return store.decision(key)
 
     def found(self) -> tuple[frozenset[str], dict[str, Kept]]:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from ..errors import MethodError
 from ..records import (
     Batch,
+    CompareEpisodes,
     CurateLessons,
     EpisodeSpec,
     InstanceView,
@@ -86,6 +87,8 @@ def check_batch(batch: Batch, view: InstanceView) -> None:
                     raise MethodError("an instance's lane commits to its own scope only")
             case SelectCandidate():
                 _known(work.candidates, {e.id for e in view.episodes}, "episode")
+            case CompareEpisodes():
+                _known(work.episodes, {e.id for e in view.attempts}, "attempt")
             case _:
                 raise MethodError("an instance's lane cannot freeze memory")
 
@@ -148,8 +151,10 @@ def check_shared_batch(batch: Batch, view: SharedView) -> None:
                 _check_judging(work, view)
             case RunEpisode() | WriteCritique():
                 raise MethodError("the shared stream runs no episodes of its own: open a round")
-            case SelectCandidate():
-                raise MethodError("candidates are selected on the lane of their instance")
+            case SelectCandidate() | CompareEpisodes():
+                raise MethodError(
+                    "episodes are selected and compared on the lane of their instance"
+                )
 
 
 def _check_judging(work: JudgeLessons, view: SharedView) -> None:

@@ -135,17 +135,20 @@ def close_round(
     """`view` with the round `opened` closed; `before` and `after` are its lanes by instance."""
     episodes: list[PastEpisode] = []
     critiques: list[PastCritique] = []
+    decisions: list[Decision] = []
     for instance in opened.instances:
         old, new = before[instance], after[instance]
         fresh = new.episodes[len(old.episodes) :]
         episodes += sorted(fresh, key=lambda e: (e.trial, e.candidate, e.purpose))
         critiques += new.critiques[len(old.critiques) :]
+        decisions += new.decisions[len(old.decisions) :]
     closed = ClosedRound(
         number=len(view.rounds) + 1,
         opened=opened,
         revision=view.revision,
         episodes=tuple(episodes),
         critiques=tuple(critiques),
+        decisions=tuple(decisions),
     )
     return replace(view, rounds=(*view.rounds, closed))
 

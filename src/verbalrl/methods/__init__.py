@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .critique_refine import critique_refine as critique_refine
     from .critique_revise import CritiqueRevise as CritiqueRevise
     from .critique_revise import critique_revise as critique_revise
+    from .cvrf import Cvrf as Cvrf
+    from .cvrf import cvrf as cvrf
     from .expel import Expel as Expel
     from .expel import expel as expel
     from .group_eval import GroupEval as GroupEval
@@ -62,6 +64,7 @@ on_use(
         "check": "check_method",
         "critique_refine": "CritiqueRefine critique_refine",
         "critique_revise": "CritiqueRevise critique_revise",
+        "cvrf": "Cvrf cvrf",
         "expel": "Expel expel",
         "group_eval": "GroupEval group_eval",
         "handbook": "Handbook handbook",

@@ -10,6 +10,7 @@ from ..errors import ConfigurationError, UnknownNameError
 from .base import Method, MethodSettings
 from .critique_refine import CritiqueRefine
 from .critique_revise import CritiqueRevise
+from .cvrf import Cvrf
 from .expel import Expel
 from .group_eval import GroupEval
 from .handbook import Handbook, handbook
@@ -25,6 +26,7 @@ METHODS: Mapping[str, type[MethodSettings]] = {
     "reflexion": Reflexion,
     "expel": Expel,
     "handbook": Handbook,
+    "cvrf": Cvrf,
     "self_refine": SelfRefine,
     "rci": Rci,
     "critique_refine": CritiqueRefine,
