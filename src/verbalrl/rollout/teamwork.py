@@ -69,7 +69,7 @@ class Teamwork:
         if late and (await asyncio.wait(late, timeout=limit))[1]:
             return None
         del self._jobs[step]
-        reports = tuple(self._joined(role, job) for role, job in jobs.items())
+        reports = tuple(self._joined(role, jobs[role]) for role in self._team.roles)
         text = "\n".join(filter(None, (own.text, *(report.line for report in reports))))
         return own.model_copy(update={"text": text}), reports
 
