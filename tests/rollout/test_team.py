@@ -312,8 +312,11 @@ def test_an_analyst_that_fails_ends_the_episode_by_name_and_for_good() -> None:
         return "fine"
 
     for ahead in (True, False):
-        own = Team(lambda s: "work", {"risk": lambda s: "fine", "news": broken}, ahead=ahead)
+        risk = ChatAgent(ScriptedModel(reports))
+        own = Team(lambda s: "work", {"news": broken, "risk": risk}, ahead=ahead)
         episode = play(own, days())
+        # What was paid for at the step that failed is on the bill.
+        assert episode.usage["risk"].calls == 3
         assert episode.stop_reason is StopReason.AGENT_ERROR
         assert episode.failure is not None
         assert "news analyst: " in episode.failure.message

@@ -69,6 +69,9 @@ class Teamwork:
         if late and (await asyncio.wait(late, timeout=limit))[1]:
             return None
         del self._jobs[step]
+        # Whoever fails, all of them are paid.
+        for role in self._team.roles:
+            self._context.take(jobs[role].context)
         reports = tuple(self._joined(role, jobs[role]) for role in self._team.roles)
         text = "\n".join(filter(None, (own.text, *(report.line for report in reports))))
         return own.model_copy(update={"text": text}), reports
@@ -124,8 +127,7 @@ class Teamwork:
         )
 
     def _joined(self, role: str, job: _Job) -> Report:
-        """The report of `role`, and what it took on the episode's bill."""
-        self._context.take(job.context)
+        """The report of `role`."""
         if self._context.fatal is not None:
             raise self._context.fatal
         try:
