@@ -151,7 +151,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "critic-trades": (
         "critic/trades.jinja",
-        {"goal": "Load the kiln.", "actions": SHELVES, "attempts": ATTEMPTS, "aspects": ["shape", "glaze", "other"], "trades": [
+        {"goal": "Load the kiln.", "actions": SHELVES, "attempts": ATTEMPTS,
+         "aspects": ["shape", "glaze", "other"], "trades": [
              {"attempt": 1, "first": 1, "last": 1, "action": "middle shelf", "result": "0",
               "won": None},
              {"attempt": 1, "first": 2, "last": 4, "action": "top shelf", "result": "-1",
