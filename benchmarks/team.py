@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 import tempfile
 import time
@@ -33,6 +34,7 @@ class Took(NamedTuple):
     """What one run took and led to."""
 
     wall: float
+    cpu: float
     calls: int
     messages: int
     arm: dict[str, Any]
@@ -50,7 +52,7 @@ async def run(port: int, days: int, seed: int, slots: int, *, ahead: bool) -> To
     model = model_at("openai", port)
     analysts = {role: vrl.ChatAgent(model) for role in roles_of(task)}
     with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         learner = vrl.Learner(
             vrl.Team(vrl.ChatAgent(model), analysts, ahead=ahead),
             method="reflexion",
@@ -58,11 +60,11 @@ async def run(port: int, days: int, seed: int, slots: int, *, ahead: bool) -> To
             limits=vrl.Limits(concurrency=slots),
         )
         result = await learner.run(task, instances=1, trials=1, arms=("none",))
-        wall = time.perf_counter() - began
+        wall, cpu = time.perf_counter() - began, time.process_time() - cpu
         await model.aclose()
     arm = result.arms["none"]
     calls = sum(used["calls"] for used in arm["tokens"].values())
-    return Took(wall, calls, arm["team"]["messages"], arm)
+    return Took(wall, cpu, calls, arm["team"]["messages"], arm)
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -73,7 +75,10 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument("--slots", type=int, default=32)
     chosen = parser.parse_args(given)
     missed = False
+    print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} CPUs, latency {chosen.latency:g} s")
     with _server.running(chosen.latency) as port:
+        # What is imported at a first call is no part of what a day takes.
+        asyncio.run(run(port, 2, 0, chosen.slots, ahead=True))
         for seed in chosen.seeds:
             took = {
                 ahead: asyncio.run(run(port, chosen.days, seed, chosen.slots, ahead=ahead))
@@ -86,7 +91,8 @@ def main(given: Sequence[str] | None = None) -> int:
                 print(
                     f"seed {seed}  {'ahead' if ahead else 'side by side':<12}"
                     f" {one.wall:7.2f} s  ideal {best:6.2f} s  {over:5.3f} (goal {GOALS[ahead]})"
-                    f"  {one.calls} calls, {one.messages} reports"
+                    f"  {one.calls} calls, {one.messages} reports,"
+                    f" CPU {1e3 * one.cpu / one.calls:.2f} ms per call"
                 )
             same = took[False].arm == took[True].arm
             missed |= not same

@@ -63,8 +63,10 @@ class Teamwork:
         own = await self._door.left(self._team.roles)
         await self._begin(step, guided)
         jobs = self._jobs[step]
-        _, late = await asyncio.wait([job.task for job in jobs.values()], timeout=limit)
-        if late:
+        late = {job.task for job in jobs.values() if not job.task.done()}
+        # Where all is there nothing is waited for: what was just begun must not come before the
+        # manager's request, which everybody waits for.
+        if late and (await asyncio.wait(late, timeout=limit))[1]:
             return None
         reports = tuple(self._joined(role, job) for role, job in jobs.items())
         # Where one failed, the failures of the others are taken note of when all is closed.
