@@ -68,7 +68,10 @@ class Teamwork:
         # manager's request, which everybody waits for.
         if late and (await asyncio.wait(late, timeout=limit))[1]:
             return None
-        reports = tuple(self._joined(role, job) for role, job in jobs.items())
+        # Whoever fails, all of them are paid.
+        for role in self._team.roles:
+            self._context.take(jobs[role].context)
+        reports = tuple(self._joined(role, jobs[role]) for role in self._team.roles)
         # Where one failed, the failures of the others are taken note of when all is closed.
         del self._jobs[step]
         text = "\n".join(filter(None, (own.text, *(report.line for report in reports))))
@@ -125,8 +128,7 @@ class Teamwork:
         )
 
     def _joined(self, role: str, job: _Job) -> Report:
-        """The report of `role`, and what it took on the episode's bill."""
-        self._context.take(job.context)
+        """The report of `role`."""
         if self._context.fatal is not None:
             raise self._context.fatal
         try:
