@@ -63,7 +63,17 @@ STEP: dict[str, Any] = {
 }  # fmt: skip
 CURATION: dict[str, Any] = {
     "goal": "Load the kiln.", "actions": SHELVES, "lessons": LESSONS, "evidence": EVIDENCE,
+    "directions": [], "step": None,
 }  # fmt: skip
+BELIEFS: dict[str, Any] = CURATION | {
+    "lessons": [lesson | {"aspect": "shape"} for lesson in LESSONS[:2]],
+    "evidence": [
+        EVIDENCE[0] | {"proposals": [EVIDENCE[0]["proposals"][0] | {"aspect": "glaze"}]},
+        EVIDENCE[1],
+    ],
+    "directions": ["Flat dishes\nlost; keep them low.", "Tall pots won."],
+    "step": {"agreed": 71, "change": 29, "lines": 1},
+}
 PLACE: dict[str, Any] = {
     "goal": "Load the kiln.", "observation": "A flat dish.", "actions": SHELVES,
 }  # fmt: skip
@@ -139,6 +149,23 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         {"goal": "Load the kiln.", "actions": SHELVES, "attempts": ATTEMPTS[1:], "earlier": [],
          "feedback": []},
     ),
+    "critic-trades": (
+        "critic/trades.jinja",
+        {"goal": "Load the kiln.", "actions": SHELVES, "attempts": ATTEMPTS,
+         "aspects": ["shape", "glaze", "other"], "trades": [
+             {"attempt": 1, "first": 1, "last": 1, "action": "middle shelf", "result": "0",
+              "won": None},
+             {"attempt": 1, "first": 2, "last": 4, "action": "top shelf", "result": "-1",
+              "won": False},
+             {"attempt": 2, "first": 1, "last": 1, "action": "middle\nshelf", "result": "1",
+              "won": True}]},
+    ),
+    "critic-trades-bare": (
+        "critic/trades.jinja",
+        {"goal": "Load the kiln.", "actions": None, "attempts": ATTEMPTS, "aspects": [], "trades": [
+             {"attempt": 2, "first": 1, "last": 1, "action": "middle shelf", "result": "",
+              "won": None}]},
+    ),
     "critic-critique-group": (
         "critic/critique.jinja",
         {"goal": "Load the kiln.", "actions": None, "attempts": ATTEMPTS, "earlier": [],
@@ -204,6 +231,22 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "curator-system-support": (
         "curator/system.jinja",
         {"operations": ["support"], "max_lessons": 40, "counts": False},
+    ),
+    "curator-beliefs": (
+        "curator/beliefs.jinja",
+        {"operations": ["add", "revise", "merge", "support", "retire"], "max_lessons": 24,
+         "counts": False, "aspects": ["shape", "glaze", "other"]},
+    ),
+    "curator-beliefs-votes": (
+        "curator/beliefs.jinja",
+        {"operations": ["support", "retire"], "max_lessons": 24, "counts": True, "aspects": []},
+    ),
+    "curator-propose-beliefs": ("curator/propose.jinja", BELIEFS),
+    "curator-merge-beliefs": (
+        "curator/merge.jinja",
+        BELIEFS | {
+            "proposals": [PROPOSALS[0] | {"aspect": "shape"}, PROPOSALS[1]], "nominations": [],
+        },
     ),
     "curator-propose": ("curator/propose.jinja", CURATION),
     "curator-merge": (

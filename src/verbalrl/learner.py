@@ -222,7 +222,8 @@ class Learner:
         changes: dict[str, Any] = {} if trials is None else {"trials": trials}
         if not learn:
             changes["learn"] = False
-        return methods.changed(method, changes) if changes else method
+        chosen = methods.changed(method, changes) if changes else method
+        return given.suited(chosen, self._agent)
 
     async def _plan(
         self,

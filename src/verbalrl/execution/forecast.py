@@ -21,6 +21,7 @@ from ..models.prices import PICO
 from ..records import (
     Action,
     Commit,
+    CompareEpisodes,
     Critique,
     CurateLessons,
     Decision,
@@ -33,6 +34,7 @@ from ..records import (
     LessonProposal,
     Observation,
     OpenRound,
+    Overlap,
     Record,
     Reward,
     RunEpisode,
@@ -104,6 +106,8 @@ class _Imagined:
         self.guidance = GUIDANCE if reads and not solved else 0
         self.lessons = outline.lessons if reads else ()
         self.judged = judge_of(outline) is not None
+        self.traded = "aligned" in getattr(outline.plan.method, "requires", ())
+        """Whether plans look into attempts: the dearest ones then win and lose by turns."""
         self.conditional = sum(applies.is_conditional(x) or not solved for x in self.lessons)
         """Of the shared scope, how many may have a condition that a model is asked about."""
         self.episodes = 0
@@ -133,6 +137,17 @@ class _Imagined:
                     kind="select",
                     chosen=chosen,
                     detail={"selector": work.selector},
+                )
+            case CompareEpisodes():
+                # The cheapest run agrees with itself at once, the dearest never does.
+                count = self.sizes.steps
+                agreed = Overlap(same=count * self.solved, aligned=count, steps=count)
+                return Decision(
+                    id=key,
+                    branch=place.lane.branch,
+                    kind="compare",
+                    episodes=work.episodes,
+                    overlap=agreed,
                 )
             case FreezeMemory():
                 return Decision(id=key, branch=place.lane.branch, kind="freeze")
@@ -168,7 +183,6 @@ class _Imagined:
         for role, source in self.sizes.reports.items():
             self._use(role, steps, steps * (source + self.guidance))
         self._recall(work.spec, steps)
-        step = Step(n=1, observation=Observation(text="…"), action=Action(text="…"))
         candidate = work.spec.purpose == "candidate"
         return Episode(
             id=key,
@@ -176,7 +190,7 @@ class _Imagined:
             arm=place.lane.arm,
             seed=place.lane.seed,
             spec=work.spec,
-            trajectory=Trajectory(steps=(step,)),
+            trajectory=_went(steps if self.traded and not self.solved else 1),
             answer="…",
             success=None if candidate else self.solved,
             reward=Reward() if candidate else Reward(value=float(self.solved)),
@@ -190,6 +204,9 @@ class _Imagined:
         shown = self.sizes.first + self.sizes.step * (1 if self.solved else self.sizes.steps)
         if work.template in (FEEDBACK, GROUP):
             self._aside(1, len(work.episodes) * shown)
+        elif work.steps:
+            read = self.sizes.first + self.sizes.step * sum(map(len, work.steps))
+            self._use("critic", 1, CRITIC + read)
         elif work.template not in PLAIN:
             self._use("critic", 1, CRITIC + len(work.episodes) * shown + self.guidance)
         return Critique(
@@ -333,6 +350,21 @@ def _total(arms: Mapping[str, Any]) -> dict[str, JsonValue]:
         known = all(found is not None for found in ranges)
         total[name] = [round(sum(r[i] for r in ranges), 6) for i in (0, 1)] if known else None
     return total
+
+
+def _went(steps: int) -> Trajectory:
+    """An attempt of `steps` steps, none of which decides as the one before."""
+    return Trajectory(
+        steps=tuple(
+            Step(
+                n=n,
+                observation=Observation(text="…"),
+                action=Action(text="…" * (1 + n % 2)),
+                reward=None if steps == 1 else float(2 * (n % 2) - 1),
+            )
+            for n in range(1, steps + 1)
+        )
+    )
 
 
 def _ended(work: RunEpisode, *, fruitful: bool) -> StopReason:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..agents import Team
 from ..errors import ConfigurationError, TaskError, boundary
+from ..methods.comparing import LEAST
 from ..records import Instance, Split
 from ..tasks import Task
 from .applying import Parts, judge_of
@@ -43,6 +44,11 @@ def check(plan: RunPlan, task: Task, parts: Parts) -> None:
 
 def _missing(need: str, plan: RunPlan, task: Task, parts: Parts) -> str:
     match need:
+        case "aligned" if (count := _decisions(plan, task)) < LEAST:
+            return (
+                f"compares the decisions of one attempt with those of the next, at least {LEAST};"
+                f" {task.id} has {count} here, give more train instances"
+            )
         case "execute" if not _can_execute(plan, task):
             return f"tries candidates without having them scored, and {task.id} cannot execute any"
         case "model" if judge_of(parts) is None:
@@ -65,6 +71,12 @@ def _check_previews(plan: RunPlan, task: Task, roles: tuple[str, ...]) -> None:
         raise ConfigurationError(
             f"{task.id} has nothing for an analyst {unknown[0]!r}; there are {', '.join(known)}"
         )
+
+
+def _decisions(plan: RunPlan, task: Task) -> int:
+    """How many decisions all train instances have together, at most."""
+    steps = getattr(plan.method, "max_steps", None) or task.max_steps
+    return len(plan.train) * min(steps, task.max_steps)
 
 
 def _can_execute(plan: RunPlan, task: Task) -> bool:

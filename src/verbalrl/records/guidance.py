@@ -86,6 +86,8 @@ class GuidanceSpec(Record):
     scopes: tuple[str, ...] = ()
     kinds: tuple[LessonKind, ...] = ()
     """Empty: all kinds."""
+    audience: str | None = None
+    """None: all lessons; else only those that are meant for this role."""
     retrieval: Literal["all", "topic", "nearest"] = "all"
     """Of shared lessons: all, those that stem from instances of the same topic, or the nearest."""
     most: int = Field(default=40, ge=1)
