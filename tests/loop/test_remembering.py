@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import Any
 import pytest
 
 from tests.loop.world import Safes, Staged, batch, episode, episodes
-from verbalrl import ChatAgent, Learner, ScriptedModel, Team
+from tests.memory.embedding_server import EmbeddingServer
+from verbalrl import ChatAgent, Learner, Memory, ScriptedModel, Team, load_model, load_task
+from verbalrl.cli import main
 from verbalrl.errors import MethodError, UnknownNameError
 from verbalrl.memory import HashEmbedder
 from verbalrl.memory.memos import FINMEM, Chain, candidates
+from verbalrl.methods import Cvrf
 from verbalrl.models import Request
 from verbalrl.records import (
     Action,
@@ -135,6 +139,9 @@ def test_a_manager_reads_earlier_days_and_says_what_it_rested_on(store: Store) -
         lines = [f"[{n}] {m.said}: {m.text}" for n, m in enumerate(step.memos, start=1)]
         assert lines == shown_in(text)
         assert not {m.text for m in step.memos} & {r.text for r in step.reports}
+    # Of earlier days the history keeps the manager's own account alone; the record keeps all.
+    assert "step 1 | observation: Day 1. | action: buy" in prompts[4]
+    assert "analyst: oil is dear" in found.trajectory.steps[0].observation.text
     used = [(s.action.memos_used, s.action.memos_unknown) for s in found.trajectory.steps]
     assert used == [((), 0), ((), 2), ((2,), 1), ((2,), 1), ((2,), 1)]
 
@@ -227,7 +234,9 @@ def test_memos_of_a_trial_that_has_not_been_are_refused(store: Store) -> None:
 def test_a_team_without_a_policy_is_shown_none(store: Store) -> None:
     manager = citing(1)
     (found,) = ran(store, team(manager, None), Attempts(trials=1))
-    assert not any("memos" in r.messages[-1].text for r in manager.requests)
+    prompts = [r.messages[-1].text for r in manager.requests]
+    assert not any("memos" in text for text in prompts)
+    assert "step 1 | observation: Day 1. News analyst: oil is dear" in prompts[1]
     assert not any(s.memos for s in found.trajectory.steps)
     with pytest.raises(UnknownNameError, match="recall policy 'fincom'"):
         team(manager, "fincom")
@@ -273,3 +282,76 @@ def test_running_ahead_recalls_the_same(store: Store) -> None:
     ahead, beside = (ran(store, team(citing(1), ahead=a), Attempts()) for a in (True, False))
     memos = [[[s.memos for s in e.trajectory.steps] for e in found] for found in (ahead, beside)]
     assert memos[0] == memos[1]
+
+
+def test_an_embedder_behind_a_server_is_asked_once_a_text_and_not_again(tmp_path: Path) -> None:
+    with EmbeddingServer() as server:
+        memory = Memory(tmp_path, "openai:tiny", base_url=server.url)
+
+        def learner() -> Learner:
+            own = team(citing(1))
+            return Learner(own, method=Attempts(trials=1), critic=lambda _: "", store=memory)
+
+        result = learner().run_sync(days(), arms=("learned",))
+        # With a memo to choose from: the day, and what was not embedded yet.
+        asked = [len(a["input"]) for a in server.asked]
+        assert asked == [2, 3, 2, 3]
+        with open_store(tmp_path) as store:
+            (found,) = store.episodes()
+        assert found.usage["actor"].input > 7 * sum(asked)
+        learner().resume_sync(result.run, days())
+        assert len(server.asked) == 4
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_rounds_of_cvrf_go_on_from_each_other_if_asked_and_the_test_does_not(
+    store: Store, goes_on: bool
+) -> None:
+    model = load_model("offline:apprentice")
+    analysts = {role: ChatAgent(model) for role in ("news", "filing")}
+    own = Team(ChatAgent(model), analysts, recall="fincon")
+    method = Cvrf(trials=3, overlap=1.0, memos=goes_on)
+    learner = Learner(own, method=method, store=store)
+    task = load_task("trading-v1?horizon=4")
+    result = learner.run_sync(task, arms=("learned",), train_instances=1, instances=1)
+    found = {(e.spec.split, e.trial): e for e in episodes(store, result)}
+    first = {key: e.trajectory.steps[0].memos for key, e in found.items()}
+    assert first["train", 1] == first["test", 1] == ()
+    for trial in (2, 3):
+        assert bool(first["train", trial]) is goes_on
+        assert all(m.ago for m in first["train", trial])
+
+
+PERIOD = ("run", "trading-v1?horizon=5", "--model", "offline:apprentice", "--team", "all")
+
+
+def test_a_run_and_its_resume_recall_as_they_were_told_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [*PERIOD, "--memos", "finmem", "--control", "cvar", "--arms", "retry", "--json"]
+    command += ["--instances", "2", "--trials", "1"]
+    cut = ("--store", str(tmp_path / "cut"))
+    assert main([*command, "--dry-run"]) == 0
+    said = json.loads(capsys.readouterr().out)["arms"]["retry"]
+    assert main([*command, "--store", str(tmp_path / "whole")]) == 0
+    whole = json.loads(capsys.readouterr().out)["arms"]["retry"]
+    took = sum(
+        sum(t[kind] for kind in ("input", "cached", "output")) for t in whole["tokens"].values()
+    )
+    assert said["tokens"][0] <= took <= said["tokens"][1]
+    assert main([*command, *cut, "--max-tokens", "6000"]) == 0
+    stopped = json.loads(capsys.readouterr().out)
+    assert stopped["arms"]["retry"]["finished"] < 2
+    assert main(["resume", stopped["run"], *cut, "--max-tokens", "9000000", "--json"]) == 0
+    resumed = json.loads(capsys.readouterr().out)
+    assert resumed["arms"]["retry"]["episodes_digest"] == whole["episodes_digest"]
+    with open_store(tmp_path / "cut") as store:
+        found = store.episodes()[-1]
+    assert any(m.source == "actor" for s in found.trajectory.steps for m in s.memos)
+    assert main(["show", found.id, *cut]) == 0
+    assert re.search(r"recalled: [^;]+; .*step 1, you yourself", capsys.readouterr().out)
+
+
+def test_memos_of_nobody_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*PERIOD[:4], "--memos", "fincon"]) == 2
+    assert "--memos is for the manager of a team: give --team too" in capsys.readouterr().err

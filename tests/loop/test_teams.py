@@ -1,5 +1,6 @@
 """Runs of teams: equal ahead or not, billed and told by role, refused where they cannot work."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,6 +12,7 @@ import pytest
 from tests.loop.world import Staged, batch, episode, episodes
 from tests.loop.world import run as drive
 from verbalrl import ChatAgent, Learner, Limits, ScriptedModel, Team, load_model, load_task
+from verbalrl.cli import main
 from verbalrl.errors import ConfigurationError
 from verbalrl.execution import Forecast
 from verbalrl.models import Budget, DelayedModel, Price, Prices
@@ -129,6 +131,21 @@ def test_a_run_of_a_team_goes_on_with_the_same_team_alone(tmp_path: Path) -> Non
     assert again.arms == first.arms
 
 
+def test_a_resumed_team_reports_in_the_order_in_which_it_was_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = ("--store", str(tmp_path))
+    command = ("run", PERIOD, "--model", "offline:apprentice", "--team", "risk,news", "--json")
+    few = ("--arms", "none", "--instances", "1", "--max-tokens", "2500")
+    assert main([*command, *few, *store]) == 0
+    stopped = json.loads(capsys.readouterr().out)
+    assert stopped["arms"]["none"]["finished"] == 0
+    assert main(["resume", stopped["run"], "--max-tokens", "999999", *store]) == 0
+    with open_store(tmp_path) as opened:
+        (found,) = opened.episodes()
+    assert [r.role for r in found.trajectory.steps[0].reports] == ["risk", "news"]
+
+
 def test_the_models_of_analysts_count_in_the_budget() -> None:
     lead, reader = (load_model(f"openai:{name}", keyless=True) for name in ("lead", "reader"))
     own = Team(ChatAgent(lead), {"news": ChatAgent(reader)})
@@ -181,4 +198,4 @@ def test_the_journal_holds_the_calls_of_each_role(tmp_path: Path) -> None:
         roles = dict(connection.execute("SELECT role, count(*) FROM calls GROUP BY role"))
     assert roles["actor"] == roles["news"] == roles["risk"]
     with open_store(tmp_path) as store:
-        assert store.runs()[0].config["team"] == {r: "Analyst(reader)" for r in ROLES}
+        assert store.runs()[0].config["team"] == [[r, "Analyst(reader)"] for r in ROLES]

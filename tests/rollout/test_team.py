@@ -1,6 +1,7 @@
 """Teams: who sees what, who is asked when, and that working ahead changes nothing."""
 
 import asyncio
+import gc
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from tests.rollout.corridor import CorridorTask, context, play, played
 from verbalrl import ChatAgent, Limits, ScriptedModel, Team
 from verbalrl.agents import AgentLike, check_agent
 from verbalrl.agents.report import report_text
-from verbalrl.errors import ConfigurationError
+from verbalrl.errors import ConfigurationError, ModelError
 from verbalrl.models import DelayedModel, MemoryJournal, Request, Slots
 from verbalrl.records import (
     Action,
@@ -296,6 +297,15 @@ def test_an_analyst_whose_recall_is_per_step_does_not_run_ahead_of_it() -> None:
     assert done[:4] == ["recall 1", "act", "recall 2", "act"]
 
 
+def test_reports_keep_their_order_where_some_do_not_run_ahead() -> None:
+    wanted = {"news": GuidanceSpec(source="recall", recall="step")}
+    spec = EpisodeSpec(instance="corridor-v1/0", guidance=wanted)
+    for ahead in (True, False):
+        episode = play(team(ahead), days(), spec, guidance=lambda r, s, n: Guidance())
+        orders = {tuple(r.role for r in step.reports) for step in episode.trajectory.steps}
+        assert orders == {tuple(SEEN)}
+
+
 def test_an_analyst_that_fails_ends_the_episode_by_name_and_for_good() -> None:
     def broken(situation: Situation) -> str:
         if "day 3." in situation.observation.text:
@@ -303,8 +313,11 @@ def test_an_analyst_that_fails_ends_the_episode_by_name_and_for_good() -> None:
         return "fine"
 
     for ahead in (True, False):
-        own = Team(lambda s: "work", {"risk": lambda s: "fine", "news": broken}, ahead=ahead)
+        risk = ChatAgent(ScriptedModel(reports))
+        own = Team(lambda s: "work", {"news": broken, "risk": risk}, ahead=ahead)
         episode = play(own, days())
+        # What was paid for at the step that failed is on the bill.
+        assert episode.usage["risk"].calls == 3
         assert episode.stop_reason is StopReason.AGENT_ERROR
         assert episode.failure is not None
         assert "news analyst: " in episode.failure.message
@@ -383,3 +396,14 @@ def test_what_is_no_team_is_refused_in_one_line(manager: Any, analysts: Any, wha
 
 def test_a_team_passes_the_checks_of_agents() -> None:
     assert check_agent(Team(ChatAgent("offline:apprentice"), {"news": lambda s: "x"})) == ()
+
+
+def test_failures_of_several_analysts_are_all_taken_note_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broken = ScriptedModel(lambda _: ModelError("no reply"))
+    analysts: dict[str, AgentLike] = {role: ChatAgent(broken) for role in SEEN}
+    episode = play(Team(ChatAgent(ScriptedModel(replies())), analysts), days())
+    assert episode.stop_reason is StopReason.MODEL_ERROR
+    gc.collect()
+    assert [r.getMessage() for r in caplog.records if r.name == "asyncio"] == []

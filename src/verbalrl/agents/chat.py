@@ -44,7 +44,7 @@ SYSTEM, ACT, LINE = "actor/system", "actor/act", "_shared/history"
 MANAGER = "actor/manager"
 _LABELS = 16
 """Tokens of the labels of one history line."""
-_MEMO = 200
+MEMO_TOKENS = 200
 """Tokens of one memo, at most."""
 _MIN_PROMPT = 1_000
 
@@ -234,15 +234,19 @@ class ChatAgent:
             return self._native.messages(situation)
         kind = MANAGER if situation.reports else SYSTEM
         system = self._system(situation.guidance.stable, kind)
-        shown = [self._shown.get(s, None, partial(self._seen, s)) for s in situation.history]
+        bare = situation.memos is not None
+        made = ((s, partial(self._seen, s, bare)) for s in situation.history)
+        shown = [self._shown.get(s, bare, make) for s, make in made]
         cut = plan_cut([s.size for s in shown], self._always(situation, system), self.prompt_tokens)
         entries, media = _kept(shown, cut)
         user = self.prompts.render(ACT, _act(situation, entries, cut.cap)).text
         parts = [*media, *_media(situation.observation)]
         return system, _message(user, parts)
 
-    def _seen(self, step: Step) -> _Shown:
-        texts = tuple(map(neutralise, (step.observation.text, step.action.text, step.feedback)))
+    def _seen(self, step: Step, bare: bool) -> _Shown:
+        # What was reported on earlier days comes by recall, where there is one.
+        observed = step.account if bare else step.observation.text
+        texts = tuple(map(neutralise, (observed, step.action.text, step.feedback)))
         entry = HistoryStep(n=step.n, observation=texts[0], action=texts[1], feedback=texts[2])
         line = self.prompts.render(LINE, LineInputs(step=entry)).text
         media = (*_media(step.observation), *_media(step.action))
@@ -299,8 +303,8 @@ def _form(situation: Situation) -> type[Move]:
 def _memos(situation: Situation) -> tuple[MemoLine, ...]:
     """The memos as the prompt shows them."""
     return tuple(
-        MemoLine(n=n, said=memo.said, text=middle_cut(memo.text, _MEMO))
-        for n, memo in enumerate(situation.memos, start=1)
+        MemoLine(n=n, said=memo.said, text=middle_cut(memo.text, MEMO_TOKENS))
+        for n, memo in enumerate(situation.memos or (), start=1)
     )
 
 

@@ -84,7 +84,8 @@ class Team(AgentHandle):
     def recorded(self) -> dict[str, JsonValue]:
         """What a run keeps of the team and compares when it is resumed."""
         return super().recorded() | {
-            "team": {r: a.name for r, a in self.analysts.items()},
+            # Pairs: their order decides what the manager reads first, and objects are kept sorted.
+            "team": [[role, analyst.name] for role, analyst in self.analysts.items()],
             "memos": self.recall,
         }
 

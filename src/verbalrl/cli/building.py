@@ -51,6 +51,8 @@ class Setup:
     index: str = "exact"
     team: Mapping[str, str] = field(default_factory=dict)
     """By role, the models of the analysts that report to the agent; empty: it works alone."""
+    memos: str | None = None
+    """How the manager of a team recalls what was said on earlier days; None: not at all."""
     servers: Mapping[str, Server] = field(default_factory=dict)
     """By role: agent, critic, curator, analysts."""
     dry: bool = False
@@ -151,7 +153,8 @@ def _agent(setup: Setup) -> AgentLike:
     lead = chat("agent", setup.model)
     if not setup.team:
         return lead
-    return Team(lead, {role: chat(role, name) for role, name in setup.team.items()})
+    analysts = {role: chat(role, name) for role, name in setup.team.items()}
+    return Team(lead, analysts, recall=setup.memos)
 
 
 def _critic(setup: Setup, name: str) -> Model | str:

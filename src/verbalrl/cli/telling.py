@@ -208,6 +208,8 @@ def _tell_step(step: Step, cited: Sequence[tuple[str, Cause]]) -> None:
     say(_cut(step.observation.text), indent=4)
     if step.reports:
         say(f"reports: {wording.reported(step)}", indent=4)
+    if step.memos:
+        say(f"recalled: {wording.recalled(step)}", indent=4)
     for note in step.notes:
         say(f"note of {note.author}: {one_line(note.text)}", indent=4)
     for draft in step.drafts:

@@ -184,7 +184,8 @@ class _Imagined:
         self.episodes += 1
         hooked = hook_calls(inside(work.spec.hooks, self.limits), steps, few=self.solved)
         acts = steps + hooked.actor
-        read = sizes.first + self.guidance + hooked.beside
+        memos = 0 if self.solved else sizes.memos
+        read = sizes.first + self.guidance + hooked.beside + memos
         used = self._use("actor", acts, acts * read + later * (1 + (hooked.actor > 0)))
         if hooked.critic:
             self._aside(hooked.critic, sizes.first)

@@ -6,15 +6,20 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..agents import AgentHandle, Team
+from ..agents.chat import MEMO_TOKENS
 from ..agents.handles import public
 from ..critics import Critic
 from ..curators import Curator
 from ..ids import token_estimate
+from ..memory.memos import policy
 from ..records import EpisodeSpec, Lesson, Observation, Report, Situation
 from ..rollout import Limits
 from ..rollout.environments import EnvironmentDoor
 from ..tasks import Task
 from .plan import RunPlan
+
+MEMOS, MEMO = 100, 15
+"""Tokens of the words around memos, and of those that say whose each is."""
 
 
 class Outline(NamedTuple):
@@ -41,6 +46,8 @@ class Sizes(NamedTuple):
     """Of an episode, at most."""
     reports: Mapping[str, int] = {}
     """By analyst of a team, what it reads before each step."""
+    memos: int = 0
+    """Of what a manager is shown of earlier days at each step, at most."""
 
 
 async def sizes_of(outline: Outline) -> Sizes:
@@ -63,7 +70,18 @@ async def sizes_of(outline: Outline) -> Sizes:
     if outline.agent.kind == "answer":
         steps = 1
     step = token_estimate(observation.text) + 40
-    return Sizes(_first(outline.agent, situation), step, steps, reports)
+    memos = _memos(team, observation) if team is not None else 0
+    return Sizes(_first(outline.agent, situation), step, steps, reports, memos)
+
+
+def _memos(team: Team, observation: Observation) -> int:
+    """Tokens of the block of memos, each as long as the longest report."""
+    if team.recall is None:
+        return 0
+    how = policy(team.recall)
+    count = how.most * (len(how.layers) if how.by_layer else 1)
+    longest = max(map(token_estimate, observation.text.splitlines()), default=0)
+    return MEMOS + count * (min(longest, MEMO_TOKENS) + MEMO)
 
 
 async def _heard(

@@ -116,6 +116,12 @@ class Step(Record):
     memos: tuple[Memo, ...] = ()
     """What was recalled of earlier days; the action says which of them it rested on."""
 
+    @property
+    def account(self) -> str:
+        """What was seen without the reports that stand at its end."""
+        said = "\n".join(report.line for report in self.reports)
+        return self.observation.text.removesuffix(said).rstrip("\n")
+
 
 class Trajectory(Record):
     """The steps of one episode and what was seen after the last of them."""
@@ -148,8 +154,9 @@ class Situation(Record):
     """The instance without its hidden fields."""
     reports: tuple[Report, ...] = ()
     """Of a team's manager: what its analysts say; the observation has a line of each."""
-    memos: tuple[Memo, ...] = ()
-    """Of a team's manager: what was said on earlier days, the likeliest to matter first."""
+    memos: tuple[Memo, ...] | None = None
+    """Of a team's manager that recalls: what was said on earlier days, the likeliest to matter
+    first. None: it does not recall."""
 
     @property
     def actions(self) -> tuple[str, ...] | None:

@@ -242,9 +242,10 @@ class _Play:
     async def _situation(self) -> Situation:
         situation = self._seen()
         guidance = await self.guided.of(_ROLE, situation, situation.step)
+        seen: dict[str, object] = {"guidance": guidance}
         if self.remembers is not None:
-            self.memos = await self.remembers.shown(situation)
-        return situation.model_copy(update={"guidance": guidance, "memos": self.memos})
+            seen["memos"] = self.memos = await self.remembers.shown(situation)
+        return situation.model_copy(update=seen)
 
     def _seen(self) -> Situation:
         """The situation without guidance."""

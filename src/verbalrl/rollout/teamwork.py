@@ -63,11 +63,17 @@ class Teamwork:
         own = await self._door.left(self._team.roles)
         await self._begin(step, guided)
         jobs = self._jobs[step]
-        _, late = await asyncio.wait([job.task for job in jobs.values()], timeout=limit)
-        if late:
+        late = {job.task for job in jobs.values() if not job.task.done()}
+        # Where all is there nothing is waited for: what was just begun must not come before the
+        # manager's request, which everybody waits for.
+        if late and (await asyncio.wait(late, timeout=limit))[1]:
             return None
+        # Whoever fails, all of them are paid.
+        for role in self._team.roles:
+            self._context.take(jobs[role].context)
+        reports = tuple(self._joined(role, jobs[role]) for role in self._team.roles)
+        # Where one failed, the failures of the others are taken note of when all is closed.
         del self._jobs[step]
-        reports = tuple(self._joined(role, job) for role, job in jobs.items())
         text = "\n".join(filter(None, (own.text, *(report.line for report in reports))))
         return own.model_copy(update={"text": text}), reports
 
@@ -122,8 +128,7 @@ class Teamwork:
         )
 
     def _joined(self, role: str, job: _Job) -> Report:
-        """The report of `role`, and what it took on the episode's bill."""
-        self._context.take(job.context)
+        """The report of `role`."""
         if self._context.fatal is not None:
             raise self._context.fatal
         try:

@@ -53,6 +53,14 @@ def reported(step: Step) -> str:
     )
 
 
+def recalled(step: Step) -> str:
+    """`step 1, news analyst; step 4, risk analyst (rested on)`: the memos that were shown."""
+    cited = set(step.action.memos_used)
+    return "; ".join(
+        f"{memo.said}{' (rested on)' if n in cited else ''}" for n, memo in enumerate(step.memos, 1)
+    )
+
+
 def figure(value: float | None, *, signed: bool = False) -> str:
     """A rate with the four digits that `run --json` has; a dash where there is none."""
     if value is None:

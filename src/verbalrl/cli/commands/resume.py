@@ -88,6 +88,7 @@ def _setup(record: RunRecord, folder: Path, options: Mapping[str, Any]) -> Setup
         critic=_model(record, "critic"),
         curator=_model(record, "curator"),
         team=_team(record),
+        memos=None if config.get("memos") is None else str(config["memos"]),
         store=folder,
         concurrency=options["concurrency"] or before.concurrency,
         budget=budget_of(options, before.budget),
@@ -108,9 +109,8 @@ def _model(record: RunRecord, role: str) -> str | None:
 
 def _team(record: RunRecord) -> dict[str, str]:
     """By role, the models of the analysts."""
-    team = record.config.get("team")
-    named = team.items() if isinstance(team, Mapping) else ()
-    return {role: _loadable(record, f"{role} analyst", name) for role, name in named}
+    team: Any = record.config.get("team") or []
+    return {str(role): _loadable(record, f"{role} analyst", name) for role, name in team}
 
 
 def _loadable(record: RunRecord, role: str, name: object) -> str:

@@ -12,6 +12,7 @@ import click
 from ...errors import ConfigurationError, StorageError
 from ...execution import Forecast, roles_of
 from ...integrations import load_task
+from ...memory.memos import POLICIES
 from ...methods import ALL_ARMS, ARMS, METHODS, Method, default_for, method
 from ...models import Budget
 from ...records import Split
@@ -40,6 +41,7 @@ class RunOptions:
     curator: str | None
     team: str | None
     analyst_model: str | None
+    memos: str | None
     base_url: str | None
     offline_server: bool
     trials: int | None
@@ -74,6 +76,11 @@ def _models(command: F) -> F:
     for decorate in (
         click.option(
             "--analyst-model", metavar="P:NAME", help="Model of the team's analysts. [agent's]"
+        ),
+        click.option(
+            "--memos",
+            type=click.Choice(list(POLICIES)),
+            help="How the manager of a team recalls what was said on earlier days. [not at all]",
         ),
         click.option(
             "--team",
@@ -238,6 +245,7 @@ def _run(given: RunOptions, how: Method, task: Task) -> int:
             critic=given.critic,
             curator=given.curator,
             team=_team(given, task),
+            memos=given.memos,
             concurrency=given.concurrency,
             repeats=given.repeats,
             control=given.control,
@@ -280,6 +288,8 @@ def _team(given: RunOptions, task: Task) -> dict[str, str]:
     if given.team is None:
         if given.analyst_model is not None:
             raise ConfigurationError("--analyst-model says who analysts are: give --team too")
+        if given.memos is not None:
+            raise ConfigurationError("--memos is for the manager of a team: give --team too")
         return {}
     roles = Names().convert(given.team, None, None)
     if roles == ("all",):

@@ -21,7 +21,7 @@ from ..lists import ROWS, episode_row, episodes_table, run_row
 from ..rows import in_order
 from ..tables import Table
 from ..trajectory import citations
-from ..wording import critique_word, episode_word, reported, rule, tokens_text
+from ..wording import critique_word, episode_word, recalled, reported, rule, tokens_text
 from .asking import chosen, number, page, sheet, store_of, text
 
 
@@ -132,6 +132,7 @@ def episode(request: Request) -> Response:
         word=critique_word,
         rule=rule,
         reported=reported,
+        recalled=recalled,
     )
 
 
