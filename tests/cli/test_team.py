@@ -31,7 +31,7 @@ def test_the_team_is_kept_with_the_run_and_goes_on_with_it(
     with open_store(store) as kept:
         run = kept.runs()[0]
     analyst = "Analyst(offline:apprentice#2)"
-    assert run.config["team"] == {"news": analyst, "risk": analyst}
+    assert run.config["team"] == [["news", analyst], ["risk", analyst]]
     assert main(["resume", run.id, "--json", "--store", str(store)]) == 0
     figures: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert {"news", "risk"} < set(figures["arms"]["learned"]["tokens"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -13,9 +14,11 @@ import pytest
 
 from tests.loop.world import safes
 from verbalrl import ChatAgent, Learner, ScriptedModel, Team, load_task
+from verbalrl.cli import main as cli
 from verbalrl.errors import ConfigurationError
+from verbalrl.memory.transfer import export_lines, import_lessons, read_lines
 from verbalrl.methods import Cvrf, check_method, cvrf
-from verbalrl.models import Request
+from verbalrl.models import Request, run_sync
 from verbalrl.records import Commit, Decision, Episode, Lesson
 from verbalrl.store import open_store
 
@@ -32,6 +35,7 @@ class Told(NamedTuple):
     decisions: tuple[Decision, ...]
     commits: tuple[Commit, ...]
     beliefs: tuple[Lesson, ...]
+    folder: Path
 
     def of(self, role: str) -> list[str]:
         """What `role` was asked, with its system text."""
@@ -128,6 +132,7 @@ def tell(
             store.decisions(branch),
             tuple(c for c in made if c is not None),
             tuple(x for x in store.current_lessons(branch) if x.usable),
+            folder,
         )
 
 
@@ -259,3 +264,31 @@ def test_decisions_that_cannot_be_compared_are_told_of_before_the_first_call(
     )
     with pytest.raises(ConfigurationError, match="at least 3; safes-v1 has 2 here"):
         learner.run_sync(safes("green", "blue", test=["green"], max_steps=1))
+
+
+def test_commands_tell_what_a_belief_is_about_and_how_far_rounds_agreed(
+    told: Told, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*arguments: str) -> str:
+        assert cli([*arguments, "--store", str(told.folder)]) == 0
+        return capsys.readouterr().out
+
+    assert "about news, also for the news analyst" in said("beliefs")
+    (first,) = json.loads(said("beliefs", "--json", "--match", "news"))["beliefs"]
+    assert (first["body"]["aspect"], first["body"]["audience"]) == ("news", "news")
+    assert "about news, also for the news analyst" in said("show", told.beliefs[0].id)
+    (last,) = (d for d in told.decisions if d.overlap and d.overlap.same)
+    text = said("show", last.id)
+    assert "4 of 5 decisions are the same" in text
+    assert "overlap: 0.800" in text
+    (freeze,) = (d for d in told.decisions if d.kind == "freeze")
+    assert "reason: overlap 0.800" in said("show", freeze.id)
+
+
+def test_beliefs_keep_what_they_are_about_when_they_move(told: Told, tmp_path: Path) -> None:
+    lines = export_lines(told.beliefs)
+    with open_store(tmp_path, create=True) as store:
+        run_sync(import_lessons(store, read_lines(lines), "main"))
+        moved = store.current_lessons("main")
+    about = {(x.when, x.body.aspect, x.body.audience) for x in moved}
+    assert about == {(x.when, x.body.aspect, x.body.audience) for x in told.beliefs}

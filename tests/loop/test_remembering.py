@@ -12,11 +12,12 @@ import pytest
 
 from tests.loop.world import Safes, Staged, batch, episode, episodes
 from tests.memory.embedding_server import EmbeddingServer
-from verbalrl import ChatAgent, Learner, Memory, ScriptedModel, Team
+from verbalrl import ChatAgent, Learner, Memory, ScriptedModel, Team, load_model, load_task
 from verbalrl.cli import main
 from verbalrl.errors import MethodError, UnknownNameError
 from verbalrl.memory import HashEmbedder
 from verbalrl.memory.memos import FINMEM, Chain, candidates
+from verbalrl.methods import Cvrf
 from verbalrl.models import Request
 from verbalrl.records import (
     Action,
@@ -300,6 +301,25 @@ def test_an_embedder_behind_a_server_is_asked_once_a_text_and_not_again(tmp_path
         assert found.usage["actor"].input > 7 * sum(asked)
         learner().resume_sync(result.run, days())
         assert len(server.asked) == 4
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_rounds_of_cvrf_go_on_from_each_other_if_asked_and_the_test_does_not(
+    store: Store, goes_on: bool
+) -> None:
+    model = load_model("offline:apprentice")
+    analysts = {role: ChatAgent(model) for role in ("news", "filing")}
+    own = Team(ChatAgent(model), analysts, recall="fincon")
+    method = Cvrf(trials=3, overlap=1.0, memos=goes_on)
+    learner = Learner(own, method=method, store=store)
+    task = load_task("trading-v1?horizon=4")
+    result = learner.run_sync(task, arms=("learned",), train_instances=1, instances=1)
+    found = {(e.spec.split, e.trial): e for e in episodes(store, result)}
+    first = {key: e.trajectory.steps[0].memos for key, e in found.items()}
+    assert first["train", 1] == first["test", 1] == ()
+    for trial in (2, 3):
+        assert bool(first["train", trial]) is goes_on
+        assert all(m.ago for m in first["train", trial])
 
 
 PERIOD = ("run", "trading-v1?horizon=5", "--model", "offline:apprentice", "--team", "all")

@@ -10,6 +10,7 @@ from ..records import (
     Cause,
     Commit,
     Critique,
+    Decision,
     Episode,
     Evidence,
     Feedback,
@@ -60,6 +61,8 @@ def tell_lesson(lesson: Lesson, *, shown: int | None = 3) -> None:
     if against := lesson.votes.get("against"):
         extras.append(f"against {against}")
     extras.append(f"trust {lesson.trust}")
+    if said := wording.about(lesson.body):
+        extras.append(one_line(said))
     if lesson.version > 1:
         extras.append(f"version {lesson.version}")
     if lesson.name:
@@ -244,6 +247,17 @@ def tell_commit(commit: Commit) -> None:
         say(f"rejected: {one_line(reason)}", indent=4)
     if commit.critiques:
         say(f"consumed {', '.join(commit.critiques)}", indent=2)
+
+
+def tell_decision(decision: Decision) -> None:
+    """A decision, and what it rests on."""
+    heading(f"{decision.id}  {decision.kind} {decision.chosen}")
+    say(f"branch {decision.branch}, supervision {decision.supervision}", indent=2)
+    if decision.overlap is not None:
+        same, steps = decision.overlap.same, decision.overlap.steps
+        say(f"{same} of {steps} decisions are the same", indent=2)
+    for label, text in decision.detail.items():
+        say(f"{label.replace('_', ' ')}: {one_line(text)}", indent=2)
 
 
 def tell_update(update: MemoryUpdate) -> None:

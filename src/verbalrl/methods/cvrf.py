@@ -40,6 +40,9 @@ class Cvrf(MethodSettings):
     """Whether the risk control acts inside the episodes, at test too."""
     aspects: tuple[str, ...] = ()
     """What beliefs may be about, and which role gets them; empty: the roles of the team."""
+    memos: bool = False
+    """Whether the manager of a team that recalls memos goes on from those of earlier rounds. It
+    then hears of days that are still to come, so that training looks better than the test."""
     discount: float = Field(default=1.0, gt=0, le=1)
     """What a reward is worth a step later, in J."""
     portion: int = Field(default=4, ge=1)
@@ -65,6 +68,9 @@ class Cvrf(MethodSettings):
         if not any(e.spec.round == view.number for e in view.attempts):
             hooks = (HookSpec(name="cvar"),) if self.control else ()
             given = beliefs.guidance(view, self.aspects, self.budget)
+            if self.memos:
+                before = tuple(e.trial for e in view.attempts)
+                given["actor"] = given["actor"].replace(memos=before)
             return plans.attempt(view, view.round.trial, given, self.max_steps, hooks=hooks)
         compared = None if view.round.evaluate else comparing.compared(view, self)
         return compared or Done(reason="round")

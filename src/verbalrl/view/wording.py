@@ -14,6 +14,12 @@ def rule(body: LessonBody | LessonProposal) -> str:
     return f"{lead}{but}: {body.instruction}"
 
 
+def about(body: LessonBody) -> str:
+    """`about news, also for the news analyst`; empty where nobody said what it is about."""
+    also = f", also for the {body.audience.replace('_', ' ')} analyst" if body.audience else ""
+    return f"about {body.aspect}{also}" if body.aspect else ""
+
+
 def outcome_word(success: bool | None, failure: str = "") -> str:
     """`solved`, `failed`, `unknown`, `error`."""
     if failure:
