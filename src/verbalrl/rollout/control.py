@@ -42,6 +42,14 @@ class Alert(NamedTuple):
         """Whether the tail is worse than it was."""
         return self.before is not None and self.now < self.before
 
+    @property
+    def told(self) -> tuple[str, str]:
+        """CVaR before and now with the digits that tell them apart; empty where it did not fall."""
+        if self.before is None or not self.fell:
+            return "", ""
+        pairs = [(f"{self.before:+.{n}%}", f"{self.now:+.{n}%}") for n in range(2, 13)]
+        return next((pair for pair in pairs if pair[0] != pair[1]), pairs[-1])
+
 
 def alert_after(results: Sequence[float], alpha: float = ALPHA) -> Alert | None:
     """The alert after the last of `results`: it is negative, or CVaR fell; None else.
@@ -101,10 +109,11 @@ class CvarControl(Hook):
         alert = alert_after([s.reward for s in steps if s.reward is not None], self.alpha)
         if alert is None:
             return None
+        before, now = alert.told
         inputs = RiskInputs(
             lost=f"{-alert.result:.2%}" if alert.result < 0 else "",
-            before=f"{alert.before:+.2%}" if alert.before is not None and alert.fell else "",
-            now=f"{alert.now:+.2%}" if alert.fell else "",
+            before=before,
+            now=now,
             tail=f"{self.alpha * 100:g} %",
             safe=staying_out(actions, self.safe),
         )
