@@ -2,7 +2,8 @@
 
 It runs in a process of its own, so that its CPU is not counted, and answers a fixed time after a
 request has arrived whole. Its answers are cheap and valid: an actor takes one of the listed
-actions, a critic and a curator write a lesson whose words follow from the request.
+actions, an analyst reports the first line of its source, a critic and a curator write a lesson
+whose words follow from the request.
 """
 
 from __future__ import annotations
@@ -44,7 +45,12 @@ def answer(schema: dict[str, Any] | None, body: bytes) -> str:
     if "action" in fields:
         listed = fields["action"].get("enum", [word])
         chosen = listed[crc32(body) % len(listed)]
-        return json.dumps({"thought": "It may lead on.", "action": chosen, "lessons_used": []})
+        move = {"thought": "It may lead on.", "action": chosen, "lessons_used": []}
+        if "credits" in fields:
+            move["credits"] = [{"report": 1 + crc32(body) % 5, "worth": "useful"}]
+        return json.dumps(move)
+    if "points" in fields:
+        return json.dumps({"points": [1], "reading": f"It may mean {word}."})
     advice = {"name": word, "when": f"the sign reads {word}", "instruction": f"follow {word}"}
     if "verdict" in fields:
         cause = {"step": 1, "quote": "", "why": f"Nothing there led to {word}."}

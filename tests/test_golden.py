@@ -59,17 +59,53 @@ PASTS = [{name: step[name] for name in PAST} for step in STEPS]
 SHELVES = ["top shelf", "middle shelf"]
 STEP: dict[str, Any] = {
     "goal": "Load the kiln.", "volatile": [], "texts": [], "notes": [], "history": [],
-    "observation": "A flat dish.", "actions": SHELVES, "previous": None,
+    "observation": "A flat dish.", "actions": SHELVES, "previous": None, "memos": [],
 }  # fmt: skip
 CURATION: dict[str, Any] = {
     "goal": "Load the kiln.", "actions": SHELVES, "lessons": LESSONS, "evidence": EVIDENCE,
+    "directions": [], "step": None,
 }  # fmt: skip
+BELIEFS: dict[str, Any] = CURATION | {
+    "lessons": [lesson | {"aspect": "shape"} for lesson in LESSONS[:2]],
+    "evidence": [
+        EVIDENCE[0] | {"proposals": [EVIDENCE[0]["proposals"][0] | {"aspect": "glaze"}]},
+        EVIDENCE[1],
+    ],
+    "directions": ["Flat dishes\nlost; keep them low.", "Tall pots won."],
+    "step": {"agreed": 71, "change": 29, "lines": 1},
+}
 PLACE: dict[str, Any] = {
     "goal": "Load the kiln.", "observation": "A flat dish.", "actions": SHELVES,
 }  # fmt: skip
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "actor-act-memos": (
+        "actor/act.jinja",
+        STEP | {
+            "history": [PAST],
+            "memos": [
+                {"n": 1, "said": "step 1, glaze analyst", "text": "The glaze\nruns."},
+                {"n": 2, "said": "the attempt before, step 4, you yourself", "text": "It held."},
+            ],
+            "notes": [{"author": "cvar", "text": "Risk alert: in doubt, hold."}],
+        },
+    ),
     "actor-system": ("actor/system.jinja", {"role": "kiln hand", "stable": LINES}),
     "actor-system-bare": ("actor/system.jinja", {"role": "", "stable": []}),
+    "actor-manager": ("actor/manager.jinja", {"role": "kiln master", "stable": LINES}),
+    "actor-manager-bare": ("actor/manager.jinja", {"role": "", "stable": []}),
+    "actor-analyst": (
+        "actor/analyst.jinja", {"who": "clay", "role": "You fear damp.", "stable": LINES}
+    ),
+    "actor-analyst-bare": ("actor/analyst.jinja", {"who": "clay", "role": "", "stable": []}),
+    "actor-report": (
+        "actor/report.jinja",
+        {"goal": "Load the kiln.", "volatile": LINES[1:2], "texts": ["Your reports counted."],
+         "lines": ["The clay is damp.", "A pot is tall."]},
+    ),
+    "actor-report-bare": (
+        "actor/report.jinja",
+        {"goal": "Load the kiln.", "volatile": [], "texts": [], "lines": ["The clay is dry."]},
+    ),
     "actor-act": (
         "actor/act.jinja",
         STEP | {
@@ -113,6 +149,23 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         {"goal": "Load the kiln.", "actions": SHELVES, "attempts": ATTEMPTS[1:], "earlier": [],
          "feedback": []},
     ),
+    "critic-trades": (
+        "critic/trades.jinja",
+        {"goal": "Load the kiln.", "actions": SHELVES, "attempts": ATTEMPTS,
+         "aspects": ["shape", "glaze", "other"], "trades": [
+             {"attempt": 1, "first": 1, "last": 1, "action": "middle shelf", "result": "0",
+              "won": None},
+             {"attempt": 1, "first": 2, "last": 4, "action": "top shelf", "result": "-1",
+              "won": False},
+             {"attempt": 2, "first": 1, "last": 1, "action": "middle\nshelf", "result": "1",
+              "won": True}]},
+    ),
+    "critic-trades-bare": (
+        "critic/trades.jinja",
+        {"goal": "Load the kiln.", "actions": None, "attempts": ATTEMPTS, "aspects": [], "trades": [
+             {"attempt": 2, "first": 1, "last": 1, "action": "middle shelf", "result": "",
+              "won": None}]},
+    ),
     "critic-critique-group": (
         "critic/critique.jinja",
         {"goal": "Load the kiln.", "actions": None, "attempts": ATTEMPTS, "earlier": [],
@@ -151,6 +204,17 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "notes-ground": ("notes/ground.jinja", {"draft": "top shelf"}),
     "notes-repeated": ("notes/repeated.jinja", {"draft": "top shelf", "times": 3}),
+    "notes-risk": (
+        "notes/risk.jinja",
+        {"lost": "1.20%", "before": "-0.40%", "now": "-1.20%", "tail": "1 %", "safe": "hold"},
+    ),
+    "notes-risk-lost": (
+        "notes/risk.jinja", {"lost": "0.30%", "before": "", "now": "", "tail": "1 %", "safe": ""},
+    ),
+    "notes-risk-fell": (
+        "notes/risk.jinja",
+        {"lost": "", "before": "+0.50%", "now": "+0.20%", "tail": "1 %", "safe": "hold"},
+    ),
     "mcp-instructions": (
         "mcp/instructions.jinja", {"scopes": ["support", "sales"], "writes": True},
     ),
@@ -167,6 +231,22 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "curator-system-support": (
         "curator/system.jinja",
         {"operations": ["support"], "max_lessons": 40, "counts": False},
+    ),
+    "curator-beliefs": (
+        "curator/beliefs.jinja",
+        {"operations": ["add", "revise", "merge", "support", "retire"], "max_lessons": 24,
+         "counts": False, "aspects": ["shape", "glaze", "other"]},
+    ),
+    "curator-beliefs-votes": (
+        "curator/beliefs.jinja",
+        {"operations": ["support", "retire"], "max_lessons": 24, "counts": True, "aspects": []},
+    ),
+    "curator-propose-beliefs": ("curator/propose.jinja", BELIEFS),
+    "curator-merge-beliefs": (
+        "curator/merge.jinja",
+        BELIEFS | {
+            "proposals": [PROPOSALS[0] | {"aspect": "shape"}, PROPOSALS[1]], "nominations": [],
+        },
     ),
     "curator-propose": ("curator/propose.jinja", CURATION),
     "curator-merge": (
@@ -274,8 +354,12 @@ def test_a_prompt_uses_its_variables_and_no_others(name: str) -> None:
     assert jinja2.meta.find_undeclared_variables(environment().parse(source)) == set(variables)
 
 
+BARE = ("actor-system-bare", "actor-act-bare", "actor-manager-bare", "actor-analyst-bare",
+        "actor-report-bare")  # fmt: skip
+
+
 def test_without_lessons_there_is_no_trace_of_guidance() -> None:
-    bare = [render(*CASES[n][:1], **CASES[n][1]) for n in ("actor-system-bare", "actor-act-bare")]
+    bare = [render(*CASES[n][:1], **CASES[n][1]) for n in BARE]
     assert not any("guidance" in text or "earlier attempts" in text for text in bare)
 
 

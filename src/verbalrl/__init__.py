@@ -13,6 +13,7 @@ from ._version import __version__ as __version__
 if TYPE_CHECKING:
     from . import methods as methods
     from .agents import ChatAgent as ChatAgent
+    from .agents import Team as Team
     from .agents import agent as agent
     from .agents import check_agent as check_agent
     from .critics import check_critic as check_critic
@@ -60,6 +61,7 @@ _HOMES = {
     "ScriptedModel": "models",
     "Situation": "records",
     "StepResult": "records",
+    "Team": "agents",
     "Tool": "records",
     "ToolCallPart": "records",
     "Usage": "records",

@@ -222,7 +222,8 @@ class Learner:
         changes: dict[str, Any] = {} if trials is None else {"trials": trials}
         if not learn:
             changes["learn"] = False
-        return methods.changed(method, changes) if changes else method
+        chosen = methods.changed(method, changes) if changes else method
+        return given.suited(chosen, self._agent)
 
     async def _plan(
         self,
@@ -347,6 +348,7 @@ class Learner:
         """By role, the models that can be told."""
         parts = {"agent": self._agent, "critic": self._critic, "curator": self._curator}
         found = {role: getattr(part, "model", None) for role, part in parts.items()}
+        found |= {role: m for role, m in self._agent.models.items() if role != "actor"}
         return {role: model for role, model in found.items() if isinstance(model, Model)}
 
     def _model(self) -> str:
@@ -358,8 +360,7 @@ class Learner:
 
     def _config(self, task: Task, plan: RunPlan, limits: Limits) -> dict[str, Any]:
         named = {"agent": self._agent, "critic": self._critic, "curator": self._curator}
-        parts = (part for part in named.values() if part is not None)
-        bills.check(limits.budget, (p.model for p in parts if p.model is not None))
+        bills.check(limits.budget, self._models().values())
         writes = plan.method.learn and getattr(plan.method, "writes", True)
         if writes and {"learned", "shuffled"} & set(plan.arms):
             given.learners(self._agent.name, plan.method, self._critic, self._curator)

@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 SUFFIX = ".jinja"
 
 TAGS = (
-    *("actions", "attempt", "candidates", "critique_of_previous"),
+    *("actions", "aspects", "attempt", "candidates", "critique_of_previous", "directions"),
     *("earlier_lessons", "evidence", "example"),
-    *("feedback", "goal", "guidance", "history", "lessons", "notes", "observation", "outcome"),
-    *("conditions", "last_answer", "nominations", "previous_output", "problem", "proposals"),
-    *("draft", "earlier_outputs", "plan", "problems", "situation", "trajectory"),
+    *("feedback", "goal", "guidance", "history", "lessons", "memos", "notes", "observation"),
+    *("conditions", "last_answer", "nominations", "outcome", "previous_output", "problem"),
+    *("draft", "earlier_outputs", "plan", "problems", "proposals", "situation", "trades"),
+    *("trajectory",),
 )
 """The tags of our own prompts and repairs; a test holds this list against the files."""
 

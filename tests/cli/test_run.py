@@ -183,6 +183,29 @@ def test_run_options_reach_the_run(tmp_path: Path, capsys: pytest.CaptureFixture
     assert limits["concurrency"] == 3
 
 
+def test_a_control_of_risk_stays_when_a_run_is_resumed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["run", "trading-v1?horizon=6", *OFFLINE, "--control", "cvar", "--json"]
+    command += ["--arms", "none,retry", "--instances", "2", "--trials", "2"]
+    whole, cut = (("--store", str(tmp_path / name)) for name in ("whole", "cut"))
+    assert main([*command, *whole]) == 0
+    expected = json.loads(capsys.readouterr().out)
+    assert main([*command, *cut, "--max-tokens", "3000"]) == 0
+    stopped = json.loads(capsys.readouterr().out)
+    assert sum(arm["finished"] for arm in stopped["arms"].values()) < 6
+    assert main(["resume", stopped["run"], *cut, "--max-tokens", "9000000", "--json"]) == 0
+    resumed = json.loads(capsys.readouterr().out)
+    for name, figures in resumed["arms"].items():
+        assert figures["episodes_digest"] == expected["arms"][name]["episodes_digest"]
+    with open_store(tmp_path / "cut") as store:
+        for episode in store.episodes():
+            steps = episode.trajectory.steps
+            lost = [s.n + 1 for s in steps if (s.reward or 0) < 0 and s.n < len(steps)]
+            assert lost
+            assert set(lost) <= {s.n for s in steps if [n.author for n in s.notes] == ["cvar"]}
+
+
 def test_run_stops_at_its_time_and_resumes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from verbalrl import Budget, ChatAgent, Learner, Limits, load_task
+from verbalrl import Budget, ChatAgent, Learner, Limits, Team, load_task
+from verbalrl.agents import AgentLike
 from verbalrl.methods import method
 from verbalrl.models import CountingModel, DelayedModel, load_model
 from verbalrl.result import RunResult
@@ -22,8 +23,13 @@ def session(
 ) -> RunResult:
     """The run of `case`, or the rest of the run `resume`."""
     slow = DelayedModel(load_model("offline:apprentice"), turn, 0.0, case.get("longest", 0.02))
+    agent: AgentLike = ChatAgent(CountingModel(slow, calls))
+    if team := case.get("team"):
+        # Whether analysts run ahead changes from session to session, and nothing else.
+        analysts = {role: ChatAgent(CountingModel(slow, calls)) for role in team}
+        agent = Team(agent, analysts, ahead=turn % 2 == 0)
     learner = Learner(
-        ChatAgent(CountingModel(slow, calls)),
+        agent,
         method=method(case["method"], case["settings"]),
         store=store,
         limits=Limits(concurrency=case["concurrency"], budget=Budget(**case.get("budget", {}))),

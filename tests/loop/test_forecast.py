@@ -89,6 +89,19 @@ def test_the_plan_itself_is_counted(tmp_path: Path) -> None:
     assert said["total"]["episodes"] == [9, 27]
 
 
+def test_the_notes_of_a_control_are_counted_and_no_calls(tmp_path: Path) -> None:
+    task, said = load_task("trading-v1?horizon=5"), {}
+    for control in (None, "cvar"):
+        limits = Limits(control=control)
+        learner = Learner(ChatAgent(OfflineModel()), store=tmp_path, limits=limits)
+        figures: Any = learner.forecast_sync(task, arms=("none",), instances=2).figures
+        said[control] = figures["arms"]["none"]
+    plain, watched = said[None], said["cvar"]
+    assert watched["calls"] == plain["calls"] == [2, 10]
+    # A note beside each of five decisions on two instances, at most.
+    assert watched["tokens"] == [plain["tokens"][0], plain["tokens"][1] + 2 * 5 * 120]
+
+
 def taught(store: Store, count: int) -> None:
     """The branch main with conditional lessons of a person."""
     said = [

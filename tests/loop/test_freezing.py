@@ -20,6 +20,7 @@ from verbalrl.records import (
     InstanceView,
     Lesson,
     LessonKind,
+    Objection,
     OpenRound,
     SharedView,
     WriteCritique,
@@ -146,9 +147,9 @@ class Checked(Handbook):
         return batch(work.replace(check="no_green"))
 
 
-def _no_green(commit: Commit, lessons: tuple[Lesson, ...]) -> str:
+def _no_green(commit: Commit, lessons: tuple[Lesson, ...], work: CurateLessons) -> Objection | None:
     greens = [u for u in commit.updates if u.body and "green" in u.body.instruction]
-    return "green is not to be pressed" if greens else ""
+    return Objection(why="green is not to be pressed") if greens else None
 
 
 @pytest.mark.parametrize(("instruction", "passes"), [("Press green.", False), ("Press red.", True)])

@@ -34,7 +34,17 @@ HANDBOOK = {
     "concurrency": 8,
     "run": {"instances": 8, "train_instances": 16, "seeds": [0, 1], "arms": ARMS},
 }
-CASES = pytest.mark.parametrize("case", [REFLEXION, HANDBOOK], ids=["reflexion", "handbook"])
+TEAM = {
+    "task": "trading-v1?horizon=6",
+    "team": ["news", "momentum", "risk"],
+    "method": "reflexion",
+    "settings": {"trials": 2},
+    "concurrency": 8,
+    "run": {"instances": 4, "seeds": [0, 1], "arms": ["retry", "learned"]},
+}
+CASES = pytest.mark.parametrize(
+    "case", [REFLEXION, HANDBOOK, TEAM], ids=["reflexion", "handbook", "team"]
+)
 
 
 class Reached(NamedTuple):

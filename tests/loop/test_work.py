@@ -36,6 +36,7 @@ from verbalrl.records import (
     Reward,
     SelectCandidate,
     Situation,
+    StepResult,
     StopReason,
     Trajectory,
     WriteCritique,
@@ -413,6 +414,26 @@ def test_a_bound_on_repetitions_holds_in_every_arm(store: Store) -> None:
         assert (found.stop_reason, pressed(found)) == (StopReason.HOOK, ["blue", "blue"])
     # Whoever resumes it, the bound is that of the run.
     assert bills.course(store.run(result.run), Limits()).repeats == 2
+
+
+class Losing(Safe):
+    """Each press costs something."""
+
+    def step(self, action: Action, /) -> StepResult:
+        return super().step(action).model_copy(update={"reward": -0.5})
+
+
+def test_a_control_of_risk_holds_in_every_arm(store: Store) -> None:
+    task = safes("red", make=Losing, max_steps=3)
+    arms = ("none", "retry", "learned")
+    result = run(store, pressing("blue"), Once(), task, limits=Limits(control="cvar"), arms=arms)
+    tried = episodes(store, result)
+    assert {e.arm for e in tried} == set(arms)
+    for found in tried:
+        authors = [[n.author for n in s.notes] for s in found.trajectory.steps]
+        assert authors == [[], ["cvar"], ["cvar"]]
+    # Whoever resumes it, it stays under control.
+    assert bills.course(store.run(result.run), Limits()).control == "cvar"
 
 
 class Once(Staged):

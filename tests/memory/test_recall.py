@@ -134,6 +134,15 @@ def test_scopes_and_kinds_restrict() -> None:
     assert ids(get(lessons, scopes=("t/i",)).lines) == []
 
 
+def test_a_role_may_ask_for_what_is_meant_for_it_alone() -> None:
+    lessons = [lesson("all"), lesson("news"), lesson("risk")]
+    lessons[1:] = [x.replace(body=x.body.replace(aspect=x.id, audience=x.id)) for x in lessons[1:]]
+    assert ids(get(lessons).lines) == ["all", "news", "risk"]
+    assert ids(get(lessons, audience="news").lines) == ["news"]
+    assert ids(get(lessons, audience="").lines) == ["all"]
+    assert not get(lessons, audience="filing")
+
+
 def test_conditional_lessons_pass_only_if_their_condition_holds() -> None:
     lessons = [
         lesson("red", when="a red lamp burns", conditional=True),

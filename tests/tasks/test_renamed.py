@@ -1,5 +1,6 @@
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,3 +92,14 @@ def test_two_words_with_one_name_are_an_error() -> None:
     renaming._back[made] = "dog"
     with pytest.raises(ConfigurationError, match="another seed"):
         renaming.text("cat")
+
+
+def test_previews_are_renamed_and_offered_only_where_there_are_any() -> None:
+    task = RenamedTask(load_task("trading-v1"), KEEP, seed=3)
+    at: Any = task.environment(task.instances("train", 0, 1)[0])
+    seen = at.reset(0).text
+    assert at.roles == ("news", "filing", "momentum", "volatility", "risk")
+    assert all(at.preview(role, 1).text in seen for role in at.roles if role != "news")
+    assert at.left(at.roles).text in seen
+    other = RenamedTask(load_task("gridnav-v1"), KEEP, seed=3)
+    assert not hasattr(other.environment(other.instances("train", 0, 1)[0]), "preview")

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from functools import partial
 from statistics import fmean
+from typing import Any
 
 import pytest
 
@@ -263,3 +264,30 @@ def test_settings_that_cannot_work_are_one_line() -> None:
         with pytest.raises(ConfigurationError, match=f"args.{query.split('=')[0]}"):
             load_task(f"trading-v1?{query}")
     assert play(*first("trading-v1?horizon=3"), follow("hold")).ended
+
+
+@pytest.mark.parametrize("ref", ["trading-v1", "portfolio-v1"])
+def test_what_is_left_and_what_all_roles_see_is_the_observation(ref: str) -> None:
+    task = load_task(ref)
+    at: Any = task.environment(task.instances("train", 0, 1)[0])
+    seen = at.reset(0)
+    for step in (1, 2, 3):
+        left = at.left(at.roles)
+        assert left.actions == seen.actions
+        assert left.text.splitlines()[0] == f"Day {step} of 20."
+        # Nothing of any source, not even the names of the assets.
+        assert len(left.text.splitlines()) == (1 if step == 1 else 2)
+        assert at.left(()) == seen
+        said = " ".join((left.text, *(at.preview(role, step).text for role in at.roles)))
+        assert set(seen.text.split()) <= set(said.split())
+        seen = at.step(Action(text=seen.actions[0])).observation
+    assert "Trading is" in at.left(("news",)).text
+    assert "News:" not in at.left(("news",)).text
+
+
+def test_after_the_last_day_nothing_is_left() -> None:
+    task = load_task("trading-v1?horizon=2")
+    at: Any = task.environment(task.instances("train", 0, 1)[0])
+    at.reset(0)
+    ends = [at.step(Action(text="hold")) for _ in range(2)]
+    assert at.left(at.roles) == ends[-1].observation

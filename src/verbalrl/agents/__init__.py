@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .chat import PROMPT_INPUTS as PROMPT_INPUTS
+from . import chat as _chat
 from .chat import ActInputs as ActInputs
 from .chat import ChatAgent as ChatAgent
 from .chat import HistoryStep as HistoryStep
@@ -14,3 +14,9 @@ from .handles import adapt as adapt
 from .handles import agent as agent
 from .handles import public as public
 from .native import SystemInputs as SystemInputs
+from .report import REPORT_INPUTS
+from .report import Analyst as Analyst
+from .team import Team as Team
+
+PROMPT_INPUTS = {**_chat.PROMPT_INPUTS, **REPORT_INPUTS}
+"""For `PromptLibrary.check`."""

@@ -8,11 +8,11 @@ shows all there is; that is this file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from itertools import chain
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, Field, JsonValue
 
@@ -23,6 +23,7 @@ from ..models.structured import repaired
 from ..prompts import Line, PromptLibrary, Ready, library, neutralise, ready
 from ..records import (
     Action,
+    Credit,
     GuidanceLine,
     MediaPart,
     Note,
@@ -40,8 +41,11 @@ from .native import NATIVE_INPUTS, NativeTurns, SystemInputs
 from .seen import PerStep
 
 SYSTEM, ACT, LINE = "actor/system", "actor/act", "_shared/history"
+MANAGER = "actor/manager"
 _LABELS = 16
 """Tokens of the labels of one history line."""
+MEMO_TOKENS = 200
+"""Tokens of one memo, at most."""
 _MIN_PROMPT = 1_000
 
 
@@ -64,6 +68,15 @@ class LineInputs(Record):
     step: HistoryStep
 
 
+class MemoLine(Record):
+    """A memo as the prompt shows it."""
+
+    n: int
+    said: str
+    """When, and by whom."""
+    text: str
+
+
 class ActInputs(Record):
     """What `actor/act` is rendered from."""
 
@@ -71,6 +84,7 @@ class ActInputs(Record):
     volatile: tuple[Line, ...] = ()
     texts: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
+    memos: tuple[MemoLine, ...] = ()
     history: tuple[HistoryStep, ...] = ()
     observation: str = ""
     actions: tuple[str, ...] | None = None
@@ -79,6 +93,7 @@ class ActInputs(Record):
 
 PROMPT_INPUTS: Mapping[str, type[BaseModel]] = {
     SYSTEM: SystemInputs,
+    MANAGER: SystemInputs,
     ACT: ActInputs,
     LINE: LineInputs,
     **NATIVE_INPUTS,
@@ -93,6 +108,31 @@ class Move(BaseModel):
     action: str = Field(description="The next action; one of the listed ones, if there are any.")
     lessons_used: list[int] = Field(
         default_factory=list, description="Numbers of the lessons that made you choose it."
+    )
+
+
+class Worth(BaseModel):
+    """What one report was worth."""
+
+    model_config = {"extra": "forbid"}
+
+    report: int = Field(description="Its place among the reports, from 1.")
+    worth: Literal["decisive", "useful", "useless"]
+
+
+class Managed(Move):
+    """What the model of a manager replies."""
+
+    credits: list[Worth] = Field(
+        default_factory=list, description="What each report was worth to this decision."
+    )
+
+
+class Remembering(Managed):
+    """What it replies where it is shown memos."""
+
+    memos_used: list[int] = Field(
+        default_factory=list, description="Numbers of the memos that decided it; [] if none did."
     )
 
 
@@ -141,6 +181,7 @@ class ChatAgent:
         prompts.check(PROMPT_INPUTS)
         self.prompts = prompts
         self._system = lru_cache(maxsize=64)(self._rendered_system)
+        self._empty = lru_cache(maxsize=2)(self._bare)
         self._shown: PerStep[_Shown] = PerStep()
         self._native = NativeTurns(prompts, role, prompt_tokens)
 
@@ -153,15 +194,16 @@ class ChatAgent:
         if situation.tools:
             return await self._native.act(self.model, situation)
         listed = {neutralise(a): a for a in situation.actions or ()}
+        form = _form(situation)
         request = Request(
-            messages=self.messages(situation), output_schema=move_schema(tuple(listed))
+            messages=self.messages(situation), output_schema=move_schema(tuple(listed), form)
         )
-        move, reply = await ask_for(self.model, request, Move)
+        move, reply = await ask_for(self.model, request, form)
         problem = ""
         if listed and move.action.strip() not in listed:
             problem = f"{move.action!r} is not one of the listed actions; copy one of them exactly"
             again = repaired(request, reply.text, problem)
-            move, reply = await ask_for(self.model, again, Move)
+            move, reply = await ask_for(self.model, again, form)
         known = {line.alias for line in situation.guidance.lines}
         return Action(
             # Still not listed: the environment decides what becomes of it.
@@ -169,6 +211,8 @@ class ChatAgent:
             thought=move.thought,
             lessons_used=tuple(n for n in dict.fromkeys(move.lessons_used) if n in known),
             repaired=problem[:1_000],
+            credits=_credits(move, len(situation.reports)),
+            memos_used=tuple(move.memos_used) if isinstance(move, Remembering) else (),
         )
 
     def recorded(self) -> dict[str, JsonValue]:
@@ -188,16 +232,21 @@ class ChatAgent:
         """
         if situation.tools:
             return self._native.messages(situation)
-        system = self._system(situation.guidance.stable)
-        shown = [self._shown.get(s, None, partial(self._seen, s)) for s in situation.history]
+        kind = MANAGER if situation.reports else SYSTEM
+        system = self._system(situation.guidance.stable, kind)
+        bare = situation.memos is not None
+        made = ((s, partial(self._seen, s, bare)) for s in situation.history)
+        shown = [self._shown.get(s, bare, make) for s, make in made]
         cut = plan_cut([s.size for s in shown], self._always(situation, system), self.prompt_tokens)
         entries, media = _kept(shown, cut)
         user = self.prompts.render(ACT, _act(situation, entries, cut.cap)).text
         parts = [*media, *_media(situation.observation)]
         return system, _message(user, parts)
 
-    def _seen(self, step: Step) -> _Shown:
-        texts = tuple(map(neutralise, (step.observation.text, step.action.text, step.feedback)))
+    def _seen(self, step: Step, bare: bool) -> _Shown:
+        # What was reported on earlier days comes by recall, where there is one.
+        observed = step.account if bare else step.observation.text
+        texts = tuple(map(neutralise, (observed, step.action.text, step.feedback)))
         entry = HistoryStep(n=step.n, observation=texts[0], action=texts[1], feedback=texts[2])
         line = self.prompts.render(LINE, LineInputs(step=entry)).text
         media = (*_media(step.observation), *_media(step.action))
@@ -213,30 +262,59 @@ class ChatAgent:
         )
         texts = [situation.goal, *guidance.texts, *(situation.actions or ())]
         texts += [text for n in situation.notes for text in (n.author, n.text)]
+        texts += [text for m in _memos(situation) for text in (m.said, m.text)]
         if previous is not None:
             texts += [previous.output, previous.critique, *chain(*previous.earlier)]
         for line in guidance.volatile:
             texts += [line.when, line.when_not, line.instruction, "lesson"]
-        fixed = token_estimate(system.text) + self._bare + sum(map(token_estimate, texts))
+        fixed = (
+            token_estimate(system.text)
+            + self._empty(bool(situation.memos))
+            + sum(map(token_estimate, texts))
+        )
         fixed += 2 * len(texts) + MEDIA_TOKENS * len(_media(observed))
         return Size((token_estimate(observed.text),), fixed)
 
-    @cached_property
-    def _bare(self) -> int:
+    def _bare(self, memos: bool) -> int:
         """Tokens of the user message with nothing in it."""
         filled = ActInputs(
             goal="",
             volatile=(Line(alias=1, instruction=""),),
             notes=(Note(author="", text=""),),
+            memos=(MemoLine(n=1, said="", text=""),) if memos else (),
             history=(HistoryStep(n=1, observation="", action="", feedback="", omitted=1),),
             actions=("",),
             previous=Previous(output="", critique=""),
         )
         return token_estimate(self.prompts.render(ACT, filled).text)
 
-    def _rendered_system(self, stable: tuple[GuidanceLine, ...]) -> Message:
+    def _rendered_system(self, stable: tuple[GuidanceLine, ...], kind: str) -> Message:
         inputs = SystemInputs(role=self.role, stable=tuple(map(Line.of, stable)))
-        return Message(role="system", text=self.prompts.render(SYSTEM, inputs).text)
+        return Message(role="system", text=self.prompts.render(kind, inputs).text)
+
+
+def _form(situation: Situation) -> type[Move]:
+    """What the model is to reply."""
+    if situation.memos:
+        return Remembering
+    return Managed if situation.reports else Move
+
+
+def _memos(situation: Situation) -> tuple[MemoLine, ...]:
+    """The memos as the prompt shows them."""
+    return tuple(
+        MemoLine(n=n, said=memo.said, text=middle_cut(memo.text, MEMO_TOKENS))
+        for n, memo in enumerate(situation.memos or (), start=1)
+    )
+
+
+def _credits(move: Move, reports: int) -> tuple[Credit, ...]:
+    """What a manager said of the reports that there are, the first word on each."""
+    said: dict[int, Credit] = {}
+    for given in move.credits if isinstance(move, Managed) else ():
+        if 1 <= given.report <= reports:
+            said.setdefault(given.report, Credit(report=given.report, worth=given.worth))
+    return tuple(said[n] for n in sorted(said))
 
 
 def _media(content: Observation | Action) -> tuple[MediaPart, ...]:
@@ -281,6 +359,7 @@ def _act(situation: Situation, history: tuple[Any, ...], cap: int | None) -> Act
         texts=guidance.texts,
         # The note that sent a draft back is shown once, beside the draft.
         notes=tuple(n for n in situation.notes if not previous or n.text != previous.critique),
+        memos=_memos(situation),
         history=history,
         observation=middle_cut(situation.observation.text, cap),
         actions=situation.actions,
@@ -289,9 +368,9 @@ def _act(situation: Situation, history: tuple[Any, ...], cap: int | None) -> Act
 
 
 @lru_cache(maxsize=256)
-def move_schema(actions: tuple[str, ...]) -> dict[str, JsonValue]:
+def move_schema(actions: tuple[str, ...], form: type[Move] = Move) -> dict[str, JsonValue]:
     """The JSON schema of a move; its action is one of `actions`, if there are any."""
-    schema: dict[str, Any] = Move.model_json_schema()
+    schema: dict[str, Any] = form.model_json_schema()
     schema["required"] = list(schema["properties"])
     schema["additionalProperties"] = False
     for inner in schema["properties"].values():

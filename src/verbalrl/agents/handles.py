@@ -53,9 +53,15 @@ class AgentHandle:
         """What the callable itself returns."""
         return self.function(*args)
 
+    @property
+    def models(self) -> dict[str, Model]:
+        """By role, the models that are known."""
+        return {} if self.model is None else {"actor": self.model}
+
     def recorded(self) -> dict[str, JsonValue]:
         """What a run keeps of the agent beside its name, and compares when it is resumed."""
-        return self.function.recorded() if isinstance(self.function, ChatAgent) else {}
+        own = self.function.recorded() if isinstance(self.function, ChatAgent) else {}
+        return {**own, "team": None}
 
     async def act(self, situation: Situation, worker: Worker | None = None) -> Action:
         """The agent's action in `situation`, as it enters the run.

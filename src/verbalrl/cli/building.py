@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
 from .. import critics
-from ..agents import ChatAgent
+from ..agents import AgentLike, ChatAgent, Team
 from ..errors import ConfigurationError
 from ..execution import Memory, load_embedder
 from ..learner import Learner
@@ -42,14 +42,19 @@ class Setup:
     curator: str | None = None
     concurrency: int | None = None
     repeats: int | None = None
+    control: Literal["cvar"] | None = None
     prompts: Path | None = None
     budget: Budget | None = None
     cache: Path | None = None
     embedder: str = "hash"
     embedder_url: str | None = None
     index: str = "exact"
+    team: Mapping[str, str] = field(default_factory=dict)
+    """By role, the models of the analysts that report to the agent; empty: it works alone."""
+    memos: str | None = None
+    """How the manager of a team recalls what was said on earlier days; None: not at all."""
     servers: Mapping[str, Server] = field(default_factory=dict)
-    """By role: agent, critic, curator."""
+    """By role: agent, critic, curator, analysts."""
     dry: bool = False
     """Nothing is asked: no key is needed."""
 
@@ -64,7 +69,7 @@ class Setup:
             if offline:
                 raise ConfigurationError("--offline-server says what --base-url is: give that too")
             return self
-        named = {"agent": self.model, "critic": self.critic, "curator": self.curator}
+        named = {"agent": self.model, "critic": self.critic, "curator": self.curator, **self.team}
         asked = [role for role, name in named.items() if name and asks_server(name)]
         if not asked:
             raise ConfigurationError(
@@ -118,13 +123,13 @@ def cache_option(command: F) -> F:
 def learner_of(setup: Setup) -> Learner:
     """A learner whose agent is a chat agent on `setup.model`."""
     budget = setup.budget or Budget()
-    limits = Limits(cache=setup.cache, budget=budget, repeats=setup.repeats)
+    limits = Limits(cache=setup.cache, budget=budget, repeats=setup.repeats, control=setup.control)
     if setup.concurrency is not None:
         limits = limits.replace(concurrency=setup.concurrency)
     url = setup.embedder_url
     embedder = load_embedder(setup.embedder, base_url=url, keyless=setup.dry)
     return Learner(
-        agent=ChatAgent(_model(setup, "agent", setup.model), prompts=setup.prompts),
+        agent=_agent(setup),
         method=setup.method,
         critic=setup.critic and _critic(setup, setup.critic),
         curator=setup.curator and _model(setup, "curator", setup.curator),
@@ -132,6 +137,24 @@ def learner_of(setup: Setup) -> Learner:
         limits=limits,
         prompts=setup.prompts,
     )
+
+
+def _agent(setup: Setup) -> AgentLike:
+    """A chat agent, or a team of them under it."""
+    models: dict[tuple[str, Server], Model] = {}
+
+    def chat(role: str, name: str) -> ChatAgent:
+        # One client for all that ask the same model at the same place.
+        place = (name, setup.servers.get(role, Server()))
+        if place not in models:
+            models[place] = _model(setup, role, name)
+        return ChatAgent(models[place], prompts=setup.prompts)
+
+    lead = chat("agent", setup.model)
+    if not setup.team:
+        return lead
+    analysts = {role: chat(role, name) for role, name in setup.team.items()}
+    return Team(lead, analysts, recall=setup.memos)
 
 
 def _critic(setup: Setup, name: str) -> Model | str:

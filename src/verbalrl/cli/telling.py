@@ -10,6 +10,7 @@ from ..records import (
     Cause,
     Commit,
     Critique,
+    Decision,
     Episode,
     Evidence,
     Feedback,
@@ -60,6 +61,8 @@ def tell_lesson(lesson: Lesson, *, shown: int | None = 3) -> None:
     if against := lesson.votes.get("against"):
         extras.append(f"against {against}")
     extras.append(f"trust {lesson.trust}")
+    if said := wording.about(lesson.body):
+        extras.append(one_line(said))
     if lesson.version > 1:
         extras.append(f"version {lesson.version}")
     if lesson.name:
@@ -203,6 +206,10 @@ def _tell_step(step: Step, cited: Sequence[tuple[str, Cause]]) -> None:
     if step.unreplaced is not None:
         say(f"in place of: {_cut(step.unreplaced.text)}", indent=4)
     say(_cut(step.observation.text), indent=4)
+    if step.reports:
+        say(f"reports: {wording.reported(step)}", indent=4)
+    if step.memos:
+        say(f"recalled: {wording.recalled(step)}", indent=4)
     for note in step.notes:
         say(f"note of {note.author}: {one_line(note.text)}", indent=4)
     for draft in step.drafts:
@@ -240,6 +247,17 @@ def tell_commit(commit: Commit) -> None:
         say(f"rejected: {one_line(reason)}", indent=4)
     if commit.critiques:
         say(f"consumed {', '.join(commit.critiques)}", indent=2)
+
+
+def tell_decision(decision: Decision) -> None:
+    """A decision, and what it rests on."""
+    heading(f"{decision.id}  {decision.kind} {decision.chosen}")
+    say(f"branch {decision.branch}, supervision {decision.supervision}", indent=2)
+    if decision.overlap is not None:
+        same, steps = decision.overlap.same, decision.overlap.steps
+        say(f"{same} of {steps} decisions are the same", indent=2)
+    for label, text in decision.detail.items():
+        say(f"{label.replace('_', ' ')}: {one_line(text)}", indent=2)
 
 
 def tell_update(update: MemoryUpdate) -> None:

@@ -60,6 +60,7 @@ from .schema import (
     ScoresReply,
     reply_schema,
     scores_schema,
+    trades_schema,
 )
 from .spans import span_of
 from .view import (
@@ -70,6 +71,7 @@ from .view import (
     OutlineInputs,
     Shown,
     SystemInputs,
+    TradesInputs,
     as_shown,
     show,
     trust,
@@ -82,6 +84,8 @@ OPERATOR = "critic/operator"
 """For what the operator says: it shows nothing that anybody else wrote."""
 PAIR, SUCCESS = "critic/pair", "critic/success"
 """For lessons that others share: what told a failure from a success, what is worth repeating."""
+TRADES = "critic/trades"
+"""For what won and what lost in two attempts side by side."""
 REVIEWER, FEEDBACK = "critic/reviewer", "critic/feedback"
 """For outputs whose outcome nobody has told: what to change, and no lessons."""
 JUDGE, GROUP = "critic/judge", "critic/group"
@@ -91,6 +95,7 @@ PROMPT_INPUTS: Mapping[str, type[BaseModel]] = {
     CRITIQUE: CritiqueInputs,
     PAIR: CritiqueInputs,
     SUCCESS: CritiqueInputs,
+    TRADES: TradesInputs,
     OPERATOR: OutlineInputs,
     REVIEWER: SystemInputs,
     FEEDBACK: FeedbackInputs,
@@ -168,6 +173,8 @@ def _form(case: CritiqueCase, inputs: CritiqueInputs) -> tuple[str, BaseModel, t
         return REVIEWER, FeedbackInputs.of(inputs), FeedbackReply
     if case.work.template == GROUP:
         return JUDGE, GroupInputs.of(inputs), scores_schema(len(case.episodes))
+    if case.work.template == TRADES:
+        return SYSTEM, TradesInputs.of(inputs, case), trades_schema(case.work.aspects)
     schema = reply_schema(len(case.episodes))
     return SYSTEM, OutlineInputs.of(inputs) if case.work.template == OPERATOR else inputs, schema
 
@@ -274,7 +281,7 @@ class Draft:
         )
 
     def _proposal(self, lesson: LessonReply) -> LessonProposal:
-        attempt = self._attempt(lesson)
+        attempt, offered = self._attempt(lesson), self.case.work.aspects
         return LessonProposal(
             name=lesson.name.strip(),
             when=_blank(lesson.when),
@@ -284,6 +291,7 @@ class Draft:
             step=lesson.step or None,
             trial=attempt.trial,
             episode=attempt.id,
+            aspect=aspect if (aspect := getattr(lesson, "aspect", "")) in offered else "",
         )
 
     def _attempt(self, item: CauseReply | LessonReply) -> Episode:
@@ -301,6 +309,7 @@ class Draft:
             template=case.work.template,
             prompt_sha=self.prompt_sha,
             shown=tuple(self.shown.earlier.values()),
+            by_step=bool(case.work.steps),
             trust=trust(case),
             sample=case.work.sample,
             model=self.model,

@@ -7,7 +7,7 @@ offered. Unknown fields are dropped; what is missing and may be empty is filled.
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -196,6 +196,44 @@ class GroupCritiqueReply(CritiqueReply):
         max_length=50,
         description="What to do or not to do in such a situation; empty if nothing can be learned.",
     )
+
+
+class TradeLessonReply(GroupLessonReply):
+    """One belief proposed from the trades of several attempts."""
+
+    instruction: Text = Field(
+        description="What holds there and so what to do: a short hint that names listed actions "
+        "exactly, such as choose A or do not choose B."
+    )
+
+
+class TradesReply(GroupCritiqueReply):
+    """A comparison of the trades of two attempts."""
+
+    refinement: Text = Field(
+        default="",
+        description="Why the attempt that earned more did so, by aspect, and in which direction "
+        "the beliefs should change: two or three sentences.",
+    )
+
+
+@cache
+def trades_schema(aspects: tuple[str, ...]) -> type[TradesReply]:
+    """The class to ask for when trades are shown and each lesson is about one of `aspects`."""
+    if not aspects:
+        return TradesReply
+    about = Field(
+        description="Which of the aspects offered the cue belongs to.",
+        json_schema_extra={"enum": list(aspects)},
+    )
+    lesson: Any = create_model("TradeLesson", __base__=TradeLessonReply, aspect=(Text, about))
+    lessons = Field(
+        default=(),
+        max_length=50,
+        description="What holds in such a situation; empty if nothing can be learned.",
+    )
+    made: Any = create_model("Trades", __base__=TradesReply, lessons=(tuple[lesson, ...], lessons))
+    return cast(type[TradesReply], made)
 
 
 @cache

@@ -19,8 +19,10 @@ from ..records import (
     Shows,
     Step,
     StopReason,
+    Trade,
     Trajectory,
     WriteCritique,
+    trades_of,
 )
 
 TRAJECTORY_TOKENS = 24_000
@@ -126,6 +128,49 @@ class GroupInputs(Record):
         )
 
 
+class TradeView(Record):
+    """One trade as a critic sees it."""
+
+    attempt: int
+    first: int
+    """The number of its first step."""
+    last: int
+    action: str
+    result: str = ""
+    """The sum of its rewards."""
+    won: bool | None = None
+    """None where it earned nothing, or nobody gave a reward."""
+
+
+class TradesInputs(Record):
+    """What `critic/trades` is rendered from."""
+
+    goal: str
+    actions: tuple[str, ...] | None = None
+    attempts: tuple[AttemptView, ...]
+    trades: tuple[TradeView, ...] = ()
+    aspects: tuple[str, ...] = ()
+    """What a lesson may be about; empty: nobody asks."""
+
+    @classmethod
+    def of(cls, inputs: CritiqueInputs, case: CritiqueCase) -> TradesInputs:
+        """The part of `inputs` that trades are judged on, with those whose steps are shown."""
+        shown = [{s.n for s in a.steps} for a in inputs.attempts]
+        trades = (
+            _trade(n, trade)
+            for n, (episode, steps) in enumerate(zip(case.episodes, shown, strict=True), start=1)
+            for trade in trades_of(episode.trajectory)
+            if steps & {s.n for s in trade.steps}
+        )
+        return cls(
+            goal=inputs.goal,
+            actions=inputs.actions,
+            attempts=inputs.attempts,
+            trades=tuple(trades),
+            aspects=case.work.aspects,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class CritiqueCase:
     """All that one critique is written from."""
@@ -171,7 +216,12 @@ class Shown:
 def show(case: CritiqueCase) -> Shown:
     """What the critic of `case` sees, as its `shows` says."""
     shows = case.work.shows
-    attempts = _cut([_attempt(e, n, shows) for n, e in enumerate(case.episodes, start=1)])
+    attempts = _cut(
+        [
+            _attempt(e, n, shows, case.work.steps[n - 1] if case.work.steps else None)
+            for n, e in enumerate(case.episodes, start=1)
+        ]
+    )
     lines = _earlier(case.episodes) if shows.earlier else {}
     return Shown(
         inputs=CritiqueInputs(
@@ -224,7 +274,21 @@ def _observations(episode: Episode) -> list[Observation]:
     return seen if final is None else [*seen, final]
 
 
-def _attempt(episode: Episode, number: int, shows: Shows) -> AttemptView:
+def _trade(attempt: int, trade: Trade) -> TradeView:
+    profit = trade.profit
+    return TradeView(
+        attempt=attempt,
+        first=trade.steps[0].n,
+        last=trade.steps[-1].n,
+        action=trade.action,
+        result=_number(None if profit is None else round(profit, 6)),
+        won=profit > 0 if profit else None,
+    )
+
+
+def _attempt(
+    episode: Episode, number: int, shows: Shows, chosen: tuple[int, ...] | None = None
+) -> AttemptView:
     steps = episode.trajectory.steps
     final = episode.trajectory.final
     return AttemptView(
@@ -233,6 +297,7 @@ def _attempt(episode: Episode, number: int, shows: Shows) -> AttemptView:
             # What the last action led to is seen nowhere else.
             _step(step, shows, final.text if final and step is steps[-1] else "")
             for step in steps
+            if chosen is None or step.n in chosen
         ),
         success=_truth(episode.success) if shows.outcome else "unknown",
         stop=episode.stop_reason.value if shows.outcome else "",

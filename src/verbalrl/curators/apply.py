@@ -20,6 +20,7 @@ from ..records import (
     Status,
 )
 from ..store import LIVE, corroboration, lesson_id
+from .aspects import placed
 from .desk import Desk, Progress, completed, counted, crowding, fault, has_words, removal
 from .making import cited, counting, episodes, restated, spared
 from .nearness import Told
@@ -294,8 +295,10 @@ def _rewrite(op: OperationReply, desk: Desk, progress: Progress) -> str:
         update = _update(Operation.REVISE, named[0].id, op, desk, votes=votes)
         # A lesson keeps what only the method decides.
         old = named[0].body
-        kept = {"aspect": old.aspect, "audience": old.audience, "conditional": old.conditional}
-        body = body.replace(examples_not=spared(named, op, desk), check=old.check, **kept)
+        kept = {"check": old.check, "conditional": old.conditional}
+        if not desk.aspects:
+            kept |= {"aspect": old.aspect, "audience": old.audience}
+        body = body.replace(examples_not=spared(named, op, desk), **kept)
         said = _saying(body, update.evidence, desk)
         progress.updates.append(update.replace(body=body, evidence=said))
         return ""
@@ -336,13 +339,14 @@ def _same_content(body: LessonBody, desk: Desk, progress: Progress) -> Lesson | 
 
 
 def _body(op: OperationReply, desk: Desk) -> LessonBody:
-    return LessonBody(
+    body = LessonBody(
         kind=desk.kind,
         name=op.name.strip(),
         when=op.when.strip(),
         when_not=op.when_not.strip() if has_words(op.when_not) else "",
         instruction=op.instruction.strip(),
     )
+    return placed(body, op, desk)
 
 
 def _saying(body: LessonBody, evidence: tuple[Evidence, ...], desk: Desk) -> tuple[Evidence, ...]:

@@ -12,13 +12,23 @@ from ..errors import ConfigurationError, CuratorError, boundary
 from ..models import CallContext, FunctionRole, Model, ModelRole, load_model, read_reply
 from ..models.structured import repaired
 from ..prompts import PromptLibrary
-from .schema import CuratorReply, DecidingReply, MergeInputs, ProposeInputs, SystemInputs
+from .schema import (
+    BeliefInputs,
+    CuratorReply,
+    MergeInputs,
+    ProposeInputs,
+    SystemInputs,
+    belief_schema,
+)
 
 SYSTEM, PROPOSE, MERGE = "curator/system", "curator/propose", "curator/merge"
+BELIEFS = "curator/beliefs"
+"""The rules for beliefs, in place of those for lessons that say what to do."""
 ROLE = "curator"
 
 PROMPT_INPUTS: Mapping[str, type[BaseModel]] = {
     SYSTEM: SystemInputs,
+    BELIEFS: BeliefInputs,
     PROPOSE: ProposeInputs,
     MERGE: MergeInputs,
 }
@@ -107,10 +117,13 @@ class LLMCurator(ModelRole):
             PromptError: A template is missing or wrong.
         """
         name = MERGE if isinstance(question.inputs, MergeInputs) else PROPOSE
-        request, sha = self._request((SYSTEM, question.rules), (name, question.inputs))
+        rules = BELIEFS if isinstance(question.rules, BeliefInputs) else SYSTEM
+        request, sha = self._request((rules, question.rules), (name, question.inputs))
         if question.problem:
             request = repaired(request, question.last, question.problem)
-        schema = DecidingReply if getattr(question.inputs, "nominations", ()) else CuratorReply
+        deciding = bool(getattr(question.inputs, "nominations", ()))
+        aspects = getattr(question.rules, "aspects", ())
+        schema = belief_schema(aspects, deciding=deciding)
         reply, answer = await context.ask_for(self._asked, request, schema)
         return Answer(cast(CuratorReply, reply), answer.text, sha)
 

@@ -53,6 +53,8 @@ class Desk:
     lost: int = 0
     """Tokens that this commit has taken before this call."""
     votes: Literal["support", "expel"] = "support"
+    aspects: Mapping[str, str] = field(default_factory=dict)
+    """What a belief may be about → who gets it beside the actor; the last one is for the rest."""
 
 
 @dataclass(slots=True)
@@ -99,6 +101,8 @@ def completed(op: OperationReply, desk: Desk) -> OperationReply:
     if named and not op.instruction.strip() and len(texts) == 1:
         changes |= {name: getattr(texts[0], name) for name in ("when", "when_not", "instruction")}
         changes["name"] = op.name or texts[0].name
+        if hasattr(op, "aspect"):
+            changes["aspect"] = getattr(texts[0], "aspect", "")
     if not op.lessons and len(taken) == 1 and op.op not in DECISIONS:
         changes["lessons"] = taken[0].lessons
     return op.model_copy(update=changes)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from ..ids import normalised, token_estimate
 from ..prompts import one_line
-from ..records import Cause, Critique, Episode, Evidence, LessonProposal, Origin, Step
+from ..records import Cause, Critique, Episode, Evidence, LessonProposal, Origin, Report, Step
 from .nearness import Told
 from .schema import EvidenceView, ProposalView
 from .sources import sourced
@@ -44,6 +44,8 @@ class Item:
     """The guidance that the agent had, line by line."""
     goal: str = ""
     """What was asked of the agent there, where instances differ in it."""
+    reports: tuple[Report, ...] = ()
+    """What the analysts of a team said there."""
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -225,7 +227,7 @@ def _item(
             trial=episode.trial,
             step=step.n,
         ),
-        outcome=_outcome(critique, episode),
+        outcome=_outcome(critique, episode, step),
         observation=step.observation.text,
         action=step.action.text,
         feedback=step.feedback or (final.text if final and is_last else ""),
@@ -234,6 +236,7 @@ def _item(
         given=tuple(dict.fromkeys(x.lesson for g in episode.guidance.values() for x in g.lines)),
         actions=step.observation.actions,
         told=told_of(episode),
+        reports=step.reports,
     )
 
 
@@ -248,7 +251,9 @@ def told_of(episode: Episode) -> tuple[Told, ...]:
     return tuple(dict.fromkeys((*lines, *texts)))
 
 
-def _outcome(critique: Critique, episode: Episode) -> str:
+def _outcome(critique: Critique, episode: Episode, step: Step) -> str:
+    if critique.by_step and step.reward:
+        return "success" if step.reward > 0 else "failure"
     if episode.success is None:
         return critique.verdict
     return "success" if episode.success else "failure"
@@ -260,4 +265,5 @@ def _proposal_view(proposal: LessonProposal) -> ProposalView:
         when_not=proposal.when_not,
         instruction=proposal.instruction,
         also_possible=proposal.also_possible,
+        aspect=proposal.aspect,
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import cache
+from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ..records import Record
 
@@ -84,6 +85,29 @@ class DecidingReply(CuratorReply):
     )
 
 
+_ABOUT = (
+    "For add, revise and merge: which of the aspects listed the condition speaks of; else the last."
+)
+
+
+@cache
+def belief_schema(aspects: tuple[str, ...], *, deciding: bool) -> type[CuratorReply]:
+    """The class to ask for where beliefs are curated, each about one of `aspects`.
+
+    `deciding`: pairs of texts are nominated.
+    """
+    of, base = (DecidingReply, DecisionReply) if deciding else (CuratorReply, OperationReply)
+    if not aspects:
+        return of
+    about = Field(description=_ABOUT, json_schema_extra={"enum": list(aspects)})
+    one: Any = create_model("Belief", __base__=base, aspect=(Text, about))
+    listed = Field(
+        max_length=500, description="Empty if nothing should change. Do not state counts."
+    )
+    made: Any = create_model("Beliefs", __base__=of, operations=(tuple[one, ...], listed))
+    return cast(type[CuratorReply], made)
+
+
 class LessonView(Record):
     """A lesson of the list as a curator sees it."""
 
@@ -94,6 +118,7 @@ class LessonView(Record):
     instruction: str
     support: int = 0
     against: int = 0
+    aspect: str = ""
 
 
 class ProposalView(Record):
@@ -103,6 +128,7 @@ class ProposalView(Record):
     when_not: str = ""
     instruction: str
     also_possible: tuple[str, ...] = ()
+    aspect: str = ""
 
 
 class EvidenceView(Record):
@@ -132,6 +158,7 @@ class OperationView(Record):
     when_not: str = ""
     instruction: str = ""
     reason: str = ""
+    aspect: str = ""
 
 
 class NominationView(Record):
@@ -153,6 +180,23 @@ class SystemInputs(Record):
     """Whether retire only takes a vote."""
 
 
+class BeliefInputs(SystemInputs):
+    """What `curator/beliefs` is rendered from."""
+
+    aspects: tuple[str, ...] = ()
+
+
+class StepView(Record):
+    """How far an edit of beliefs may go."""
+
+    agreed: int
+    """Percent of the decisions on which the two runs agreed."""
+    change: int
+    """Percent of the lines that may change."""
+    lines: int
+    """That many lines, at most."""
+
+
 class ProposeInputs(Record):
     """What `curator/propose` is rendered from."""
 
@@ -160,6 +204,10 @@ class ProposeInputs(Record):
     actions: tuple[str, ...] | None = None
     lessons: tuple[LessonView, ...] = ()
     evidence: tuple[EvidenceView, ...] = ()
+    directions: tuple[str, ...] = ()
+    """Why the better run earned more, as critics say; for beliefs."""
+    step: StepView | None = None
+    """None: any edit."""
 
 
 class MergeInputs(ProposeInputs):

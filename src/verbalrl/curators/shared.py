@@ -8,7 +8,7 @@ has not seen: one group and no evidence of earlier rounds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from .._logging import get_logger
@@ -17,10 +17,9 @@ from ..models import CallContext
 from ..records import (
     Commit,
     Critique,
-    CurateLessons,
-    Episode,
-    Lesson,
+    LessonKind,
     MemoryUpdate,
+    Objection,
     Origin,
     Status,
     Usage,
@@ -28,6 +27,7 @@ from ..records import (
 from ..store.reduce import reduce
 from .again import Left, left_of
 from .apply import Settled, confirmed, settle, title
+from .case import CurationCase
 from .curator import ROLE, Answer, Curator, Question
 from .desk import Desk, complaints, lost, may_lose
 from .evidence import Item, actions_of, fit, items_of
@@ -35,50 +35,19 @@ from .nominate import nominate
 from .schema import (
     DECISIONS,
     OPERATIONS,
+    BeliefInputs,
     MergeInputs,
     OperationReply,
     ProposeInputs,
     SystemInputs,
 )
 from .together import Proposed, all_of
-from .views import groups_of, lesson_view, operation_view
+from .views import directions_of, groups_of, lesson_view, operation_view, step_view
 
 log = get_logger(__name__)
 
-EVIDENCE_TOKENS = 16_000
-"""What the evidence of one call may cost."""
 _NO_CAP = 1_000_000
 _LEVELS = (Origin.OPERATOR, Origin.TASK, Origin.UNTRUSTED)
-
-
-@dataclass(frozen=True, slots=True)
-class CurationCase:
-    """All that one curation works with."""
-
-    id: str
-    """The commit's id."""
-    work: CurateLessons
-    branch: str
-    base: int
-    """The pinned revision."""
-    critiques: tuple[Critique, ...]
-    """The new ones, in canonical order."""
-    earlier: tuple[Critique, ...] = ()
-    """Of earlier rounds, in canonical order."""
-    episodes: Mapping[str, Episode] = field(default_factory=dict)
-    lessons: tuple[Lesson, ...] = ()
-    """Of the scope at the pinned revision, in any status; only usable ones are shown."""
-    goal: str = ""
-    """What the agent's task is."""
-    goals: Mapping[str, str] = field(default_factory=dict)
-    """Instance → its goal, where they differ."""
-    check: Callable[[Commit, tuple[Lesson, ...]], str] | None = None
-    """A method's own check: why a commit is refused, or the empty text."""
-    evidence_tokens: int = EVIDENCE_TOKENS
-    observations: Origin = Origin.UNTRUSTED
-    """Who the task's observations come from, where their parts do not say."""
-    barred: frozenset[str] = frozenset()
-    """Critiques whose source was revoked: they are consumed, and never shown."""
 
 
 @dataclass(slots=True)
@@ -128,19 +97,24 @@ async def curate_shared(case: CurationCase, curator: Curator, context: CallConte
 async def _curated(
     case: CurationCase, curator: Curator, context: CallContext, bare: Commit
 ) -> Commit:
-    problem, proposed = "", dict[Origin, Proposed]()
+    against, proposed = Objection(why=""), dict[Origin, Proposed]()
     for attempt in range(2):
-        done = _Round(proposed, problem)
+        done = _Round(proposed, against.why)
         commit = await _levels(case, curator, context, bare, done)
-        problem = case.check(commit, case.lessons) if case.check and commit.updates else ""
-        if not problem:
+        found = case.check(commit, case.lessons) if case.check and commit.updates else None
+        if found is None:
             return commit
+        against = found
         log.info("curation.refused", curation=case.id, check=case.work.check, attempt=attempt)
-    refused = tuple(f"{u.op} {u.lesson}: refused by {case.work.check}" for u in commit.updates)
-    return bare.replace(
-        failure=first_line(f"refused by {case.work.check or 'the check'}: {problem}"),
-        rejected=(*commit.rejected, *refused),
+    kept = against.kept or bare.replace(
+        failure=first_line(f"refused by {case.work.check or 'the check'}: {against.why}")
     )
+    refused = tuple(
+        f"{u.op} {u.lesson}: refused by {case.work.check}"
+        for u in commit.updates
+        if u not in kept.updates
+    )
+    return kept.replace(rejected=(*commit.rejected, *refused))
 
 
 async def _levels(
@@ -374,6 +348,7 @@ class _Level:
             may_lose=may_lose(before),
             lost=lost(before, done.updates),
             votes=case.work.votes,
+            aspects=case.work.aspects,
         )
 
     def _question(
@@ -386,11 +361,26 @@ class _Level:
                 actions=actions_of(evidence.values()),
                 lessons=tuple(lesson_view(n, x) for n, x in desk.lessons.items()),
                 evidence=tuple(x.view(n, width, aliases) for n, x in evidence.items()),
+                directions=self._directions(evidence),
+                step=step_view(len(desk.lessons), self.case.work.overlap),
             ),
-            rules=SystemInputs(
-                operations=self.operations,
-                max_lessons=self.case.work.max_lessons,
-                counts=self.case.work.votes == "expel",
-            ),
+            rules=self._rules(),
             problem=problem,
         )
+
+    def _directions(self, evidence: Mapping[int, Item]) -> tuple[str, ...]:
+        """What new critiques say of beliefs; that of earlier rounds has been followed or not."""
+        new = {c.id for c in self.case.critiques}
+        shown = (x.critique for x in evidence.values() if x.critique.id in new)
+        return directions_of(shown) if self._beliefs else ()
+
+    @property
+    def _beliefs(self) -> bool:
+        return self.case.work.kind is LessonKind.BELIEF
+
+    def _rules(self) -> SystemInputs:
+        work = self.case.work
+        rules = SystemInputs(
+            operations=self.operations, max_lessons=work.max_lessons, counts=work.votes == "expel"
+        )
+        return BeliefInputs(**dict(rules), aspects=tuple(work.aspects)) if self._beliefs else rules

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from ..records import Lesson
+from ..records import Critique, Lesson, bound_of_step
 from .evidence import Item
-from .schema import LessonView, OperationReply, OperationView
+from .schema import LessonView, OperationReply, OperationView, StepView
 
 
 def lesson_view(alias: int, lesson: Lesson) -> LessonView:
@@ -19,6 +19,7 @@ def lesson_view(alias: int, lesson: Lesson) -> LessonView:
         instruction=lesson.instruction,
         support=lesson.votes.get("support", 0),
         against=lesson.votes.get("against", 0),
+        aspect=lesson.body.aspect,
     )
 
 
@@ -34,6 +35,7 @@ def operation_view(alias: int, op: OperationReply) -> OperationView:
         when_not=op.when_not,
         instruction=op.instruction,
         reason=op.reason,
+        aspect=str(getattr(op, "aspect", "")),
     )
 
 
@@ -46,3 +48,18 @@ def groups_of(
         names = set(critiques[start : start + size])
         groups.append({n: x for n, x in evidence.items() if x.critique.id in names})
     return [group for group in groups if group]
+
+
+def directions_of(critiques: Iterable[Critique]) -> tuple[str, ...]:
+    """In which direction `critiques` of steps say that beliefs should change."""
+    said = (critique.refinement for critique in critiques if critique.by_step)
+    return tuple(dict.fromkeys(filter(None, said)))
+
+
+def step_view(lines: int, overlap: float | None) -> StepView | None:
+    """How far an edit of `lines` lines may go; None: as far as it likes."""
+    most = bound_of_step(lines, overlap)
+    if most is None or overlap is None:
+        return None
+    agreed = round(100 * overlap)
+    return StepView(agreed=agreed, change=100 - agreed, lines=most)

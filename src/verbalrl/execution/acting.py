@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ..errors import MethodError
 from ..models import Model
 from ..records import HookSpec
-from ..rollout import Hook
+from ..rollout import CvarControl, Hook, Limits
 from ..rollout.asking import PlanHook, ReviewHook
 from ..rollout.guards import FormGuard, GroundGuard, LoopGuard
 from ..rollout.hooks import MAX_REVISIONS
@@ -27,8 +27,14 @@ HOOKS: Mapping[str, Build] = {
     "form": lambda kit, given: FormGuard(prompts=kit.prompts, **given),
     "ground": lambda kit, given: GroundGuard(prompts=kit.prompts, **given),
     "loop": lambda kit, given: LoopGuard(prompts=kit.prompts, **given),
+    "cvar": lambda kit, given: CvarControl(prompts=kit.prompts, **given),
 }
 """By the name that a `HookSpec` has."""
+
+NOTE = 3_500
+"""Tokens of notes and drafts beside a step, at most, where a hook speaks."""
+NOTES = {"cvar": 120}
+"""The same of hooks whose notes are short."""
 
 
 def built(kit: Kit, specs: tuple[HookSpec, ...]) -> tuple[Hook, ...]:
@@ -51,10 +57,17 @@ def _built(kit: Kit, spec: HookSpec) -> Hook:
         raise MethodError(f"hook {spec.name!r} does not take {given}: {error}") from error
 
 
-def guards(kit: Kit) -> tuple[Hook, ...]:
-    """What the limits of the run put into every episode of every arm."""
-    repeats = kit.limits.repeats
-    return () if repeats is None else (LoopGuard(repeats, prompts=kit.prompts),)
+def inside(specs: tuple[HookSpec, ...], limits: Limits) -> tuple[HookSpec, ...]:
+    """What acts inside an episode: what the limits of the run ask for, then `specs` of its plan.
+
+    The control of a method that has its own goes before that of the run.
+    """
+    asked: list[HookSpec] = []
+    if limits.repeats is not None:
+        asked.append(HookSpec(name="loop", settings={"repeats": limits.repeats}))
+    if limits.control is not None and all(spec.name != limits.control for spec in specs):
+        asked.append(HookSpec(name=limits.control))
+    return (*asked, *specs)
 
 
 class Inside(NamedTuple):
@@ -64,13 +77,13 @@ class Inside(NamedTuple):
     """Calls of the critic's model."""
     actor: int = 0
     """Drafts that are sent back."""
-    noted: bool = False
-    """Whether notes stand beside the steps."""
+    beside: int = 0
+    """Tokens of notes and drafts beside a step, at most."""
 
 
 def hook_calls(specs: tuple[HookSpec, ...], steps: int, *, few: bool) -> Inside:
     """The calls that `specs` lead to in an episode of `steps` steps: as few as may be, or all."""
-    critic = actor = 0
+    critic = actor = beside = 0
     for spec in specs if steps else ():
         rounds = spec.settings.get("rounds", 1)
         most = rounds if isinstance(rounds, int) else 1
@@ -82,10 +95,13 @@ def hook_calls(specs: tuple[HookSpec, ...], steps: int, *, few: bool) -> Inside:
                 actor += 0 if few else steps * most
             case "ground":
                 actor += steps
-            case "form" | "loop":
+            case "form":
                 actor += 0 if few else steps
+            case "loop" if spec.settings.get("then") == "note":
+                actor += 0 if few else steps
+        beside = max(beside, 0 if few else NOTES.get(spec.name, NOTE))
     # No step's draft is sent back more often, whoever asks for it.
-    return Inside(critic, min(actor, MAX_REVISIONS * steps), bool(specs))
+    return Inside(critic, min(actor, MAX_REVISIONS * steps), beside)
 
 
 def _model(kit: Kit) -> Model:

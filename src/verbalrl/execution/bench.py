@@ -19,6 +19,7 @@ from ..methods import Method, growth
 from ..models import Account, CallContext, Shelf, Slots
 from ..records import (
     Commit,
+    CompareEpisodes,
     Critique,
     CurateLessons,
     Decision,
@@ -137,12 +138,9 @@ class Bench:
                 return await self._curate(work, place)
             case JudgeLessons():
                 return await self._judge(work, place)
-            case SelectCandidate():
-                return await self._decide(
-                    work, place, selection.select(work, place, self._method(place))
-                )
-            case FreezeMemory():
-                return await self._decide(work, place, selection.freeze(work, place))
+            case SelectCandidate() | CompareEpisodes() | FreezeMemory():
+                made = selection.decided(work, place, self._method(place))
+                return await self._decide(work, place, made)
 
     async def pin(self, lane: LaneKey, number: int, opened: OpenRound, view: SharedView, /) -> None:
         """Record that the round `number` runs against the revision of `view`."""
@@ -231,6 +229,7 @@ class Bench:
             critiques=tally.critiques(),
             oracle_selected=tally.oracle_selected,
             citations=tally.cited.figures(),
+            team=tally.reporting.figures(),
             lessons=dict(sorted(statuses.items())),
         )
 
@@ -318,7 +317,7 @@ class Bench:
         return growth.Curated(commit, revision, self._lessons(place.lane, commit.scope, revision))
 
     async def _decide(
-        self, work: SelectCandidate | FreezeMemory, place: Place, made: Decision
+        self, work: SelectCandidate | CompareEpisodes | FreezeMemory, place: Place, made: Decision
     ) -> Decision:
         stored = self.kit.store.decision(work.id(place.lane))
         if stored is None:

@@ -31,9 +31,9 @@ def spent_on(store: Store, run: str, models: Iterable[Model], budget: Budget) ->
 
 
 def models_of(kit: Kit) -> tuple[Model, ...]:
-    """The models of agent, critic and curator, as far as these name them."""
-    parts = (kit.agent, kit.critic, kit.curator)
-    found = (part.model for part in parts if part is not None)
+    """The models of the agent or its team, of critic and curator, as far as these name them."""
+    parts = (part.model for part in (kit.critic, kit.curator) if part is not None)
+    found = (*kit.agent.models.values(), *parts)
     return tuple(dict.fromkeys(m for m in found if m is not None))
 
 
@@ -78,7 +78,11 @@ def course(record: RunRecord, now: Limits) -> Limits:
     then = Limits.model_validate(record.config["limits"])
     budget = continued(record, then.budget, now.budget)
     return now.replace(
-        max_steps=then.max_steps, max_tokens=then.max_tokens, repeats=then.repeats, budget=budget
+        max_steps=then.max_steps,
+        max_tokens=then.max_tokens,
+        repeats=then.repeats,
+        control=then.control,
+        budget=budget,
     )
 
 

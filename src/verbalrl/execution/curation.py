@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..curators import CurationCase, curate_reflections, curate_shared, sourced
+from ..curators import Check, CurationCase, curate_reflections, curate_shared, sourced
 from ..errors import ConfigurationError, CuratorError, MethodError
 from ..lanes import Place
-from ..methods import CommitCheck, Method
+from ..methods import Method
 from ..models import CallContext
 from ..records import (
     Commit,
@@ -161,9 +161,10 @@ def _episode(kit: Kit, name: str) -> Episode:
     return found
 
 
-def _check(work: CurateLessons, method: Method) -> CommitCheck | None:
+def _check(work: CurateLessons, method: Method) -> Check | None:
     if not work.check:
         return None
     if work.check not in method.checks:
         raise MethodError(f"{method.name} has no check {work.check!r}")
-    return method.checks[work.check]
+    check = method.checks[work.check]
+    return lambda commit, lessons: check(commit, lessons, work)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError, UnknownNameError, check_kind, named
+from ..ids import canonical_json
 from ..memory import Embedder, HashEmbedder, Recaller, fingerprint, place_of
 from ..memory.minilm import MiniLmEmbedder
 from ..models import CallContext, OpenAIEmbedder, Place, RetryPolicy
@@ -15,7 +17,7 @@ from ..records import Usage
 from ..store import Store
 
 if TYPE_CHECKING:
-    from ..memory.embed import Vector
+    from ..memory.embed import Matrix, Vector
 
 _KNOWN = ("hash", "onnx-minilm", "openai:NAME")
 
@@ -127,6 +129,21 @@ class PromptAsker:
 
         kept = base64.b64decode(await self._view.once(text, make))
         return np.frombuffer(kept, dtype="<f4").astype(np.float32)
+
+    async def vectors(self, texts: Sequence[str], /) -> Matrix:
+        """The vectors of `texts`, a row each, in one request."""
+        import numpy as np
+
+        if isinstance(self._embedder, HashEmbedder):
+            return self._embedder.rows(texts)
+
+        async def make() -> str:
+            rows, usage = await self._embedder.embed(texts)
+            self.charge(usage)
+            return base64.b64encode(rows.astype("<f4").tobytes()).decode("ascii")
+
+        kept = base64.b64decode(await self._view.once(canonical_json(list(texts)), make))
+        return np.frombuffer(kept, dtype="<f4").astype(np.float32).reshape(len(texts), -1)
 
     def charge(self, usage: Usage, /) -> None:
         """Bill to the role whose prompt it is."""

@@ -22,12 +22,13 @@ from ..records import (
     Situation,
 )
 from ..rollout import Assignment, GuidanceProvider, run_episode
-from .acting import built, guards
+from .acting import built, inside
 from .applying import ask_applies, judge_of
 from .embedding import PromptAsker
 from .kit import Kit
 from .narrowing import narrowed
 from .quoting import word_for_word
+from .remembering import remembering
 
 
 async def run(
@@ -43,7 +44,8 @@ async def run(
         agent=kit.agent,
         context=context,
         guidance=provider(kit, work.spec, place, context),
-        hooks=(*guards(kit), *built(kit, work.spec.hooks), *kit.hooks),
+        memos=remembering(kit, work.spec, place, context),
+        hooks=(*built(kit, inside(work.spec.hooks, kit.limits)), *kit.hooks),
         limits=kit.limits,
     )
     return episode.model_copy(update={"revision": pinned})
@@ -97,9 +99,10 @@ def provider(kit: Kit, spec: EpisodeSpec, place: Place, context: CallContext) ->
             found = _of_instance(kit, wanted, spec, place, role)
         else:
             found = await _recalled(kit, (role, step), spec, place, text, context, asker)
-        if not wanted.attempts and not wanted.examples:
-            return found
-        return _with(found, await word_for_word(kit, wanted, spec, place, text, asker), kit)
+        beside: tuple[str, ...] = (wanted.beside,) if wanted.beside else ()
+        if wanted.attempts or wanted.examples:
+            beside += await word_for_word(kit, wanted, spec, place, text, asker)
+        return _with(found, beside, kit)
 
     return guidance
 

@@ -7,16 +7,12 @@ none does; a real run lies between. How large calls are is estimated from the fi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import JsonValue
 
-from ..agents import AgentHandle
-from ..agents.handles import public
-from ..critics import FEEDBACK, GROUP, Critic
+from ..critics import FEEDBACK, GROUP
 from ..critics.programmatic import PLAIN
-from ..curators import Curator
-from ..ids import token_estimate
 from ..lanes import Inherited, Place, Stream
 from ..memory import applies
 from ..methods import BEST_OF_N, LEARNED, growth
@@ -25,6 +21,7 @@ from ..models.prices import PICO
 from ..records import (
     Action,
     Commit,
+    CompareEpisodes,
     Critique,
     CurateLessons,
     Decision,
@@ -34,16 +31,15 @@ from ..records import (
     InstanceView,
     JudgeLessons,
     LaneKey,
-    Lesson,
     LessonProposal,
     Observation,
     OpenRound,
+    Overlap,
     Record,
     Reward,
     RunEpisode,
     SelectCandidate,
     SharedView,
-    Situation,
     Step,
     StopReason,
     Trajectory,
@@ -51,19 +47,14 @@ from ..records import (
     Work,
     WriteCritique,
 )
-from ..rollout import Limits
-from ..rollout.environments import EnvironmentDoor
 from ..stats import smallest_effect
-from ..tasks import Task
-from .acting import hook_calls
+from .acting import hook_calls, inside
 from .applying import judge_of
 from .foretold import table
-from .plan import RunPlan
+from .sizing import Outline, Sizes, sizes_of
 
 GUIDANCE = 1_500
 """Tokens of lessons in a prompt, at most."""
-NOTE = 3_500
-"""Tokens of notes and drafts beside a step, at most, where a hook speaks."""
 CRITIC, CURATOR, RECALL = 1_500, 2_500, 400
 """Tokens of their prompts without what they are about."""
 ASIDE, BRIEF = (200, 1_500), 5
@@ -76,6 +67,8 @@ EVIDENCE = 16_000
 """Tokens of evidence that one call of a curator reads, at most."""
 WRITTEN = {"actor": (20, 300), "critic": (80, 800), "curator": (100, 2_000), "recall": (5, 400)}
 """Tokens of a reply, by role: few and many."""
+REPORT = (20, 150)
+"""Those of an analyst's."""
 ASSUMES = (
     "low: every attempt succeeds at its first step; high: none ever does and each takes all steps",
     "replies: actor 20-300 tokens, critic 80-800, curator 100-2,000, recall 5-400, never more than "
@@ -88,6 +81,8 @@ ASSUMES = (
     "instance correlated by .5",
 )
 
+REPORTED = "team: each analyst is asked once before each step; reports 20-150 tokens"
+
 
 class Forecast(Record):
     """What a run would take; `figures` is what `run --dry-run --json` prints."""
@@ -99,41 +94,20 @@ class Forecast(Record):
         return table(self.figures)
 
 
-class Outline(NamedTuple):
-    """The parts of a run that is only thought of."""
-
-    task: Task
-    plan: RunPlan
-    agent: AgentHandle
-    critic: Critic | None
-    curator: Curator | None
-    limits: Limits
-    lessons: tuple[Lesson, ...] = ()
-    """Usable ones of the shared scope that the learning arms start with."""
-
-
-class _Sizes(NamedTuple):
-    """Tokens that the actor reads."""
-
-    first: int
-    """At the first step of an episode."""
-    step: int
-    """More at each later one."""
-    steps: int
-    """Of an episode, at most."""
-
-
 class _Imagined:
     """A bench on which everything ends as foretold; adds up calls and tokens by role."""
 
     stopping = False
     lanes_at_once = 64
 
-    def __init__(self, outline: Outline, sizes: _Sizes, *, solved: bool, reads: bool) -> None:
+    def __init__(self, outline: Outline, sizes: Sizes, *, solved: bool, reads: bool) -> None:
         self.sizes, self.scope, self.solved = sizes, outline.task.id, solved
+        self.limits = outline.limits
         self.guidance = GUIDANCE if reads and not solved else 0
         self.lessons = outline.lessons if reads else ()
         self.judged = judge_of(outline) is not None
+        self.traded = "aligned" in getattr(outline.plan.method, "requires", ())
+        """Whether plans look into attempts: the dearest ones then win and lose by turns."""
         self.conditional = sum(applies.is_conditional(x) or not solved for x in self.lessons)
         """Of the shared scope, how many may have a condition that a model is asked about."""
         self.episodes = 0
@@ -164,6 +138,17 @@ class _Imagined:
                     chosen=chosen,
                     detail={"selector": work.selector},
                 )
+            case CompareEpisodes():
+                # The cheapest run agrees with itself at once, the dearest never does.
+                count = self.sizes.steps
+                agreed = Overlap(same=count * self.solved, aligned=count, steps=count)
+                return Decision(
+                    id=key,
+                    branch=place.lane.branch,
+                    kind="compare",
+                    episodes=work.episodes,
+                    overlap=agreed,
+                )
             case FreezeMemory():
                 return Decision(id=key, branch=place.lane.branch, kind="freeze")
 
@@ -188,14 +173,16 @@ class _Imagined:
         steps = min(steps, (work.spec.max_steps or steps) - len(work.spec.prefix))
         later = sizes.step * steps * (steps - 1) // 2
         self.episodes += 1
-        inside = hook_calls(work.spec.hooks, steps, few=self.solved)
-        acts = steps + inside.actor
-        read = sizes.first + self.guidance + NOTE * (inside.noted and not self.solved)
-        used = self._use("actor", acts, acts * read + later * (1 + (inside.actor > 0)))
-        if inside.critic:
-            self._aside(inside.critic, sizes.first)
+        hooked = hook_calls(inside(work.spec.hooks, self.limits), steps, few=self.solved)
+        acts = steps + hooked.actor
+        memos = 0 if self.solved else sizes.memos
+        read = sizes.first + self.guidance + hooked.beside + memos
+        used = self._use("actor", acts, acts * read + later * (1 + (hooked.actor > 0)))
+        if hooked.critic:
+            self._aside(hooked.critic, sizes.first)
+        for role, source in self.sizes.reports.items():
+            self._use(role, steps, steps * (source + self.guidance))
         self._recall(work.spec, steps)
-        step = Step(n=1, observation=Observation(text="…"), action=Action(text="…"))
         candidate = work.spec.purpose == "candidate"
         return Episode(
             id=key,
@@ -203,7 +190,7 @@ class _Imagined:
             arm=place.lane.arm,
             seed=place.lane.seed,
             spec=work.spec,
-            trajectory=Trajectory(steps=(step,)),
+            trajectory=_went(steps if self.traded and not self.solved else 1),
             answer="…",
             success=None if candidate else self.solved,
             reward=Reward() if candidate else Reward(value=float(self.solved)),
@@ -217,6 +204,9 @@ class _Imagined:
         shown = self.sizes.first + self.sizes.step * (1 if self.solved else self.sizes.steps)
         if work.template in (FEEDBACK, GROUP):
             self._aside(1, len(work.episodes) * shown)
+        elif work.steps:
+            read = self.sizes.first + self.sizes.step * sum(map(len, work.steps))
+            self._use("critic", 1, CRITIC + read)
         elif work.template not in PLAIN:
             self._use("critic", 1, CRITIC + len(work.episodes) * shown + self.guidance)
         return Critique(
@@ -271,7 +261,7 @@ class _Imagined:
         self._use("critic", calls, calls * read, brief=True)
 
     def _use(self, role: str, calls: int, read: int, *, brief: bool = False) -> Usage:
-        each = BRIEF if brief and self.solved else WRITTEN[role][not self.solved]
+        each = BRIEF if brief and self.solved else WRITTEN.get(role, REPORT)[not self.solved]
         usage = Usage(input=read, output=calls * each, calls=calls)
         self.usage[role] = self.usage.get(role, Usage()) + usage
         return usage
@@ -279,7 +269,7 @@ class _Imagined:
 
 async def forecast(outline: Outline, model: str) -> Forecast:
     """What the run would take; `model` is how its agent is named."""
-    plan, sizes, prices = outline.plan, await _sizes(outline), _prices(outline)
+    plan, sizes, prices = outline.plan, await sizes_of(outline), _prices(outline)
     arms: dict[str, JsonValue] = {}
     for arm in plan.arms:
         ends = [await _imagined(outline, arm, sizes, solved=solved) for solved in (True, False)]
@@ -298,12 +288,12 @@ async def forecast(outline: Outline, model: str) -> Forecast:
             "budget": outline.limits.budget.model_dump(
                 mode="json", exclude={"prices"}, exclude_none=True
             ),
-            "assumes": list(ASSUMES),
+            "assumes": [*ASSUMES, *((REPORTED,) if sizes.reports else ())],
         }
     )
 
 
-async def _imagined(outline: Outline, arm: str, sizes: _Sizes, *, solved: bool) -> _Imagined:
+async def _imagined(outline: Outline, arm: str, sizes: Sizes, *, solved: bool) -> _Imagined:
     """One seed of an arm, imagined to its end."""
     plan = outline.plan
     lane, reads = next(found for found in plan.lanes("dry") if found[0].arm == arm)
@@ -316,38 +306,11 @@ async def _imagined(outline: Outline, arm: str, sizes: _Sizes, *, solved: bool) 
     return bench
 
 
-async def _sizes(outline: Outline) -> _Sizes:
-    """Measured on the first prompt of the first instance."""
-    plan = outline.plan
-    instance, limit = plan.read[0], outline.limits.step_timeout_s
-    door = EnvironmentDoor(outline.task, instance, outline.agent.workers, limit)
-    try:
-        observation = await door.open(EpisodeSpec(instance=instance.id).world_seed())
-    finally:
-        await door.close()
-    seen = public(instance)
-    situation = Situation(goal=seen.goal, observation=observation, instance=seen)
-    own = getattr(plan.method, "max_steps", None)
-    steps = own or outline.limits.max_steps or outline.task.max_steps
-    if outline.agent.kind == "answer":
-        steps = 1
-    step = token_estimate(observation.text) + 40
-    return _Sizes(_first(outline.agent, situation), step, steps)
-
-
-def _first(agent: AgentHandle, situation: Situation) -> int:
-    """Tokens of the first prompt; of what is seen, where the agent writes prompts of its own."""
-    messages = getattr(agent.function, "messages", None)
-    if callable(messages):
-        return sum(token_estimate(m.plain) for m in messages(situation))
-    return token_estimate(f"{situation.goal}\n{situation.observation.text}")
-
-
 def _prices(outline: Outline) -> dict[str, Price | None]:
     """By role; None where none is known. Who has no model costs nothing that is known."""
     parts = {"actor": outline.agent, "critic": outline.critic, "curator": outline.curator}
     models = {role: part.model if part is not None else None for role, part in parts.items()}
-    models["recall"] = judge_of(outline)
+    models |= outline.agent.models | {"recall": judge_of(outline)}
     table = outline.limits.budget.prices
     return {role: price_of(m, table) if m is not None else None for role, m in models.items()}
 
@@ -387,6 +350,21 @@ def _total(arms: Mapping[str, Any]) -> dict[str, JsonValue]:
         known = all(found is not None for found in ranges)
         total[name] = [round(sum(r[i] for r in ranges), 6) for i in (0, 1)] if known else None
     return total
+
+
+def _went(steps: int) -> Trajectory:
+    """An attempt of `steps` steps, none of which decides as the one before."""
+    return Trajectory(
+        steps=tuple(
+            Step(
+                n=n,
+                observation=Observation(text="…"),
+                action=Action(text="…" * (1 + n % 2)),
+                reward=None if steps == 1 else float(2 * (n % 2) - 1),
+            )
+            for n in range(1, steps + 1)
+        )
+    )
 
 
 def _ended(work: RunEpisode, *, fruitful: bool) -> StopReason:

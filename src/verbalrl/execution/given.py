@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import methods
+from ..agents import AgentHandle, Team
 from ..errors import ConfigurationError, named
 from ..methods import Method
 from ..rollout import Hook, Limits
@@ -24,6 +25,14 @@ def method(given: object) -> Method | None:
     raise ConfigurationError(
         f"method= takes a name or a method such as methods.reflexion(), not {named(given)}"
     )
+
+
+def suited(chosen: Method, agent: AgentHandle) -> Method:
+    """`chosen` with the roles of a team as its aspects, where it has such and names none."""
+    roles = agent.roles if isinstance(agent, Team) else ()
+    if not roles or getattr(chosen, "aspects", None) != ():
+        return chosen
+    return methods.changed(chosen, {"aspects": list(roles)})
 
 
 def task(given: object) -> Task:

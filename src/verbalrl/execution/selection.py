@@ -8,7 +8,9 @@ from ..errors import MethodError
 from ..ids import normalised
 from ..lanes import Place
 from ..methods import Method, Selector
+from ..methods.comparing import objective, overlap
 from ..records import (
+    CompareEpisodes,
     Decision,
     Episode,
     FreezeMemory,
@@ -20,6 +22,19 @@ from ..records import (
     StopReason,
     Trajectory,
 )
+
+
+def decided(
+    work: SelectCandidate | CompareEpisodes | FreezeMemory, place: Place, method: Method
+) -> Decision:
+    """The decision of `work`."""
+    match work:
+        case SelectCandidate():
+            return select(work, place, method)
+        case CompareEpisodes():
+            return compare(work, place)
+        case FreezeMemory():
+            return freeze(work, place)
 
 
 def select(work: SelectCandidate, place: Place, method: Method) -> Decision:
@@ -47,13 +62,37 @@ def select(work: SelectCandidate, place: Place, method: Method) -> Decision:
     )
 
 
+def compare(work: CompareEpisodes, place: Place) -> Decision:
+    """How far two attempts agree, and which earned more; of equals it is the later one."""
+    if not isinstance(place.view, InstanceView):
+        raise MethodError("episodes are compared on the lane of their instance")
+    by_id = {e.id: e for e in place.view.episodes}
+    before, after = (by_id[name] for name in work.episodes)
+    found = overlap(before.trajectory, after.trajectory)
+    earned = [objective(e, work.discount) for e in (before, after)]
+    share = found.share()
+    return Decision(
+        id=work.id(place.lane),
+        branch=place.lane.branch,
+        kind="compare",
+        chosen=(before if earned[0] > earned[1] else after).id,
+        episodes=work.episodes,
+        overlap=found,
+        detail={
+            "objective_before": f"{earned[0]:.6g}",
+            "objective_after": f"{earned[1]:.6g}",
+            "overlap": "unknown" if share is None else f"{share:.3f}",
+        },
+    )
+
+
 def freeze(work: FreezeMemory, place: Place) -> Decision:
     """The decision that memory is frozen."""
     return Decision(
         id=work.id(place.lane),
         branch=place.lane.branch,
         kind="freeze",
-        detail={"split": work.split},
+        detail={"split": work.split} | ({"reason": work.reason} if work.reason else {}),
     )
 
 

@@ -12,6 +12,7 @@ from ..lanes import Place, together
 from ..methods import BEST_OF_N, LEARNED, growth
 from ..records import (
     Commit,
+    CompareEpisodes,
     Critique,
     CurateLessons,
     Decision,
@@ -73,7 +74,7 @@ class Sieve(Bench):
                 return store.critique(key)
             case CurateLessons() | JudgeLessons():
                 return store.commit(key)
-            case SelectCandidate() | FreezeMemory():
+            case SelectCandidate() | CompareEpisodes() | FreezeMemory():
                 return store.decision(key)
 
     def found(self) -> tuple[frozenset[str], dict[str, Kept]]:

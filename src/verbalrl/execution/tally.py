@@ -15,6 +15,7 @@ from ..errors import first_line
 from ..records import Commit, Critique, Decision, Episode, Split, Usage
 from ..result import Outcome
 from ..result.cited import Citations
+from ..result.reporting import Reporting
 
 
 class Outcomes:
@@ -75,12 +76,14 @@ class ArmTally:
     oracle_selected: bool = False
     """Whether a choice among candidates was made by their rewards."""
     cited: Citations = field(default_factory=Citations)
+    reporting: Reporting = field(default_factory=Reporting)
     _solved: dict[int, set[str]] = field(default_factory=dict)
 
     def episode(self, episode: Episode) -> None:
         """Count an episode."""
         self.outcomes.append(outcome_of(episode))
         self.attempts += episode.spec.purpose == "attempt"
+        self.reporting.add(episode)
         for role, usage in episode.usage.items():
             self._use(role, usage)
         counts = episode.spec.purpose == "attempt" and episode.spec.split == self.reported

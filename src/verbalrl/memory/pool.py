@@ -240,9 +240,10 @@ def _in_reach(lesson: Lesson, spec: GuidanceSpec) -> bool:
 
 
 def asked(lesson: Lesson, spec: GuidanceSpec) -> bool:
-    """Whether `spec` asks for lessons of that scope and kind."""
+    """Whether `spec` asks for lessons of that scope, kind and audience."""
     wanted = not spec.scopes or lesson.scope in spec.scopes
-    return wanted and (not spec.kinds or lesson.kind in spec.kinds)
+    heard = spec.audience is None or lesson.body.audience == spec.audience
+    return wanted and heard and (not spec.kinds or lesson.kind in spec.kinds)
 
 
 def _place(lesson: Lesson, spec: GuidanceSpec) -> int:

@@ -153,7 +153,7 @@ class Recaller:
             table.close()
 
     def _shelf(self, lessons: Sequence[Lesson], spec: GuidanceSpec) -> Shelf:
-        key = (id(lessons), spec.scopes, spec.kinds)
+        key = (id(lessons), spec.scopes, spec.kinds, spec.audience)
         found = self._shelves.get(key)
         if found is None:
             # The newest shelf for the same wish knows most of them already.

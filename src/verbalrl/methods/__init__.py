@@ -25,6 +25,8 @@ from .critique_refine import CritiqueRefine as CritiqueRefine
 from .critique_refine import critique_refine as critique_refine
 from .critique_revise import CritiqueRevise as CritiqueRevise
 from .critique_revise import critique_revise as critique_revise
+from .cvrf import Cvrf as Cvrf
+from .cvrf import cvrf as cvrf
 from .expel import Expel as Expel
 from .expel import expel as expel
 from .group_eval import GroupEval as GroupEval
@@ -49,6 +51,7 @@ METHODS: Mapping[str, type[MethodSettings]] = {
     "reflexion": Reflexion,
     "expel": Expel,
     "handbook": Handbook,
+    "cvrf": Cvrf,
     "self_refine": SelfRefine,
     "rci": Rci,
     "critique_refine": CritiqueRefine,

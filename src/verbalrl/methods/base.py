@@ -14,10 +14,12 @@ from pydantic import Field
 from ..records import (
     Batch,
     Commit,
+    CurateLessons,
     Done,
     Episode,
     InstanceView,
     Lesson,
+    Objection,
     OpenRound,
     Settings,
     SharedView,
@@ -32,15 +34,17 @@ Learns = Literal["instance", "shared"]
 A shared method may keep reflections of single instances too; a task may teach both kinds.
 """
 
-Requirement = Literal["answers", "execute", "model"]
-"""What a method cannot do without, checked before the first call: instances that hold reference
-answers, environments that execute candidates, a model among agent, critic and curator."""
+Requirement = Literal["aligned", "answers", "execute", "model"]
+"""What a method cannot do without, checked before the first call: enough decisions of one attempt
+that have a partner in the next one, instances that hold reference answers, environments that
+execute candidates, a model among agent, critic and curator."""
 
 Selector = Callable[[tuple[Episode, ...]], str]
 """Candidates in their order → the id of the chosen one. Rewards are blanked without supervision."""
 
-CommitCheck = Callable[[Commit, tuple[Lesson, ...]], str]
-"""A proposed commit and the lessons it was made against → why it is refused, or the empty text."""
+CommitCheck = Callable[[Commit, tuple[Lesson, ...], CurateLessons], Objection | None]
+"""A proposed commit, the lessons it was made against, and the work that asked for it → why it is
+refused, and what is left of it where it is refused twice; None where it may stand."""
 
 
 @runtime_checkable

@@ -10,6 +10,7 @@ from ..ids import coin, key_id
 from ..records import (
     Batch,
     Commit,
+    CompareEpisodes,
     Critique,
     CurateLessons,
     Decision,
@@ -26,6 +27,7 @@ from ..records import (
     LessonProposal,
     OpenRound,
     Origin,
+    Overlap,
     Reward,
     RunEpisode,
     SelectCandidate,
@@ -175,6 +177,16 @@ class _World:
             case SelectCandidate():
                 chosen = work.candidates[int(draw * len(work.candidates))]
                 return Decision(id=key, branch=_LANE.branch, kind="select", chosen=chosen)
+            case CompareEpisodes():
+                agreed = Overlap(same=int(draw * 10), aligned=10, steps=10)
+                return Decision(
+                    id=key,
+                    branch=_LANE.branch,
+                    kind="compare",
+                    chosen=work.episodes[int(draw * 2)],
+                    episodes=work.episodes,
+                    overlap=agreed,
+                )
             case FreezeMemory():
                 return Decision(id=key, branch=_LANE.branch, kind="freeze")
 

@@ -15,6 +15,7 @@ from ..records import (
     Batch,
     ClosedRound,
     Commit,
+    CompareEpisodes,
     Critique,
     CurateLessons,
     Decision,
@@ -145,17 +146,20 @@ def close_round(
     """`view` with the round `opened` closed; `before` and `after` are its lanes by instance."""
     episodes: list[PastEpisode] = []
     critiques: list[PastCritique] = []
+    decisions: list[Decision] = []
     for instance in opened.instances:
         old, new = before[instance], after[instance]
         fresh = new.episodes[len(old.episodes) :]
         episodes += sorted(fresh, key=lambda e: (e.trial, e.candidate, e.purpose))
         critiques += new.critiques[len(old.critiques) :]
+        decisions += new.decisions[len(old.decisions) :]
     closed = ClosedRound(
         number=len(view.rounds) + 1,
         opened=opened,
         revision=view.revision,
         episodes=tuple(episodes),
         critiques=tuple(critiques),
+        decisions=tuple(decisions),
     )
     return replace(view, rounds=(*view.rounds, closed))
 
@@ -276,6 +280,8 @@ def check_batch(batch: Batch, view: InstanceView) -> None:
                     raise MethodError("an instance's lane commits to its own scope only")
             case SelectCandidate():
                 _known(work.candidates, {e.id for e in view.episodes}, "episode")
+            case CompareEpisodes():
+                _known(work.episodes, {e.id for e in view.attempts}, "attempt")
             case _:
                 raise MethodError("an instance's lane cannot freeze memory")
 
@@ -338,8 +344,10 @@ def check_shared_batch(batch: Batch, view: SharedView) -> None:
                 _check_judging(work, view)
             case RunEpisode() | WriteCritique():
                 raise MethodError("the shared stream runs no episodes of its own: open a round")
-            case SelectCandidate():
-                raise MethodError("candidates are selected on the lane of their instance")
+            case SelectCandidate() | CompareEpisodes():
+                raise MethodError(
+                    "episodes are selected and compared on the lane of their instance"
+                )
 
 
 def _check_judging(work: JudgeLessons, view: SharedView) -> None:

@@ -142,6 +142,24 @@ class CallContext:
             _loop=loop or self._loop,
         )
 
+    def apart(self, *order: int) -> CallContext:
+        """The same owner with a bill of its own, which `take` adds to this one if ever.
+
+        For work that may turn out to be for nothing; `order` comes after this context's own.
+        """
+        return replace(self, order=(*self.order, *order), bill={}, _shared=_Shared())
+
+    def take(self, other: CallContext) -> None:
+        """Own what was done `apart`: its bill, and what makes the owner's work worthless."""
+        own, theirs = self._shared, other._shared
+        for role, usage in sorted(theirs.usage.items()):
+            self._charge(role, usage)
+        own.asked += theirs.asked
+        own.replayed += theirs.replayed
+        own.mismatch = own.mismatch or theirs.mismatch
+        own.broken = own.broken or theirs.broken
+        own.halted = own.halted or theirs.halted
+
     @contextmanager
     def active(
         self, *, step: int | None = None, role: str | None = None, hook: str | None = None

@@ -1,6 +1,7 @@
 """Slots: how many model calls are in flight, and who goes next.
 
-Waiting curators go before critics, critics before actors. Among equals that lane goes first which
+Waiting curators go before critics, critics before actors, and these before the analysts of teams,
+who may work ahead of what is needed. Among equals that lane goes first which
 has the fewest slots, then the one served longest ago, so no arm or seed waits for another to end;
 within a lane the order that the caller gives, then first come, first served. Nothing that is
 learned depends on it.
@@ -17,8 +18,8 @@ from dataclasses import dataclass
 
 from ..errors import ConfigurationError
 
-_RANK = {"curator": 0, "critic": 1}
-_LAST = 2
+_RANK = {"curator": 0, "critic": 1, "actor": 2, "recall": 2}
+_LAST = 3
 
 
 def rank(role: str) -> int:

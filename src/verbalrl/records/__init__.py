@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._base import Record as Record
 from ._base import Settings as Settings
 from .content import Action as Action
+from .content import Credit as Credit
 from .content import MediaPart as MediaPart
 from .content import Observation as Observation
 from .content import Origin as Origin
@@ -32,6 +33,7 @@ from .lesson import LessonBody as LessonBody
 from .lesson import LessonKind as LessonKind
 from .lesson import LessonProposal as LessonProposal
 from .lesson import MemoryUpdate as MemoryUpdate
+from .lesson import Objection as Objection
 from .lesson import Operation as Operation
 from .lesson import Refusal as Refusal
 from .lesson import ScopedFeedback as ScopedFeedback
@@ -49,10 +51,15 @@ from .serving import SERVED as SERVED
 from .serving import Feedback as Feedback
 from .serving import Served as Served
 from .serving import ServingState as ServingState
+from .trades import Trade as Trade
+from .trades import decision_of as decision_of
+from .trades import trades_of as trades_of
 from .trajectory import Failure as Failure
 from .trajectory import Instance as Instance
+from .trajectory import Memo as Memo
 from .trajectory import Note as Note
 from .trajectory import Previous as Previous
+from .trajectory import Report as Report
 from .trajectory import Reward as Reward
 from .trajectory import RewardSupplier as RewardSupplier
 from .trajectory import Situation as Situation
@@ -67,6 +74,7 @@ from .views import PastCritique as PastCritique
 from .views import PastEpisode as PastEpisode
 from .views import SharedView as SharedView
 from .work import Batch as Batch
+from .work import CompareEpisodes as CompareEpisodes
 from .work import CurateLessons as CurateLessons
 from .work import Decision as Decision
 from .work import Done as Done
@@ -76,9 +84,11 @@ from .work import HookSpec as HookSpec
 from .work import JudgeLessons as JudgeLessons
 from .work import LaneKey as LaneKey
 from .work import OpenRound as OpenRound
+from .work import Overlap as Overlap
 from .work import Purpose as Purpose
 from .work import RunEpisode as RunEpisode
 from .work import SelectCandidate as SelectCandidate
 from .work import Shows as Shows
 from .work import Work as Work
 from .work import WriteCritique as WriteCritique
+from .work import bound_of_step as bound_of_step

@@ -133,6 +133,14 @@ class Observation(_Content):
     """The tools that may be called now; None: those of the observation before it, at first none."""
 
 
+class Credit(Record):
+    """What one report was worth to the decision that it was read for, as the manager says."""
+
+    report: int
+    """Which of the step's reports, from 1."""
+    worth: Literal["decisive", "useful", "useless"]
+
+
 class Action(_Content):
     """What the agent does: text, or tool calls as parts (several calls are one action)."""
 
@@ -142,6 +150,12 @@ class Action(_Content):
     """What the agent wrote before it decided; never shown to environments."""
     repaired: str = ""
     """What was wrong with a first answer, where the agent asked its model once more."""
+    credits: tuple[Credit, ...] = ()
+    """What the reports were worth to it, where a manager of a team decides; one each at most."""
+    memos_used: tuple[int, ...] = ()
+    """Which of the memos shown, from 1, it rested on, as the agent says."""
+    memos_unknown: int = 0
+    """How many numbers it gave that stand for no memo shown; they are left out."""
 
 
 class Usage(Record):

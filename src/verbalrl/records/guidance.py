@@ -86,6 +86,8 @@ class GuidanceSpec(Record):
     scopes: tuple[str, ...] = ()
     kinds: tuple[LessonKind, ...] = ()
     """Empty: all kinds."""
+    audience: str | None = None
+    """None: all lessons; else only those that are meant for this role."""
     retrieval: Literal["all", "topic", "nearest"] = "all"
     """Of shared lessons: all, those that stem from instances of the same topic, or the nearest."""
     most: int = Field(default=40, ge=1)
@@ -93,12 +95,16 @@ class GuidanceSpec(Record):
     window: int | None = None
     """Of reflections, only those of the newest `window` critiques."""
     text: str = ""
+    beside: str = ""
+    """A text given beside what the source gives, word for word; `budget` does not bind it."""
     lessons: tuple[str, ...] = ()
     instance: str = ""
     """Whose guidance or attempts: empty for one's own."""
     trial: int = 0
     attempts: tuple[int, ...] = ()
     """Trials whose attempts are shown word for word, beside what the source gives."""
+    memos: tuple[int, ...] = ()
+    """Trials, oldest first, from whose memos those of a team that recalls memos go on."""
     examples: int = Field(default=0, ge=0)
     """So many attempts of closed learning rounds of this arm and seed are shown word for word: of
     each instance one, those of the nearest tasks."""

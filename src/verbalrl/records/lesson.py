@@ -53,6 +53,8 @@ class LessonProposal(Record):
     instruction: str
     also_possible: tuple[str, ...] = ()
     """Other cues that could have decided; for the curator to test."""
+    aspect: str = ""
+    """What it is about, where the critic was asked."""
     step: int | None = None
     """The step it stems from."""
     trial: int | None = None
@@ -105,6 +107,9 @@ class Critique(Record):
     reveals_answer: bool = False
     shown: tuple[str, ...] = ()
     """Ids of the lessons that it was shown."""
+    by_step: bool = False
+    """Whether it speaks of single steps that were chosen for it: then what came of a step is told
+    by the reward of that step, not by the outcome of the episode."""
     trust: Origin = Origin.TASK
     """The minimum over all text that its call read."""
     sample: int = 0
@@ -372,3 +377,11 @@ class Commit(Record):
     failure: str = ""
     """Why the curator's proposals could not be used; then there are no updates."""
     usage: Usage = Usage()
+
+
+class Objection(Record):
+    """Why a check refuses a commit, and what it lets through of one that is refused again."""
+
+    why: str
+    kept: Commit | None = None
+    """None: nothing."""

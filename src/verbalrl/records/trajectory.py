@@ -50,6 +50,47 @@ class Note(Record):
     """Who its words come from: operator where a person wrote it; hooks say so themselves."""
 
 
+class Report(Record):
+    """What one analyst of a team says to its manager before one decision."""
+
+    role: str
+    """Whose it is."""
+    text: str
+    """On one line, as the manager reads it."""
+    tokens: int = 0
+    """What it took, in and out."""
+
+    @property
+    def line(self) -> str:
+        """`News analyst: …`, as it stands in the manager's observation."""
+        return f"{spoken(self.role).capitalize()} analyst: {self.text}"
+
+
+class Memo(Record):
+    """What was said on an earlier day of a chain of attempts, shown again; never a lesson."""
+
+    id: str
+    source: str
+    """The role whose report it was; `actor` for what the agent thought itself."""
+    step: int
+    """When it was said last."""
+    ago: int = 0
+    """How many attempts ago that was; 0 for the present one."""
+    text: str
+
+    @property
+    def said(self) -> str:
+        """When and by whom, as a prompt has it: `step 4, news analyst`."""
+        who = "you yourself" if self.source == "actor" else f"{spoken(self.source)} analyst"
+        before = {0: "", 1: "the attempt before, "}.get(self.ago, f"{self.ago} attempts before, ")
+        return f"{before}step {self.step}, {who}"
+
+
+def spoken(role: str) -> str:
+    """The name of a role as prompts have it."""
+    return role.replace("_", " ")
+
+
 class Step(Record):
     """One observation, the action on it, and what came back."""
 
@@ -70,6 +111,16 @@ class Step(Record):
     """The environment's own observation, where a hook showed the agent another one."""
     replayed: bool = False
     """True for an action of a replayed prefix."""
+    reports: tuple[Report, ...] = ()
+    """What the analysts of a team said before it; the observation has them too."""
+    memos: tuple[Memo, ...] = ()
+    """What was recalled of earlier days; the action says which of them it rested on."""
+
+    @property
+    def account(self) -> str:
+        """What was seen without the reports that stand at its end."""
+        said = "\n".join(report.line for report in self.reports)
+        return self.observation.text.removesuffix(said).rstrip("\n")
 
 
 class Trajectory(Record):
@@ -101,6 +152,11 @@ class Situation(Record):
     previous: Previous | None = None
     instance: Instance | None = None
     """The instance without its hidden fields."""
+    reports: tuple[Report, ...] = ()
+    """Of a team's manager: what its analysts say; the observation has a line of each."""
+    memos: tuple[Memo, ...] | None = None
+    """Of a team's manager that recalls: what was said on earlier days, the likeliest to matter
+    first. None: it does not recall."""
 
     @property
     def actions(self) -> tuple[str, ...] | None:

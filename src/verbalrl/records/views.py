@@ -117,6 +117,8 @@ class ClosedRound:
     """In the order (instance, trial, candidate)."""
     critiques: tuple[PastCritique, ...] = ()
     """In the same order."""
+    decisions: tuple[Decision, ...] = ()
+    """Of its lanes, in the order of the instances."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue
 
@@ -117,6 +118,10 @@ class WriteCritique(Record):
     episodes: tuple[str, ...]
     template: str = "critic/critique"
     shows: Shows = Shows()
+    steps: tuple[tuple[int, ...], ...] = ()
+    """Per episode the steps that are shown, by number; empty: all of all."""
+    aspects: tuple[str, ...] = ()
+    """What a lesson may be about, for templates that ask for it."""
     sample: int = 0
     feedback: int = 0
     """The number of the last feedback that it knows of; runs have none."""
@@ -141,6 +146,10 @@ class CurateLessons(Record):
     gate: Gate = "none"
     check: str = ""
     """Name of a pure check of the method's, which may refuse and repair."""
+    aspects: dict[str, str] = {}
+    """What a belief may be about → the role that gets it beside the actor; empty: none does."""
+    overlap: float | None = None
+    """Of the runs that the critiques compare, how much they agreed; bounds the edit of beliefs."""
     group: int = 8
     """Critiques per proposing call."""
     max_lessons: int = 24
@@ -169,6 +178,20 @@ class SelectCandidate(Record):
         return key_id("se", list(self.candidates), self.selector, self.supervision)
 
 
+class CompareEpisodes(Record):
+    """Record how far two attempts at one instance agree, and which of them did better."""
+
+    work: Literal["compare_episodes"] = "compare_episodes"
+    episodes: tuple[str, str]
+    """The earlier one, then the later one."""
+    discount: float = 1.0
+    """What a reward is worth a step later, for the objective."""
+
+    def id(self, lane: LaneKey) -> str:
+        """Its key."""
+        return key_id("co", list(self.episodes), self.discount)
+
+
 class JudgeLessons(Record):
     """Let the gate `measured` decide on lessons by what withholding them has shown."""
 
@@ -189,6 +212,8 @@ class FreezeMemory(Record):
 
     work: Literal["freeze_memory"] = "freeze_memory"
     split: Split = "test"
+    reason: str = ""
+    """Why learning ends, for whoever reads the decision."""
 
     def id(self, lane: LaneKey) -> str:
         """Its key."""
@@ -196,7 +221,13 @@ class FreezeMemory(Record):
 
 
 Work = Annotated[
-    RunEpisode | WriteCritique | CurateLessons | JudgeLessons | SelectCandidate | FreezeMemory,
+    RunEpisode
+    | WriteCritique
+    | CurateLessons
+    | CompareEpisodes
+    | JudgeLessons
+    | SelectCandidate
+    | FreezeMemory,
     Field(discriminator="work"),
 ]
 
@@ -226,13 +257,49 @@ class Done(Record):
     reason: str = ""
 
 
+class Overlap(Record):
+    """How far the decisions of two attempts agree, step by step."""
+
+    same: int = 0
+    """Steps of equal number at which both decided the same."""
+    aligned: int = 0
+    """Steps that both have."""
+    steps: int = 0
+    """Steps that either has; one without a partner agrees with nothing."""
+
+    def __add__(self, other: Self) -> Overlap:
+        return Overlap(
+            same=self.same + other.same,
+            aligned=self.aligned + other.aligned,
+            steps=self.steps + other.steps,
+        )
+
+    def share(self, least: int = 1) -> float | None:
+        """The share of all steps that agree; None where fewer than `least` have a partner."""
+        return self.same / self.steps if self.aligned >= max(1, least) else None
+
+
+def bound_of_step(lines: int, overlap: float | None) -> int | None:
+    """How many of `lines` lines one edit may change: 1 - overlap of them, and always one.
+
+    None: any, as without lines or an overlap.
+    """
+    if overlap is None or not lines:
+        return None
+    return max(1, math.floor(lines * (1 - overlap) + 1e-9))
+
+
 class Decision(Record):
-    """A recorded choice: which candidate, that memory is frozen."""
+    """A recorded choice: which candidate, which of two attempts, that memory is frozen."""
 
     id: str
     branch: str
-    kind: Literal["select", "freeze", "done"]
+    kind: Literal["select", "compare", "freeze", "done"]
     chosen: str = ""
-    """For select: the id of the chosen episode."""
+    """For select: the id of the chosen episode; for compare: of the better one."""
+    episodes: tuple[str, ...] = ()
+    """For compare: the two, the earlier one first."""
+    overlap: Overlap | None = None
+    """For compare."""
     detail: dict[str, str] = {}
     supervision: Literal["none", "oracle"] = "none"

@@ -25,6 +25,7 @@ from ..stats import (
     shown_by,
 )
 from .curves import Curve, Point, known_curves
+from .marks import roles_of
 from .plots import learning_curves
 from .table import table
 from .trading import trading_html
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 _LISTED = 5
 """Kinds of failure that the figures name."""
-
-ROLES = ("actor", "critic", "curator")
 
 Key = tuple[str, int]
 """(instance, seed)."""
@@ -78,6 +77,7 @@ class ArmFacts(Record):
     """Whether rewards chose among its candidates."""
     citations: dict[str, JsonValue] = {}
     """What agents say of the lessons that they were shown, and how much they write."""
+    team: dict[str, JsonValue] = {}
 
 
 class RunFacts(Record):
@@ -298,10 +298,7 @@ def _arm(
         "oracle_stopped": name == "retry" and facts.learns == "shared",
         "oracle_selected": arm.oracle_selected,
         "vs_retry": _versus(facts, name, outcomes, retry),
-        "tokens": {
-            role: _tokens(arm.usage.get(role, Usage()))
-            for role in (*ROLES, *(("recall",) if "recall" in arm.usage else ()))
-        },
+        "tokens": {role: _tokens(arm.usage.get(role, Usage())) for role in roles_of(arm.usage)},
         "injected_tokens": sum(o.injected_tokens for o in outcomes),
         "cost_usd": _cost(arm.usage),
         "memory_digest": dict(arm.memory_digest),
@@ -309,6 +306,7 @@ def _arm(
         "critiques": dict(arm.critiques),
         "citations": dict(arm.citations),
         "lessons": dict(arm.lessons),
+        **({"team": dict(arm.team)} if arm.team else {}),
     }
 
 

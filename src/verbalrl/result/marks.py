@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 MEANINGS: Mapping[str, str] = {
@@ -16,6 +16,13 @@ MEANINGS: Mapping[str, str] = {
 }
 """Every arm, in the order in which tables print them."""
 _PLAIN = ("none", "retry", "learned")
+
+ROLES = ("actor", "critic", "curator")
+
+
+def roles_of(tokens: Iterable[str]) -> tuple[str, ...]:
+    """The roles that are always told, then the others of `tokens`, such as a team's analysts."""
+    return (*ROLES, *sorted(set(tokens) - set(ROLES)))
 
 
 def label(name: str, arm: Mapping[str, Any]) -> str:

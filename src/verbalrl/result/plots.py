@@ -89,10 +89,13 @@ def tokens(by_arm: Mapping[str, Mapping[str, int]]) -> Figure:
     figure, axes = _axes(0.9 + 0.45 * len(by_arm))
     places = list(range(len(by_arm)))
     start = [0.0] * len(by_arm)
-    for role in dict.fromkeys(role for roles in by_arm.values() for role in roles):
+    known = dict.fromkeys(role for roles in by_arm.values() for role in roles)
+    for place, role in enumerate(known):
         width = [float(roles.get(role, 0)) for roles in by_arm.values()]
         if any(width):
-            axes.barh(places, width, left=start, height=0.6, label=role, color=colour_of(role))
+            # The first of the other colours is that of a curator.
+            colour = colour_of(role, place - 2)
+            axes.barh(places, width, left=start, height=0.6, label=role, color=colour)
             start = [a + b for a, b in zip(start, width, strict=True)]
     axes.set_yticks(places, list(by_arm))
     axes.set_ylim(len(by_arm) - 0.5, -0.5)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..text import plural
+from . import reporting
 from .marks import label, remarks
 from .trading import trading_lines
 
@@ -58,6 +59,7 @@ def _tail(figures: Mapping[str, Any], trial: int | None) -> list[str]:
     tail += _beside(figures, reused)
     if trial == 1:
         tail.append(_FIRST_ATTEMPTS)
+    tail += reporting.said(arms)
     tail += _citations(arms)
     tail += remarks(arms)
     return [*tail, _simulated(figures)] if figures["simulated"] else tail

@@ -5,6 +5,8 @@ from __future__ import annotations
 from .asking import PROMPT_INPUTS as PROMPT_INPUTS
 from .assignment import Assignment as Assignment
 from .assignment import GuidanceProvider as GuidanceProvider
+from .assignment import MemoSource as MemoSource
+from .control import CvarControl as CvarControl
 from .episode import run_episode as run_episode
 from .guards import FormGuard as FormGuard
 from .guards import LoopGuard as LoopGuard

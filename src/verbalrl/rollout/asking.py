@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from ..models import Message, Model, Request, ask_for
 from ..prompts import PromptLibrary
 from ..records import Action, Observation, Origin, Record, Situation, Trajectory
+from .control import RiskInputs
 from .guards import FormInputs, GroundInputs, RepeatedInputs, said_by
 from .hooks import AfterStep, Annotate, AtStart, BeforeAction, Hook, Revise
 
@@ -61,6 +62,7 @@ PROMPT_INPUTS: Mapping[str, type[BaseModel]] = {
     "notes/form": FormInputs,
     "notes/ground": GroundInputs,
     "notes/repeated": RepeatedInputs,
+    "notes/risk": RiskInputs,
 }
 """For `PromptLibrary.check`."""
 

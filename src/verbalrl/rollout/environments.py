@@ -49,12 +49,8 @@ class EnvironmentDoor:
             TaskError: As do all methods: it raised, blocked, or returned something else.
         """
         await self._call("environment()", self._build)
-        observation: object = await self._call("reset", lambda: self._played.reset(seed))
-        if isinstance(observation, str):
-            observation = Observation(text=observation)
-        if not isinstance(observation, Observation):
-            raise self._wrong("reset", "an Observation", observation)
-        return clean_observation(observation)
+        seen: object = await self._call("reset", lambda: self._played.reset(seed))
+        return self._shown("reset", seen)
 
     async def step(self, action: Action) -> StepResult:
         """What the environment returns for `action`."""
@@ -84,6 +80,22 @@ class EnvironmentDoor:
             raise self._wrong("execute", "text", seen)
         return Tried(clean(seen), bool(seen) and not isinstance(seen, Fruitless))
 
+    @property
+    def can_preview(self) -> bool:
+        """Whether it shows analysts what they are to see, and their manager the rest."""
+        return all(callable(getattr(self._environment, n, None)) for n in ("preview", "left"))
+
+    async def preview(self, role: str, step: int) -> Observation:
+        """What `role` sees before `step`."""
+        preview: Callable[[str, int], object] = getattr(self._played, "preview")  # noqa: B009
+        seen = await self._call("preview", lambda: preview(role, step))
+        return self._shown("preview", seen)
+
+    async def left(self, roles: tuple[str, ...]) -> Observation:
+        """The present observation without what `roles` see."""
+        left: Callable[[tuple[str, ...]], object] = getattr(self._played, "left")  # noqa: B009
+        return self._shown("left", await self._call("left", lambda: left(roles)))
+
     async def close(self) -> None:
         """Close the environment; what goes wrong here is logged, the episode stands."""
         worker = self._worker
@@ -104,6 +116,13 @@ class EnvironmentDoor:
     def _played(self) -> Environment:
         assert self._environment is not None
         return self._environment
+
+    def _shown(self, what: str, seen: object) -> Observation:
+        if isinstance(seen, str):
+            seen = Observation(text=seen)
+        if not isinstance(seen, Observation):
+            raise self._wrong(what, "an Observation", seen)
+        return clean_observation(seen)
 
     def _build(self) -> None:
         self._environment = self._task.environment(self._instance)

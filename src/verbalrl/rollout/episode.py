@@ -11,34 +11,30 @@ import math
 from collections.abc import Sequence
 
 from .._logging import bound, get_logger
-from ..agents import AgentHandle, AgentLike, adapt, public
-from ..errors import (
-    AgentError,
-    EpisodeError,
-    HookError,
-    ModelError,
-    TaskError,
-    first_line,
-)
+from ..agents import AgentHandle, AgentLike, Team, adapt, public
+from ..errors import EpisodeError, TaskError, first_line
+from ..memory.memos import grounded
 from ..models import CallContext, clean
 from ..records import (
     Action,
     Episode,
     Failure,
     Guidance,
+    Memo,
     Note,
     Observation,
     Previous,
+    Report,
     Reward,
     Situation,
     Step,
     StepResult,
     StopReason,
     Trajectory,
-    Use,
 )
-from .assignment import Assignment, GuidanceProvider
+from .assignment import Assignment, GuidanceProvider, MemoSource
 from .environments import EnvironmentDoor
+from .guided import Guided
 from .hooks import (
     MAX_REVISIONS,
     Accept,
@@ -52,17 +48,12 @@ from .hooks import (
     note_of,
 )
 from .limits import Limits
+from .stops import CUT, stop_of
+from .teamwork import Teamwork
 
 log = get_logger(__name__)
 
 _ROLE = "actor"
-_CUT = (StopReason.MAX_STEPS, StopReason.TIMEOUT, StopReason.TOKENS, StopReason.HOOK)
-_STOPS: tuple[tuple[type[EpisodeError], StopReason], ...] = (
-    (AgentError, StopReason.AGENT_ERROR),
-    (TaskError, StopReason.TASK_ERROR),
-    (ModelError, StopReason.MODEL_ERROR),
-    (HookError, StopReason.HOOK_ERROR),
-)
 
 
 async def run_episode(
@@ -71,6 +62,7 @@ async def run_episode(
     agent: AgentLike,
     context: CallContext,
     guidance: GuidanceProvider | None = None,
+    memos: MemoSource | None = None,
     hooks: Sequence[Hook] = (),
     limits: Limits | None = None,
 ) -> Episode:
@@ -81,6 +73,7 @@ async def run_episode(
         agent: Who acts; a handle from `adapt` where threads are to be counted over episodes.
         context: Journal, slots, key and seed of the episode's calls.
         guidance: Recalls for the roles that the spec names; None: nothing is recalled.
+        memos: Recalls what was said on earlier days; None: nothing is.
         hooks: May act before an action and after a step, in this order.
         limits: Bounds; those of the spec go first.
 
@@ -90,7 +83,8 @@ async def run_episode(
         StuckThreadsError: Too many threads were given up.
     """
     play = _Play(assignment, adapt(agent), context, limits or Limits())
-    play.provider, play.hooks = guidance, tuple(hooks)
+    play.guided, play.hooks = Guided(guidance, assignment.spec.guidance), tuple(hooks)
+    play.remembers = memos
     with bound(episode=play.id):
         await play.run()
         episode = play.episode()
@@ -113,8 +107,9 @@ class _Play:
         self.assignment, self.spec, self.agent = assignment, spec, agent
         self.context, self.limits = context, limits
         self.id = spec.id(assignment.lane)
-        self.provider: GuidanceProvider | None = None
+        self.guided = Guided(None, {})
         self.hooks: tuple[Hook, ...] = ()
+        self.remembers: MemoSource | None = None
         self.max_steps = spec.max_steps or limits.max_steps or task.max_steps
         self.public = public(assignment.instance)
         self.steps: list[Step] = []
@@ -124,8 +119,8 @@ class _Play:
         self.unreplaced: Observation | None = None
         self.pending: tuple[Note, ...] = ()
         self.last: StepResult | None = None
-        self.guidance: Guidance | None = None
-        self.uses: list[Use] = []
+        self.reports: tuple[Report, ...] = ()
+        self.memos: tuple[Memo, ...] = ()
         self.rewards: list[float] = []
         self.components: dict[str, float] = {}
         self.stop: StopReason | None = None
@@ -141,6 +136,9 @@ class _Play:
         self.door = EnvironmentDoor(
             self.assignment.task, self.assignment.instance, workers, limits.step_timeout_s
         )
+        team = self.agent if isinstance(self.agent, Team) else None
+        place = (context, self.door, self.public, self.max_steps)
+        self.team = Teamwork(team, *place) if team is not None else None
         try:
             async with asyncio.timeout(limits.timeout_s) as clock:
                 await self._unfold(clock)
@@ -152,6 +150,8 @@ class _Play:
             self._broke(error)
         finally:
             self.worker.end()
+            if self.team is not None:
+                await self.team.close()
             await self.door.close()
         if context.fatal is not None:
             raise context.fatal
@@ -174,9 +174,9 @@ class _Play:
             success=last.success if last else None,
             reward=Reward(value=value, components=self.components, supplier=supplier),
             terminated=last.terminated if last else False,
-            truncated=(last.truncated if last else False) or stop in _CUT,
+            truncated=(last.truncated if last else False) or stop in CUT,
             stop_reason=stop,
-            guidance={} if self.guidance is None else {_ROLE: self._all_guidance()},
+            guidance=self.guided.all(),
             usage=self.context.usage,
             failure=self.failure,
             generation=self.context.generation,
@@ -190,6 +190,7 @@ class _Play:
         for action in spec.prefix:
             if self.stop is None:
                 await self._step(action, replayed=True)
+        await self._hear_reports()
         if self.stop is None:
             for name, decided in await self.caller.at_start(self._seen()):
                 self._heard(name, decided)
@@ -220,12 +221,31 @@ class _Play:
             await self._execute(action, tuple(drafts))
             return
         await self._step(action, tuple(drafts))
+        await self._hear_reports()
         if self.stop is None:
             await self._after_step()
 
+    async def _hear_reports(self) -> None:
+        """Let a team's analysts say what they see, which its manager then sees in their words."""
+        if self.team is None or self.stop is not None:
+            return
+        if self._tokens_spent():
+            self.stop = StopReason.TOKENS
+            return
+        limit = self.limits.step_timeout_s
+        heard = await self.team.observed(len(self.steps) + 1, self.guided, limit)
+        if heard is None:
+            self.stop = StopReason.TIMEOUT
+        else:
+            self.observation, self.reports = heard
+
     async def _situation(self) -> Situation:
         situation = self._seen()
-        return situation.model_copy(update={"guidance": await self._recall(situation)})
+        guidance = await self.guided.of(_ROLE, situation, situation.step)
+        seen: dict[str, object] = {"guidance": guidance}
+        if self.remembers is not None:
+            seen["memos"] = self.memos = await self.remembers.shown(situation)
+        return situation.model_copy(update=seen)
 
     def _seen(self) -> Situation:
         """The situation without guidance."""
@@ -241,24 +261,8 @@ class _Play:
             role=_ROLE,
             previous=self.spec.revises,
             instance=self.public,
+            reports=self.reports,
         )
-
-    async def _recall(self, situation: Situation) -> Guidance:
-        wanted = self.spec.guidance.get(_ROLE)
-        if self.provider is None or wanted is None:
-            return Guidance()
-        per_step = wanted.recall == "step"
-        if self.guidance is None or per_step:
-            step = situation.step if per_step else 0
-            given = self.provider(_ROLE, situation, step)
-            self.guidance = given if isinstance(given, Guidance) else await given
-            self.uses += self.guidance.uses
-        return self.guidance
-
-    def _all_guidance(self) -> Guidance:
-        """The guidance of the last step, with the uses of all steps."""
-        assert self.guidance is not None
-        return self.guidance.model_copy(update={"uses": tuple(self.uses)})
 
     async def _decide(self, situation: Situation, drafts: list[Action]) -> Action | None:
         """The action to be done; None when the episode ended instead."""
@@ -342,11 +346,13 @@ class _Play:
         return Step(
             n=len(self.steps) + 1,
             observation=self.observation,
-            action=action,
+            action=grounded(action, len(self.memos)),
             notes=self.pending,
             drafts=drafts,
             unreplaced=self.unreplaced,
             replayed=replayed,
+            reports=self.reports,
+            memos=self.memos,
         )
 
     def _record(self, step: Step, *, feedback: str, reward: float | None = None) -> None:
@@ -383,8 +389,7 @@ class _Play:
         if self.context.tokens_spent:
             self.stop = StopReason.TOKENS
             return
-        found = (reason for kind, reason in _STOPS if isinstance(error, kind))
-        self.stop = next(found, StopReason.HOOK_ERROR)
+        self.stop = stop_of(error)
         message = first_line(clean(str(error)), 500)
         # A step that broke in the environment is recorded already, one before that is not.
         step = len(self.steps) + (self.stop is not StopReason.TASK_ERROR)

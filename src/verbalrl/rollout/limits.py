@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -24,6 +25,8 @@ class Limits(Settings):
     repeats: int | None = Field(default=None, ge=1)
     """How often an action may be done where the same is seen; once more ends the episode, as in
     reflexion's runs, where it is 3. None: no bound."""
+    control: Literal["cvar"] | None = None
+    """What watches the rewards inside each episode, in every arm; `cvar` is a `CvarControl`."""
     concurrency: int = Field(default=32, ge=1)
     """Model calls in flight."""
     cache: Path | None = None

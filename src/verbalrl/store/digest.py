@@ -147,12 +147,19 @@ def _attempt(episode: Episode, contents: Mapping[str, str]) -> dict[str, Any]:
         del spec["hooks"]
     if spec["revises"] and not spec["revises"]["earlier"]:
         del spec["revises"]["earlier"]
-    return {
+    steps = episode.trajectory.steps
+    team: dict[str, list[Any]] = {
+        "reports": [[[r.role, r.text] for r in step.reports] for step in steps],
+        "credits": [[[c.report, c.worth] for c in step.action.credits] for step in steps],
+        "memos": [[[m.id, m.text] for m in step.memos] for step in steps],
+        "cited": [step.action.memos_used for step in steps],
+    }
+    return {name: rows for name, rows in team.items() if any(rows)} | {
         "spec": spec,
         "prefix": [_action(a) for a in episode.spec.prefix],
         "asked": {r: _guidance_spec(g, contents) for r, g in episode.spec.guidance.items()},
-        "actions": [_action(step.action) for step in episode.trajectory.steps],
-        "rewards": [step.reward for step in episode.trajectory.steps],
+        "actions": [_action(step.action) for step in steps],
+        "rewards": [step.reward for step in steps],
         "reward": episode.reward.model_dump(mode="json"),
         "success": episode.success,
         "injected": {
@@ -174,10 +181,12 @@ _LATER = (
         "retrieval",
         "most",
         "attempts",
+        "memos",
         "examples",
         "examples_of",
         "examples_budget",
         "mispaired",
+        "beside",
     ),
 )
 

@@ -45,8 +45,12 @@ class Environment(Protocol):
 
     Optional methods, looked up by name: `execute(action) -> str` tries a whole answer without
     judging it and says what would happen, as `Fruitless` where it does not run or returns nothing;
-    `preview(role, step) -> Observation` shows an input that
-    no action influences; `close()` frees what the environment holds.
+    `close()` frees what the environment holds.
+
+    For teams: `roles` are the analysts that may be asked; `preview(role, step) -> Observation` is
+    what a role sees before that step, from 1, which no action influences and which may be asked for
+    at any time after `reset`; `left(roles) -> Observation` is the present observation without what
+    these roles are shown.
     """
 
     def reset(self, seed: int, /) -> Observation:

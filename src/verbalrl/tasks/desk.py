@@ -120,6 +120,17 @@ class Desk:
         said = described(self.market, self.first + step - 1, (role,))
         return Observation(text=said or "Nothing is known.")
 
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Whom `preview` shows something."""
+        return tuple(ROLES)
+
+    def left(self, roles: Sequence[str]) -> Observation:
+        """The present observation without what `roles` are shown."""
+        if self._day >= self.last:
+            return _OVER
+        return self._observation(tuple(role for role in ROLES if role not in roles))
+
     def oracle(self) -> Policy:
         """Knows every close, and takes the asset that earns most."""
         _, path = foresight(self.market, self.first, self.last, self.terms.cost)
@@ -139,13 +150,15 @@ class Desk:
             return None
         return self.terms.weigh(self.market, self._day, directions)
 
-    def _observation(self) -> Observation:
+    def _observation(self, roles: tuple[str, ...] | None = None) -> Observation:
+        """What is seen of the day: all, or the account and what `roles` see."""
         number, count = self._day - self.first + 1, self.last - self.first
+        seen = self._describe if roles is None else lambda m, day: described(m, day, roles)
         held = ""
         if number > 1:
-            held = f"\nYou were {self._stance()}; so far {math.expm1(self._log):+.1%}."
-        text = f"Day {number} of {count}.\n{self._describe(self.market, self._day)}{held}"
-        return Observation(text=text, actions=self._actions)
+            held = f"You were {self._stance()}; so far {math.expm1(self._log):+.1%}."
+        said = (f"Day {number} of {count}.", seen(self.market, self._day), held)
+        return Observation(text="\n".join(filter(None, said)), actions=self._actions)
 
     def _stance(self) -> str:
         signs = [(w > _LEAST) - (w < -_LEAST) for w in self._weighted]

@@ -125,12 +125,13 @@ ROLES: Mapping[str, Callable[[Series, int], str]] = MappingProxyType(
 
 
 def described(market: Market, day: int, roles: Sequence[str] = tuple(ROLES)) -> str:
-    """What `roles` see on `day`: a line per asset, named where there are several."""
+    """What `roles` see on `day`, if anything: a line per asset, named where there are several."""
     lines = []
     for asset in market.assets:
         said = " ".join(text for role in roles if (text := ROLES[role](asset, day)))
-        lines.append(f"{asset.name}. {said}".strip() if len(market.assets) > 1 else said)
-    return "\n".join(line for line in lines if line)
+        if said:
+            lines.append(f"{asset.name}. {said}" if len(market.assets) > 1 else said)
+    return "\n".join(lines)
 
 
 def looks_ahead(

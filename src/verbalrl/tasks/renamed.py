@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import ConfigurationError
@@ -187,6 +188,18 @@ class RenamedEnvironment:
         self._inner = inner
         self._renaming = renaming
         self._listed: dict[str, str] = {}
+        if callable(getattr(inner, "preview", None)) and callable(getattr(inner, "left", None)):
+            # Whether a team can play is asked by whether these are there.
+            self.preview, self.left = self._preview, self._left
+            self.roles: tuple[str, ...] = tuple(getattr(inner, "roles", ()))
+
+    def _preview(self, role: str, step: int) -> Observation:
+        preview: Callable[[str, int], Observation] = getattr(self._inner, "preview")  # noqa: B009
+        return Observation(text=self._renaming.text(preview(role, step).text))
+
+    def _left(self, roles: Sequence[str]) -> Observation:
+        left: Callable[[Sequence[str]], Observation] = getattr(self._inner, "left")  # noqa: B009
+        return self._observation(left(roles))
 
     def reset(self, seed: int, /) -> Observation:
         """As the inner one."""

@@ -10,8 +10,7 @@ from typing import Any
 
 from ..records import Episode, RunRecord
 from ..result.curves import Curve, Gap
-from ..result.figures import ROLES
-from ..result.marks import label, remarks
+from ..result.marks import label, remarks, roles_of
 from .tables import Cell, Table
 from .wording import figure, outcome_word, span
 
@@ -126,7 +125,7 @@ def role_tokens(arm: Mapping[str, Any]) -> dict[str, int]:
     """All tokens in and out of an arm, by role."""
     return {
         role: t["input"] + t["cached"] + t["output"]
-        for role in ROLES
+        for role in roles_of(arm["tokens"])
         if (t := arm["tokens"].get(role)) is not None
     }
 
@@ -135,7 +134,7 @@ def tokens_table(figures: Mapping[str, Any]) -> Table:
     """Tokens, calls and cost by arm and role."""
     rows: list[tuple[Cell, ...]] = []
     for name, arm in figures["arms"].items():
-        for role in ROLES:
+        for role in roles_of(arm["tokens"]):
             t = arm["tokens"].get(role) or {}
             if any(t.values()):
                 counts = (t.get(k, 0) for k in ("input", "cached", "output", "calls", "reused"))

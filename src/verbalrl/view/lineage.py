@@ -9,7 +9,7 @@ from typing import Any
 
 from ..records import Critique, Evidence, Lesson, Status
 from ..store import Carried, Line
-from .wording import outcome_word, rule
+from .wording import about, outcome_word, rule
 
 LISTED_EVIDENCE, LISTED_USES = 8, 12
 """Of one lesson; what is left is counted."""
@@ -80,6 +80,7 @@ class LessonView:
     kind: str
     name: str
     text: str
+    about: str
     status: str
     trust: str
     version: int
@@ -130,6 +131,7 @@ def lesson_view(
         kind=lesson.kind.value,
         name=lesson.name,
         text=rule(lesson.body),
+        about=about(lesson.body),
         status=lesson.status.value,
         trust=lesson.trust.value,
         version=lesson.version,

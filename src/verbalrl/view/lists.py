@@ -11,7 +11,7 @@ from ..records import Episode, Lesson, RunRecord, Usage
 from ..store import Page, Store, within
 from .lineage import ORDER, support
 from .tables import Cell, Table
-from .wording import episode_word, rule
+from .wording import about, episode_word, rule
 
 ROWS = 50
 """On one page."""
@@ -58,6 +58,7 @@ class LessonRow:
     trust: str
     version: int
     text: str
+    about: str
     support: int
     injected: int
     solved: int
@@ -107,6 +108,7 @@ def lesson_row(branch: str, lesson: Lesson, used: Mapping[str, tuple[int, int, i
         trust=lesson.trust.value,
         version=lesson.version,
         text=rule(lesson.body),
+        about=about(lesson.body),
         support=support(lesson),
         injected=injected,
         solved=solved,
@@ -154,9 +156,10 @@ def episodes_table(rows: Sequence[EpisodeRow]) -> Table:
 
 def lessons_table(rows: Sequence[LessonRow]) -> Table:
     """Lessons for a file."""
-    heads = ("lesson", "branch", "scope", "kind", "status", "trust", "version", "text", "support")
+    first = ("lesson", "branch", "scope", "kind", "status", "trust", "version")
+    heads = (*first, "text", "about", "support")
     cells: list[tuple[Cell, ...]] = [
-        (r.id, r.branch, r.scope, r.kind, r.status, r.trust, r.version, r.text, r.support)
+        (r.id, r.branch, r.scope, r.kind, r.status, r.trust, r.version, r.text, r.about, r.support)
         for r in rows
     ]
     return Table(name="lessons", caption="Lessons", heads=heads, rows=tuple(cells))

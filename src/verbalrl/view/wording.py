@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..records import Critique, Episode, LessonBody, LessonProposal, Usage
+from ..records import Critique, Episode, LessonBody, LessonProposal, Step, Usage
 
 
 def rule(body: LessonBody | LessonProposal) -> str:
@@ -12,6 +12,12 @@ def rule(body: LessonBody | LessonProposal) -> str:
     lead = f"When {body.when}" if body.when else "Always"
     but = f" (not when {body.when_not})" if body.when_not else ""
     return f"{lead}{but}: {body.instruction}"
+
+
+def about(body: LessonBody) -> str:
+    """`about news, also for the news analyst`; empty where nobody said what it is about."""
+    also = f", also for the {body.audience.replace('_', ' ')} analyst" if body.audience else ""
+    return f"about {body.aspect}{also}" if body.aspect else ""
 
 
 def outcome_word(success: bool | None, failure: str = "") -> str:
@@ -36,6 +42,23 @@ def tokens_text(usage: Usage) -> str:
     inputs = usage.input + usage.cache_read + usage.cache_write
     cost = "" if usage.cost_usd is None else f", ${usage.cost_usd:.4f}"
     return f"{inputs:,} in, {usage.output:,} out, {usage.calls:,} calls{cost}"
+
+
+def reported(step: Step) -> str:
+    """`news 120 tokens, decisive; risk 98 tokens`: what reports took, and what they were worth."""
+    worth = {credit.report: f", {credit.worth}" for credit in step.action.credits}
+    return "; ".join(
+        f"{report.role} {report.tokens:,} tokens{worth.get(n, '')}"
+        for n, report in enumerate(step.reports, 1)
+    )
+
+
+def recalled(step: Step) -> str:
+    """`step 1, news analyst; step 4, risk analyst (rested on)`: the memos that were shown."""
+    cited = set(step.action.memos_used)
+    return "; ".join(
+        f"{memo.said}{' (rested on)' if n in cited else ''}" for n, memo in enumerate(step.memos, 1)
+    )
 
 
 def figure(value: float | None, *, signed: bool = False) -> str:

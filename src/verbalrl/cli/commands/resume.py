@@ -22,7 +22,7 @@ from ..reading import find_run, opened
 from .prove import tell_resumed
 
 PROVE = "prove"
-_LOADABLE = re.compile(r"(?:ChatAgent\()?(?P<name>[\w-]+:[^()]+)\)?")
+_LOADABLE = re.compile(r"(?:(?:ChatAgent|Analyst)\()?(?P<name>[\w-]+:[^()]+)\)?")
 
 
 @click.command()
@@ -87,6 +87,8 @@ def _setup(record: RunRecord, folder: Path, options: Mapping[str, Any]) -> Setup
         model=_model(record, "agent") or record.model,
         critic=_model(record, "critic"),
         curator=_model(record, "curator"),
+        team=_team(record),
+        memos=None if config.get("memos") is None else str(config["memos"]),
         store=folder,
         concurrency=options["concurrency"] or before.concurrency,
         budget=budget_of(options, before.budget),
@@ -102,8 +104,16 @@ def _setup(record: RunRecord, folder: Path, options: Mapping[str, Any]) -> Setup
 def _model(record: RunRecord, role: str) -> str | None:
     """The name of the model of `role`; only names can be loaded again."""
     name = record.config.get(role)
-    if name is None:
-        return None
+    return None if name is None else _loadable(record, role, name)
+
+
+def _team(record: RunRecord) -> dict[str, str]:
+    """By role, the models of the analysts."""
+    team: Any = record.config.get("team") or []
+    return {str(role): _loadable(record, f"{role} analyst", name) for role, name in team}
+
+
+def _loadable(record: RunRecord, role: str, name: object) -> str:
     found = _LOADABLE.fullmatch(name) if isinstance(name, str) else None
     if found is None:
         raise ConfigurationError(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
 from ...errors import ConfigurationError, StorageError
-from ...execution import Forecast
+from ...execution import Forecast, roles_of
 from ...integrations import load_task
+from ...memory.memos import POLICIES
 from ...methods import ALL_ARMS, ARMS, METHODS, Method, default_for, method
 from ...models import Budget
 from ...records import Split
@@ -38,6 +39,9 @@ class RunOptions:
     model: str
     critic: str | None
     curator: str | None
+    team: str | None
+    analyst_model: str | None
+    memos: str | None
     base_url: str | None
     offline_server: bool
     trials: int | None
@@ -53,6 +57,7 @@ class RunOptions:
     gate: str | None
     concurrency: int | None
     repeats: int | None
+    control: Literal["cvar"] | None
     budget: Budget
     dry_run: bool
     prompts: Path | None
@@ -69,6 +74,20 @@ class RunOptions:
 def _models(command: F) -> F:
     """Which method, which models."""
     for decorate in (
+        click.option(
+            "--analyst-model", metavar="P:NAME", help="Model of the team's analysts. [agent's]"
+        ),
+        click.option(
+            "--memos",
+            type=click.Choice(list(POLICIES)),
+            help="How the manager of a team recalls what was said on earlier days. [not at all]",
+        ),
+        click.option(
+            "--team",
+            metavar="A,B",
+            help="Analysts that report to the agent, who decides: all that the task has something "
+            "for, or their names.",
+        ),
         click.option("--curator", metavar="P:NAME", help="Model of the curator. [critic's]"),
         click.option(
             "--critic",
@@ -138,6 +157,11 @@ def _conditions(command: F) -> F:
             type=POSITIVE,
             metavar="N",
             help="An action that was done N times where the same was seen ends the episode. [off]",
+        ),
+        click.option(
+            "--control",
+            type=click.Choice(["cvar"]),
+            help="After a day that lost, or made the worst days worse, a note asks for less risk.",
         ),
         click.option("--concurrency", type=POSITIVE, metavar="C", help="Model calls at a time."),
         click.option(
@@ -220,8 +244,11 @@ def _run(given: RunOptions, how: Method, task: Task) -> int:
             method=how,
             critic=given.critic,
             curator=given.curator,
+            team=_team(given, task),
+            memos=given.memos,
             concurrency=given.concurrency,
             repeats=given.repeats,
+            control=given.control,
             prompts=given.prompts,
             cache=given.cache,
             budget=given.budget,
@@ -254,6 +281,20 @@ def _run(given: RunOptions, how: Method, task: Task) -> int:
         learner, learner.run(task, **chosen), given.store, max_seconds=given.budget.seconds
     )
     return report(ended, learner, given.store, as_json=given.as_json)
+
+
+def _team(given: RunOptions, task: Task) -> dict[str, str]:
+    """By role, the models of the analysts that were asked for."""
+    if given.team is None:
+        if given.analyst_model is not None:
+            raise ConfigurationError("--analyst-model says who analysts are: give --team too")
+        if given.memos is not None:
+            raise ConfigurationError("--memos is for the manager of a team: give --team too")
+        return {}
+    roles = Names().convert(given.team, None, None)
+    if roles == ("all",):
+        roles = roles_of(task)
+    return dict.fromkeys(roles, given.analyst_model or given.model)
 
 
 def _say_less(given: RunOptions, how: Method, task: Task) -> None:

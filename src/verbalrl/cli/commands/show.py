@@ -22,11 +22,12 @@ from ...records import (
 from ...result import RunResult
 from ...store import Store
 from ..options import reader
-from ..output import clean, emit_json, heading, plural, say
+from ..output import clean, emit_json, plural, say
 from ..reading import Found, as_it_is, find, opened
 from ..telling import (
     tell_commit,
     tell_critique,
+    tell_decision,
     tell_effects,
     tell_episode,
     tell_lesson_fully,
@@ -117,8 +118,7 @@ def _tell(store: Store, item: Found) -> None:
         case Commit():
             tell_commit(item)
         case Decision():
-            heading(f"{item.id}  {item.kind} {item.chosen}")
-            say(f"branch {item.branch}, supervision {item.supervision}", indent=2)
+            tell_decision(item)
 
 
 def _tell_run(store: Store, run: RunRecord) -> None:

@@ -21,7 +21,7 @@ from ..lists import ROWS, episode_row, episodes_table, run_row
 from ..rows import ordered
 from ..tables import Table
 from ..trajectory import citations
-from ..wording import critique_word, episode_word, rule, tokens_text
+from ..wording import critique_word, episode_word, recalled, reported, rule, tokens_text
 from .asking import chosen, number, page, sheet, store_of, text
 
 
@@ -131,6 +131,8 @@ def episode(request: Request) -> Response:
         usage={role: tokens_text(of) for role, of in found.usage.items()},
         word=critique_word,
         rule=rule,
+        reported=reported,
+        recalled=recalled,
     )
 
 
