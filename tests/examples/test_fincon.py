@@ -11,6 +11,7 @@ import pytest
 from tests.tasks.test_prices import plain, written
 from verbalrl.records import RunRecord
 from verbalrl.store import Store, open_store
+from verbalrl.view.rows import read_run
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "fincon.py"
 QUICK = ("--analysts", "news,momentum", "--trials", "2")
@@ -44,11 +45,16 @@ def test_without_a_file_it_draws_a_market(
     assert "says nothing about LLMs" in said
     assert "report: fincon.html" in said
     html = (tmp_path / "fincon.html").read_text(encoding="utf-8")
-    for title in ("Capital and drawdown", "Positions"):
+    for title in ("Capital and drawdown", "Positions", "Beliefs by training episode"):
         assert f">{title}</title>" in html
     with open_store(tmp_path / ".verbalrl") as store:
         (run,) = store.runs()
         shown = traded(run)["shown"]
+        first, second = read_run(store, run.id).beliefs
+        (compared,) = (d for d in store.decisions(f"{run.id}/learned/0") if d.overlap)
+        assert (first.overlap, first.held) == (None, 0)
+        assert second.overlap == compared.overlap.share()  # type: ignore[union-attr]
+        assert second.held == second.added > 0
         assert run.method == "cvrf"
         assert reporting(store, shown["learned"]["episode"]) == ["news", "momentum"]
         # The team without beliefs has its control of risk, too.

@@ -62,8 +62,8 @@ def test_changes_belong_to_the_round_before_them() -> None:
 def test_the_overlap_is_that_of_the_later_episode_s_round() -> None:
     def compared(after: str, same: int, steps: int) -> Decision:
         agreed = Overlap(same=same, aligned=steps, steps=steps)
-        detail = {"before": "e1", "after": after}
-        return Decision(id=after, branch="b", kind="compare", detail=detail, overlap=agreed)
+        pair = ("e1", after)
+        return Decision(id=after, branch="b", kind="compare", episodes=pair, overlap=agreed)
 
     # Of one instance 35 of 49 in the second round; of two 40 of 49 and 10 of 51 in the third.
     decisions = [

@@ -95,7 +95,8 @@ def overlaps(decisions: Iterable[Decision], of_round: Mapping[str, int]) -> dict
     """By round, the share of decisions that equal those of the round before, over all instances."""
     sums: dict[int, Overlap] = {}
     for decision in decisions:
-        number = of_round.get(decision.detail.get("after", ""))
+        # The later one of those compared stands last.
+        number = of_round.get(decision.episodes[-1]) if decision.episodes else None
         if number is not None and decision.overlap is not None:
             sums[number] = sums.get(number, Overlap()) + decision.overlap
     shares = {number: found.share() for number, found in sums.items()}
