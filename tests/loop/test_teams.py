@@ -19,6 +19,7 @@ from verbalrl.models import Budget, DelayedModel, Price, Prices
 from verbalrl.records import Batch, GuidanceSpec, InstanceView
 from verbalrl.result import RunResult
 from verbalrl.store import Store, open_store
+from verbalrl.view import facts
 
 ROLES = ("news", "risk")
 PERIOD = "trading-v1?horizon=5"
@@ -94,6 +95,17 @@ def test_tokens_messages_and_worth_are_told_by_role() -> None:
         f"team: 2 analysts sent {2 * both} reports before {both} decisions; of use, as the manager"
         f" says: news {both}, risk 0"
     ) in result.table()
+
+
+def test_the_report_lists_every_role_that_was_paid_for() -> None:
+    figures = run(team()).figures
+    rows = [row[1] for row in facts.tokens_table(figures).rows if row[0] == "retry"]
+    assert rows == ["actor", "news", "risk"]
+    arm: Any = figures["arms"]
+    used = facts.role_tokens(arm["retry"])
+    assert sum(used.values()) == sum(
+        t["input"] + t["cached"] + t["output"] for t in arm["retry"]["tokens"].values()
+    )
 
 
 def test_a_single_agent_has_no_word_of_teams_in_its_figures() -> None:
