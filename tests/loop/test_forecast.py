@@ -15,6 +15,7 @@ from verbalrl import Budget, ChatAgent, Learner, Limits, ScriptedModel, load_tas
 from verbalrl.errors import ConfigurationError, StorageError, UnknownNameError
 from verbalrl.memory.feedback import give_feedback
 from verbalrl.methods import (
+    Cvrf,
     Method,
     Rci,
     critique_refine,
@@ -43,10 +44,15 @@ SEARCHING = [
     for method in (self_refine(), rci(), Rci(on="answer"), critique_refine(fresh=2))
 ]
 WALKING = ("gridnav-v1", rci(), {"instances": 3})
+TRADING = (
+    "trading-v1?horizon=8",
+    Cvrf(trials=3, portions=2),
+    {"instances": 2, "train_instances": 2, "arms": ("none", "learned")},
+)
 
 
 @pytest.mark.parametrize(
-    ("name", "method", "settings"), [GRID, TRIAGE, ASKING, *SEARCHING, WALKING]
+    ("name", "method", "settings"), [GRID, TRIAGE, ASKING, *SEARCHING, WALKING, TRADING]
 )
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
 def test_a_run_takes_what_was_foretold(
@@ -87,6 +93,19 @@ def test_the_plan_itself_is_counted(tmp_path: Path) -> None:
     assert said["arms"]["retry"]["calls"] == [3, 3 * 4 * 3]
     assert said["arms"]["none"]["episodes"] == [3, 3]
     assert said["total"]["episodes"] == [9, 27]
+
+
+def test_comparisons_of_trades_are_counted(tmp_path: Path) -> None:
+    task = load_task("trading-v1?horizon=8")
+    method = Cvrf(trials=4, portions=3, control=False)
+    learner = Learner(ChatAgent(ScriptedModel([])), method=method, store=tmp_path)
+    size = {"instances": 2, "train_instances": 1, "arms": ("learned",)}
+    said: Any = learner.forecast_sync(task, **size).figures
+    # At best two episodes agree at once; a critique, an edit, the test. At worst four episodes of
+    # eight days, three comparisons of three portions each, from the second edit on a merge, and
+    # every edit is refused once.
+    assert said["arms"]["learned"]["calls"] == [2 + 1 + 1 + 2, 8 * 6 + 3 * 3 + 2 + 3 + 3]
+    assert said["arms"]["learned"]["episodes"] == [4, 6]
 
 
 def test_the_notes_of_a_control_are_counted_and_no_calls(tmp_path: Path) -> None:

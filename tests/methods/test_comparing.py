@@ -143,6 +143,7 @@ def test_of_a_long_trade_the_steps_that_made_its_profit_are_shown() -> None:
 def test_without_rewards_all_trades_are_shown_in_their_order() -> None:
     found = portions((episode(["a", "a", "b", "c", "d", "e"]),), size=2, most=9)
     assert found == (((1, 2, 3),), ((4, 5),), ((6,),))
+    assert portions((episode(["a", "b", "c"], [0.0, 0.0, 0.0]),), 2, 9) == (((1, 2),), ((3,),))
 
 
 def test_aspects_are_for_the_roles_of_their_name_and_the_rest_for_nobody_beside() -> None:

@@ -7,6 +7,7 @@ none does; a real run lies between. How large calls are is estimated from the fi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import JsonValue
@@ -156,8 +157,16 @@ class _Imagined:
         """Nothing is recorded."""
 
     def whole(self, lane: LaneKey, view: InstanceView, /) -> InstanceView:
-        """Nothing was said that plans would miss."""
-        return view
+        """`view` with what attempts did, where plans look into them; nothing else was said."""
+        if not self.traded:
+            return view
+        return replace(
+            view,
+            episodes=tuple(
+                e.replace(trajectory=_went(1 if self.solved else self.sizes.steps))
+                for e in view.episodes
+            ),
+        )
 
     def inherited(self, lane: LaneKey, scope: str, /) -> Inherited:
         """What the shared scope starts with; instances start empty."""
@@ -229,7 +238,9 @@ class _Imagined:
             near = self.conditional > 0 and not self.solved
             # What inherited lessons rest on may be in another store.
             shown = bool(work.evidence) and not (self.solved and self.lessons)
-            merges = int(groups > 1 or shown or near)
+            # What a check of the method refuses is asked for once more.
+            refused = bool(work.check) and not self.solved
+            merges = int(groups > 1 or shown or near) + refused
             evidence = min(EVIDENCE, len(work.critiques) * (self.sizes.step + 200))
             read = (groups + merges) * (CURATOR + evidence + self.guidance) + near * PAIRS
             self._use("curator", groups + merges, read)
@@ -359,7 +370,7 @@ def _went(steps: int) -> Trajectory:
             Step(
                 n=n,
                 observation=Observation(text="…"),
-                action=Action(text="…" * (1 + n % 2)),
+                action=Action(text="ab"[n % 2]),
                 reward=None if steps == 1 else float(2 * (n % 2) - 1),
             )
             for n in range(1, steps + 1)

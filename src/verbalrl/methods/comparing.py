@@ -128,8 +128,8 @@ def portions(
     """What is shown of `attempts` in each of at most `most` critiques: per attempt its steps.
 
     A portion holds about `size` trades, each attempt's share of them half won and half lost, those
-    with the largest profits and losses first; trades that earned nothing are left out. Where no
-    step has a reward all trades are shown, in their order.
+    with the largest profits and losses first; trades that earned nothing are left out. Where none
+    won or lost anything all are shown, in their order.
     """
     each = max(1, size // (2 * len(attempts)))
     ranked = [_ranked(trades_of(e.trajectory), each) for e in attempts]
@@ -142,7 +142,7 @@ def portions(
 
 def _ranked(trades: Sequence[Trade], each: int) -> list[tuple[Trade, ...]]:
     """The trades of one attempt in portions of `each` won and `each` lost ones."""
-    if all(t.profit is None for t in trades):
+    if not any(t.profit for t in trades):
         return _cut(trades, 2 * each)
     won = sorted((t for t in trades if (t.profit or 0) > 0), key=lambda t: -(t.profit or 0))
     lost = sorted((t for t in trades if (t.profit or 0) < 0), key=lambda t: t.profit or 0)
