@@ -64,6 +64,14 @@ def test_a_wider_tail_looks_at_more_days() -> None:
     assert found == [(None, -0.04), None, None, None, (-0.01, -0.02)]
 
 
+def test_a_small_fall_is_told_with_the_digits_that_show_it() -> None:
+    found = [alert_after(days) for days in [(-0.001, -0.00101), (-0.01, -0.02), (-0.01, 0.02)]]
+    told = [alert.told for alert in found if alert is not None]
+    assert told == [("-0.100%", "-0.101%"), ("-1.00%", "-2.00%")]
+    losses = [alert_after((x,)) for x in (-0.02, -0.00004)]
+    assert [alert.lost for alert in losses if alert is not None] == ["2.00%", "0.004%"]
+
+
 class Days(Corridor):
     """Earns the next of `rewards`, whatever is done."""
 

@@ -16,6 +16,8 @@ from ..records import Origin, Record, Situation, Step, Trajectory
 from ..tasks.trading_measures import ALPHA, cvar
 from .hooks import Annotate, Hook
 
+_DIGITS = range(2, 13)
+
 
 class RiskInputs(Record):
     """What `notes/risk` is rendered from."""
@@ -41,6 +43,22 @@ class Alert(NamedTuple):
     def fell(self) -> bool:
         """Whether the tail is worse than it was."""
         return self.before is not None and self.now < self.before
+
+    @property
+    def told(self) -> tuple[str, str]:
+        """CVaR before and now with the digits that tell them apart; empty where it did not fall."""
+        if self.before is None or not self.fell:
+            return "", ""
+        pairs = [(f"{self.before:+.{n}%}", f"{self.now:+.{n}%}") for n in _DIGITS]
+        return next((pair for pair in pairs if pair[0] != pair[1]), pairs[-1])
+
+    @property
+    def lost(self) -> str:
+        """What the last day lost, with the digits that show it; empty where it lost nothing."""
+        if self.result >= 0:
+            return ""
+        said = [f"{-self.result:.{n}%}" for n in _DIGITS]
+        return next((text for text in said if text.strip("0.%")), said[-1])
 
 
 def alert_after(results: Sequence[float], alpha: float = ALPHA) -> Alert | None:
@@ -101,10 +119,11 @@ class CvarControl(Hook):
         alert = alert_after([s.reward for s in steps if s.reward is not None], self.alpha)
         if alert is None:
             return None
+        before, now = alert.told
         inputs = RiskInputs(
-            lost=f"{-alert.result:.2%}" if alert.result < 0 else "",
-            before=f"{alert.before:+.2%}" if alert.before is not None and alert.fell else "",
-            now=f"{alert.now:+.2%}" if alert.fell else "",
+            lost=alert.lost,
+            before=before,
+            now=now,
             tail=f"{self.alpha * 100:g} %",
             safe=staying_out(actions, self.safe),
         )
