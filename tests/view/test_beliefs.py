@@ -4,8 +4,6 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from tests.tasks.test_prices import plain, written
 from tests.view.test_report import tables
 from tests.view.test_trading_report import traded
@@ -16,6 +14,7 @@ from verbalrl.records import (
     MemoryUpdate,
     OpenRound,
     Operation,
+    Overlap,
     RoundRecord,
 )
 from verbalrl.result.beliefs import BeliefRound
@@ -61,15 +60,18 @@ def test_changes_belong_to_the_round_before_them() -> None:
 
 
 def test_the_overlap_is_that_of_the_later_episode_s_round() -> None:
-    def compared(after: str, share: str) -> Decision:
-        detail = {"before": "e1", "after": after, "overlap": share}
-        return Decision(id=after, branch="b", kind="select", detail=detail)
+    def compared(after: str, same: int, steps: int) -> Decision:
+        agreed = Overlap(same=same, aligned=steps, steps=steps)
+        pair = ("e1", after)
+        return Decision(id=after, branch="b", kind="compare", episodes=pair, overlap=agreed)
 
+    # Of one instance 35 of 49 in the second round; of two 40 of 49 and 10 of 51 in the third.
     decisions = [
-        compared("e2", "0.714"), compared("f2", "0.500"), compared("e3", "unknown"),
-        Decision(id="x", branch="b", kind="freeze"),
+        compared("e2", 35, 49), compared("e3", 40, 49), compared("f3", 10, 51),
+        compared("e4", 0, 0), Decision(id="x", branch="b", kind="freeze"),
     ]  # fmt: skip
-    assert overlaps(decisions, {"e2": 2, "f2": 2, "e3": 3}) == {2: pytest.approx(0.607)}
+    found = overlaps(decisions, {"e2": 2, "e3": 3, "f3": 3, "e4": 4})
+    assert found == {2: 35 / 49, 3: 0.5}
 
 
 def test_the_report_draws_them_with_their_data(tmp_path: Path) -> None:

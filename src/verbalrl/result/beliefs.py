@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .plots import _WIDTH, _ink, need_matplotlib
+from .plots import WIDTH, ink, need_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,7 +34,7 @@ def belief_changes(found: Sequence[BeliefRound]) -> Figure:
     from matplotlib.figure import Figure
 
     agreed = [r for r in found if r.overlap is not None]
-    figure = Figure(figsize=(_WIDTH, 4.2 if agreed else 2.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.2 if agreed else 2.9), layout="constrained")
     panels = figure.subplots(
         2 if agreed else 1, 1, sharex=True, squeeze=False,
         height_ratios=(3, 2) if agreed else (1,),
@@ -44,8 +44,8 @@ def belief_changes(found: Sequence[BeliefRound]) -> Figure:
     above.bar(numbers, added, 0.5, label="added", color=_ADDED)
     above.bar(numbers, revised, 0.5, bottom=added, label="revised", color=_REVISED)
     above.bar(numbers, [-r.retired for r in found], 0.5, label="retired", color=_RETIRED)
-    above.plot(numbers, [r.held for r in found], marker="o", label="held", color=_ink())
-    above.axhline(0, linewidth=0.6, color=_ink())
+    above.plot(numbers, [r.held for r in found], marker="o", label="held", color=ink())
+    above.axhline(0, linewidth=0.6, color=ink())
     # Bars end on the edge of a plot by themselves, and a mark there is cut.
     highest = max(max(r.held, r.added + r.revised) for r in found)
     above.set_ylim(-max(r.retired for r in found) - 0.5, max(highest, 1) + 0.5)

@@ -30,7 +30,7 @@ COLOURS: Mapping[str, str] = {
 """Seen well on white and on black."""
 _OTHERS = ("#2c8c64", "#8d62c9", "#bd4861", "#5f7f1f", "#1c8a99", "#a8643a")
 _MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
-_WIDTH = 7.0
+WIDTH = 7.0
 """Inches."""
 
 
@@ -74,7 +74,7 @@ def differences(found: Sequence[Gap]) -> Figure:
             [gap.mean], [place], xerr=spread, fmt=_MARKS[place % len(_MARKS)], capsize=4,
             color=colour_of(gap.arm, place), linewidth=1.6,
         )  # fmt: skip
-    axes.axvline(0, linewidth=0.8, linestyle="--", color=_ink())
+    axes.axvline(0, linewidth=0.8, linestyle="--", color=ink())
     axes.set_yticks(places, [gap.arm for gap in found])
     axes.set_ylim(len(found) - 0.5, -0.5)
     edge = max([0.1, *(abs(v) for g in found for v in (g.low, g.high))]) * 1.1
@@ -131,13 +131,13 @@ def _axes(height: float) -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure
 
     # Not pyplot: it keeps every figure and chooses a backend.
-    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
 
-def _ink() -> str:
+def ink() -> str:
     """The colour of text and axes."""
     import matplotlib
 

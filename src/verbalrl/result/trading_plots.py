@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .plots import _WIDTH, _ink, colour_of, need_matplotlib
+from .plots import WIDTH, colour_of, ink, need_matplotlib
 from .trading import controls
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _held(axes: Axes, episode: Mapping[str, Any], assets: Sequence[str], colour:
         at = [number - 0.5 for number in episode["alerts"]]
         axes.plot(at, [-1.3] * len(at), linestyle="none", marker="^", markersize=4, color=_ALERT,
                   label="alert")  # fmt: skip
-    axes.axhline(0, linewidth=0.6, color=_ink())
+    axes.axhline(0, linewidth=0.6, color=ink())
     axes.set_ylim(-1.5, 1.2)
     axes.set_yticks((-1, 0, 1), ("short", "out", "long"))
     _plain(axes)
@@ -99,7 +99,7 @@ def _held(axes: Axes, episode: Mapping[str, Any], assets: Sequence[str], colour:
 def _style(name: str, place: int) -> dict[str, Any]:
     if name in _CONTROLS:
         colour, dashes = _CONTROLS[name]
-        return {"color": colour or _ink(), "linestyle": dashes, "linewidth": 1.1}
+        return {"color": colour or ink(), "linestyle": dashes, "linewidth": 1.1}
     return {"color": colour_of(name, place), "linewidth": 1.9}
 
 
@@ -114,7 +114,7 @@ def _figure(height: float) -> Figure:
     need_matplotlib()
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(_WIDTH, height), layout="constrained")
+    return Figure(figsize=(WIDTH, height), layout="constrained")
 
 
 def _plain(axes: Axes) -> None:

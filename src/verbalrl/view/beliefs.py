@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
-from ..records import Decision, Episode, LessonKind, Operation, RoundRecord
+from ..records import Decision, Episode, LessonKind, Operation, Overlap, RoundRecord
 from ..result.beliefs import BeliefRound
 from ..store import Line, Store
 from .tables import Cell, Table
@@ -92,14 +92,15 @@ def edits(
 
 
 def overlaps(decisions: Iterable[Decision], of_round: Mapping[str, int]) -> dict[int, float]:
-    """By round, the share of decisions that equal those of the round before, where it is stored."""
-    shares: dict[int, list[float]] = {}
+    """By round, the share of decisions that equal those of the round before, over all instances."""
+    sums: dict[int, Overlap] = {}
     for decision in decisions:
-        number = of_round.get(decision.detail.get("after", ""))
-        said = decision.detail.get("overlap", "")
-        if number is not None and said.replace(".", "", 1).isdigit():
-            shares.setdefault(number, []).append(float(said))
-    return {number: fmean(found) for number, found in shares.items()}
+        # The later one of those compared stands last.
+        number = of_round.get(decision.episodes[-1]) if decision.episodes else None
+        if number is not None and decision.overlap is not None:
+            sums[number] = sums.get(number, Overlap()) + decision.overlap
+    shares = {number: found.share() for number, found in sums.items()}
+    return {number: share for number, share in shares.items() if share is not None}
 
 
 def beliefs_table(found: Sequence[BeliefRound]) -> Table:

@@ -1,0 +1,115 @@
+"""The FinCon example runs in one command, on a drawn market and on files of one's own."""
+
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tasks.test_prices import plain, written
+from verbalrl.records import RunRecord
+from verbalrl.store import Store, open_store
+from verbalrl.view.rows import read_run
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "fincon.py"
+QUICK = ("--analysts", "news,momentum", "--trials", "2")
+
+
+@pytest.fixture
+def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What the file defines, with a folder of its own to write in."""
+    monkeypatch.chdir(tmp_path)
+    return runpy.run_path(str(EXAMPLE))["main"]
+
+
+def traded(run: RunRecord) -> Any:
+    assert run.result is not None
+    return run.result["trading"]
+
+
+def reporting(store: Store, episode: str) -> list[str]:
+    found = store.episode(episode)
+    assert found is not None
+    return [report.role for report in found.trajectory.steps[-1].reports]
+
+
+def test_without_a_file_it_draws_a_market(
+    example: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = ("--train", "..2024-02-15", "--test", "2024-02-16..2024-03-08")
+    assert example((*QUICK, *days)) == 0
+    said = capsys.readouterr().out
+    assert "trading DRAWN: 1 period of 15 days, costs 0.10%" in said
+    assert "says nothing about LLMs" in said
+    assert "report: fincon.html" in said
+    html = (tmp_path / "fincon.html").read_text(encoding="utf-8")
+    for title in ("Capital and drawdown", "Positions", "Beliefs by training episode"):
+        assert f">{title}</title>" in html
+    with open_store(tmp_path / ".verbalrl") as store:
+        (run,) = store.runs()
+        shown = traded(run)["shown"]
+        first, second = read_run(store, run.id).beliefs
+        (compared,) = (d for d in store.decisions(f"{run.id}/learned/0") if d.overlap)
+        assert (first.overlap, first.held) == (None, 0)
+        assert second.overlap == compared.overlap.share()  # type: ignore[union-attr]
+        assert second.held == second.added > 0
+        assert run.method == "cvrf"
+        assert reporting(store, shown["learned"]["episode"]) == ["news", "momentum"]
+        # The team without beliefs has its control of risk, too.
+        assert all(shown[arm]["alerts"] for arm in ("none", "learned"))
+
+
+def test_days_costs_and_the_report_are_named(
+    example: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prices = written(tmp_path / "AAPL.csv", plain())
+    days = ("--train", "2022-01-03..2022-01-31", "--test", "2022-02-01..2022-02-28")
+    more = ("--cost", "0", "--report", "aapl.html", "--store", "kept", "--without-control")
+    assert example((str(prices), "--trials", "2", *days, *more)) == 0
+    said = capsys.readouterr().out
+    assert said.count("trading AAPL: 1 period of 19 days, costs 0.00%") == 2
+    assert (tmp_path / "aapl.html").exists()
+    with open_store(tmp_path / "kept") as store:
+        controlled, free = (traded(run)["shown"]["learned"] for run in store.runs())
+        # A csv has no news and no filings, so that nobody reports on them.
+        assert reporting(store, free["episode"]) == ["momentum", "volatility", "risk"]
+    assert controlled["alerts"]
+    assert free["alerts"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("nowhere.csv",), "nowhere.csv: no such file or folder"),
+        (("AAPL.csv", "--train", "2021-01-01..2021-02-01"), "no day of the file"),
+        (("AAPL.csv", "--analysts", "news,moon"), "unknown analyst 'moon'"),
+        (("BAD.csv",), "BAD.csv: line 10: 2022-01-12 stands twice"),
+    ],
+)
+def test_what_cannot_work_is_one_line_and_exit_2(
+    words: tuple[str, ...],
+    line: str,
+    example: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    written(tmp_path / "AAPL.csv", plain())
+    written(tmp_path / "BAD.csv", [*plain()[:9], plain()[8], *plain()[9:]])
+    assert example(words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("fincon: ")
+    assert error.count("\n") == 1
+    assert line in error
+    assert not (tmp_path / ".verbalrl").exists()
+
+
+@pytest.mark.slow
+def test_it_runs_as_its_reader_would_run_it(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLE)],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True,
+    )  # fmt: skip
+    assert "beliefs: " in done.stdout
+    assert "Beliefs by training episode" in (tmp_path / "fincon.html").read_text("utf-8")
