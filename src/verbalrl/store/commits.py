@@ -18,7 +18,6 @@ from .reduce import MAKES, clashes, reduced
 from .rows import (
     dump,
     dump_json,
-    insert,
     insert_many,
     load,
     load_json,
@@ -28,6 +27,9 @@ from .rows import (
 )
 from .standing import Standing, standing
 
+_COMMIT = (
+    "id", "branch", "scope", "base", "revision", "fence", "rejected", "failure", "usage", "at",
+)  # fmt: skip
 _UPDATE = (
     "n", "commit_id", "branch", "scope", "revision", "ordinal", "op", "lesson", "copied", "body",
 )  # fmt: skip
@@ -195,19 +197,19 @@ def get(connection: sqlite3.Connection, identity: str) -> Commit | None:
 
 
 def _insert(connection: sqlite3.Connection, commit: Commit, fence: int | None) -> None:
-    values = {
-        "id": commit.id,
-        "branch": commit.branch,
-        "scope": commit.scope,
-        "base": commit.base,
-        "revision": commit.base + 1 if commit.updates else commit.base,
-        "fence": fence,
-        "rejected": dump_json(commit.rejected),
-        "failure": commit.failure,
-        "usage": dump(commit.usage),
-        "at": now(),
-    }
-    insert(connection, "commits", values)
+    values = (
+        normalise_if_needed(commit.id),
+        commit.branch,
+        normalise_if_needed(commit.scope),
+        commit.base,
+        commit.base + 1 if commit.updates else commit.base,
+        fence,
+        dump_json(commit.rejected),
+        normalise_if_needed(commit.failure),
+        dump(commit.usage),
+        now(),
+    )
+    insert_many(connection, "commits", _COMMIT, (values,), storable=True)
     rows = [(commit.id, i, critique) for i, critique in enumerate(commit.critiques)]
     insert_many(connection, "commit_critiques", ("commit_id", "i", "critique"), rows)
 
