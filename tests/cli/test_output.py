@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verbalrl.cli.output import clean, emit_json, one_line, plural, say, table
+from verbalrl.cli.output import clean, emit_json, fitted, one_line, plural, say, table
 from verbalrl.cli.telling import attempt, place, rule
 from verbalrl.records import Evidence, LessonBody, LessonKind
 
@@ -76,3 +76,19 @@ def test_one_line_folds_and_cuts() -> None:
 
 def test_plural_counts() -> None:
     assert [plural(n, "run") for n in (0, 1, 1234)] == ["0 runs", "1 run", "1,234 runs"]
+
+
+def test_table_with_several_long_columns_fits_too(capsys: pytest.CaptureFixture[str]) -> None:
+    long = "name" * 20
+    table(("id", "task", "method", "n", "model"), [("run_abcdefghij", long, long, 12345, long)])
+    head, row = capsys.readouterr().out.splitlines()
+    assert max(len(head), len(row)) <= 100
+    assert row.startswith("run_abcdefghij  namename")
+    assert "  12345  " in row
+
+
+def test_widths_give_way_widest_first_and_names_of_rows_last() -> None:
+    assert fitted([14, 20, 30], [2, 8, 8], 2) == [14, 20, 30]
+    assert fitted([14, 90, 30], [2, 8, 8], 2) == [14, 70, 12]
+    assert fitted([90, 60, 60], [8, 8, 8], 2) == [80, 8, 8]
+    assert fitted([300, 300], [60, 60], 1) == [60, 60]

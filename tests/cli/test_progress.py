@@ -1,10 +1,13 @@
 """Progress on stderr, in plain lines."""
 
 import dataclasses
+import io
+import sys
+import time
 
 import pytest
 
-from verbalrl.cli.progress import describe, duration, screen
+from verbalrl.cli.progress import describe, duration, screen, stages
 from verbalrl.execution import ArmProgress, Progress
 
 ARM = ArmProgress(done=6, expected=20, solved=3, instances=4)
@@ -50,3 +53,25 @@ def test_lines_come_once_per_tenth(capsys: pytest.CaptureFixture[str]) -> None:
     assert [line.split()[0] for line in captured.err.splitlines()] == [
         str(n) for n in range(4, 41, 4)
     ]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_shows_what_a_long_command_is_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    with stages() as at:
+        at("storing 20,500\x1b[2J lessons")
+        time.sleep(0.3)
+    assert "storing 20,500\\x1b[2J lessons" in terminal.getvalue()
+    assert "0:00:00" in terminal.getvalue()
+
+
+def test_a_file_is_told_no_stages(capsys: pytest.CaptureFixture[str]) -> None:
+    with stages() as at:
+        at("storing")
+    assert capsys.readouterr() == ("", "")

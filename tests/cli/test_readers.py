@@ -1,5 +1,6 @@
 """The readers against a store that was filled through the store's own doors."""
 
+import asyncio
 import json
 import re
 import subprocess
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli import filled
 from tests.cli.filled import BRANCH, FIGURES, INSTANCE, RUN, SCOPE, critique, episode
 from verbalrl.cli import main
 from verbalrl.cli.commands.episodes import shared_place
@@ -61,6 +63,43 @@ def test_reader_prints_100_harmless_columns(
     assert out
     assert max(map(len, out.splitlines())) <= 100
     assert not set("\x1b\r\u202e\x9b") & set(out)
+
+
+LISTS = ("runs", "episodes", "critiques", "behaviors", "beliefs", "reflections", "conflicts")
+LONG = "a-task-with-a-name-as-long-as-a-line-" * 4
+LONG_NAMES = {
+    "SCOPE": f"{LONG}v1",
+    "INSTANCE": f"{LONG}v1/train/{LONG}",
+    "RUN": f"run_{LONG}",
+    "BRANCH": f"run_{LONG}/learned/0",
+}
+
+
+@pytest.mark.parametrize("arguments", [[name] for name in LISTS] + [["show", LONG_NAMES["RUN"]]])
+def test_lists_of_long_names_fit_in_100_columns(
+    arguments: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in LONG_NAMES.items():
+        monkeypatch.setattr(filled, name, value)
+    many = {"success_by_trial": [n / 20 for n in range(20)]}
+    told = {"task": f"{LONG}v1", "method": LONG, "model": f"openai:{LONG}", "seeds": [0] * 60}
+    arms = {arm: {**filled.ARM, **many} for arm in ("none", "retry", "raw_failures", "learned")}
+    monkeypatch.setattr(filled, "FIGURES", {**filled.FIGURES, **told, "arms": arms})
+    monkeypatch.setenv("COLUMNS", "100")
+    asyncio.run(filled.fill(tmp_path))
+    with open_store(tmp_path) as store:
+        record = store.run(LONG_NAMES["RUN"])
+        store._do(lambda c: c.execute("UPDATE runs SET method = ?, model = ?", (LONG, LONG)))
+        asyncio.run(store.put_episode(filled.episode(3, success=False)))
+        assert record.task.startswith(LONG)
+    assert main([*arguments, "--store", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert out
+    assert [line for line in out.splitlines() if len(line) > 100] == []
+    assert "a-task-with" in out
 
 
 @pytest.mark.parametrize("arguments", READERS, ids=" ".join)

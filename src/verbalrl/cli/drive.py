@@ -15,8 +15,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import click
-
 from ..errors import ConfigurationError, LeaseError, StorageError, VerbalRLError
 from ..execution import Progress
 from ..learner import Learner
@@ -26,7 +24,7 @@ from . import progress
 from .app import DONE, FAILED
 from .budgets import larger
 from .options import command
-from .output import clean, emit_json, note, one_line, plural
+from .output import emit_json, note, one_line, plural, say
 from .reading import Unopened, opened
 
 _POLL = 0.2
@@ -169,7 +167,7 @@ def report(
         if as_json:
             emit_json(ended.result.figures)
         else:
-            click.echo(clean(ended.result.table()))
+            say(ended.result.table(), hanging=2)
     status = ended.result.figures.get("status") if ended.result else "interrupted"
     failures = 0 if ended.result is None else _failures(ended.result)
     again = command("resume", run, "--retry-failed", store=store)

@@ -51,7 +51,6 @@ def say(text: str = "", *, indent: int = 0, hanging: int = 0) -> None:
             COLUMNS,
             initial_indent=pad,
             subsequent_indent=pad + " " * hanging,
-            break_long_words=False,
             break_on_hyphens=False,
             drop_whitespace=True,
         )
@@ -74,17 +73,34 @@ def note(text: str) -> None:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]], *, flexible: int = -1) -> None:
-    """Print aligned columns; the column `flexible` is cut so that lines fit in 100 columns."""
+    """Print aligned columns in 100: the column `flexible` is cut first, then the widest names."""
     cells = [[one_line("–" if c is None else str(c)) for c in row] for row in rows]
     widths = [max(len(row[n]) for row in [list(heads), *cells]) for n in range(len(heads))]
-    flexible %= len(heads)
-    spare = COLUMNS - 2 * (len(heads) - 1) - sum(widths)
-    widths[flexible] = max(len(heads[flexible]), 12, widths[flexible] + min(0, spare))
     right = [_is_number(rows, n) for n in range(len(heads))]
+    floors = [w if r else max(len(h), 8) for h, w, r in zip(heads, widths, right, strict=True)]
+    widths = fitted(widths, floors, flexible % len(heads))
     click.echo(click.style(_row(heads, widths, right), bold=True))
     for row in cells:
-        row[flexible] = one_line(row[flexible], widths[flexible])
-        click.echo(_row(row, widths, right))
+        cut = [one_line(cell, width) for cell, width in zip(row, widths, strict=True)]
+        click.echo(_row(cut, widths, right))
+
+
+def fitted(widths: Sequence[int], floors: Sequence[int], flexible: int) -> list[int]:
+    """Widths of columns that fit, with two spaces between them, as far as `floors` allow.
+
+    The column `flexible` gives way down to 12, then the widest one by one; the first column, by
+    which a row is named, comes last.
+    """
+    made = list(widths)
+    over = sum(made) + 2 * (len(made) - 1) - COLUMNS
+    given = min(max(0, over), max(0, made[flexible] - max(floors[flexible], 12)))
+    made[flexible] -= given
+    for _ in range(over - given):
+        left = [n for n in range(len(made)) if made[n] > floors[n]]
+        if not left:
+            break
+        made[max(left, key=lambda n: (n > 0, made[n]))] -= 1
+    return made
 
 
 def _is_number(rows: Sequence[Sequence[object]], column: int) -> bool:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from ..execution import Progress
@@ -57,6 +59,25 @@ class Screen(Protocol):
 
     def close(self) -> None:
         """Leave the terminal as it was."""
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str], None]]:
+    """Shows what a long command is at, in the words that it is called with, and for how long.
+
+    A line on a terminal that is gone at the end; elsewhere nothing.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda text: bar.update(task, description=one_line(text))
 
 
 def screen() -> Screen:

@@ -13,7 +13,7 @@ from ..errors import ConfigurationError
 from ..ids import key_id
 from ..records import Commit, Lesson, MemoryUpdate, Operation, Origin, Status
 from ..store import TRANSITIONS, Store
-from .changing import check_over, find
+from .changing import Home, check_over, find, leased
 
 Verdict = Literal["approve", "retire"]
 
@@ -56,34 +56,37 @@ async def review(
 ) -> tuple[Reviewed, ...]:
     """Approve or retire `lessons` on `branch`, by default the one where each was written.
 
-    All are looked at before the first is changed; those of one scope change together.
+    All are looked at before the first is changed, and change together.
 
     Raises:
         UnknownNameError: There is no such lesson on the branch.
         ConfigurationError: A lesson may not change so, or its run may still be resumed.
         LeaseError: The lessons of the branch are being changed by somebody else.
     """
-    chosen: dict[tuple[str, str], list[Lesson]] = {}
-    for name in dict.fromkeys(lessons):
-        home, found = find(store, name, branch)
-        decide(found, verdict)
-        check_over(store, home)
-        chosen.setdefault((home, found.scope), []).append(found)
-    reviewed: list[Reviewed] = []
-    for (home, scope), before in chosen.items():
-        reviewed += await _commit(store, home, scope, before, verdict)
-    return tuple(reviewed)
+    chosen: dict[Home, list[Lesson]] = {}
+    homes: set[str] = set()
+    with store.snapshot():
+        for name in dict.fromkeys(lessons):
+            home, found = find(store, name, branch)
+            decide(found, verdict)
+            if home not in homes:
+                check_over(store, home)
+                homes.add(home)
+            chosen.setdefault((home, found.scope), []).append(found)
+    with leased(store, {home for home, _ in chosen}, verdict) as fences:
+        made = [_commit(store, home, before, verdict) for home, before in chosen.items()]
+        await store.put_commits([commit for commit in made if commit.updates], fences)
+    return tuple(
+        Reviewed(branch, lesson.status, now[lesson.id])
+        for (branch, scope), before in chosen.items()
+        for now in [{x.id: x for x in store.current_lessons(branch, scope=scope)}]
+        for lesson in before
+    )
 
 
-async def _commit(
-    store: Store, branch: str, scope: str, before: Sequence[Lesson], verdict: Verdict
-) -> list[Reviewed]:
-    with store.acquire_lease(branch, verdict) as lease:
-        base = store.revision(branch, scope)
-        updates = tuple(u for u in (decide(lesson, verdict) for lesson in before) if u is not None)
-        if updates:
-            identity = key_id("op", verdict, branch, scope, base, [u.lesson for u in updates])
-            made = Commit(id=identity, branch=branch, scope=scope, base=base, updates=updates)
-            await store.put_commit(made, lease.fence)
-    now = {lesson.id: lesson for lesson in store.lessons(branch, scope)}
-    return [Reviewed(branch, lesson.status, now[lesson.id]) for lesson in before]
+def _commit(store: Store, home: Home, before: Sequence[Lesson], verdict: Verdict) -> Commit:
+    branch, scope = home
+    base = store.revision(branch, scope)
+    updates = tuple(u for u in (decide(lesson, verdict) for lesson in before) if u is not None)
+    identity = key_id("op", verdict, branch, scope, base, [u.lesson for u in updates])
+    return Commit(id=identity, branch=branch, scope=scope, base=base, updates=updates)

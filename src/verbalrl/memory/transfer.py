@@ -106,11 +106,14 @@ async def import_lessons(store: Store, lines: Sequence[Exported], branch: str) -
     with leased(store, [branch], "import") as fences:
         commits, unchanged, refused = [], 0, list[str]()
         bar = store.barred()
-        for scope in sorted({x.scope for x in lines}):
-            here = [x for x in lines if x.scope == scope]
-            base = store.revision(branch, scope)
+        by_scope: dict[str, list[Exported]] = {}
+        for line in lines:
+            by_scope.setdefault(line.scope, []).append(line)
+        known = frozenset(store.scopes(branch))
+        for scope, here in sorted(by_scope.items()):
+            base = store.revision(branch, scope) if scope in known else 0
             identity = key_id("im", branch, scope, base, [x.model_dump(mode="json") for x in here])
-            there = store.lessons(branch, scope)
+            there = store.current_lessons(branch, scope=scope) if scope in known else ()
             updates, same, why = entering(here, there, bar, (branch, identity))
             unchanged += same
             refused += why
@@ -168,7 +171,9 @@ def _line(lesson: Lesson) -> Exported:
 
 def _plain(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
     # What it confirms holds in the store that saw the episode, and in no other.
-    return tuple(dict.fromkeys(e.replace(sound=False, says="") for e in evidence))
+    return tuple(
+        dict.fromkeys(e.replace(sound=False, says="") if e.sound or e.says else e for e in evidence)
+    )
 
 
 def _read(line: str) -> Exported:
@@ -180,11 +185,17 @@ def _read(line: str) -> Exported:
     found = Exported.model_validate(given)
     if not found.scope.strip():
         raise ConfigurationError("it names no scope")
-    texts = {name: redact(normalise(getattr(found, name))).strip() for name in _WORDS}
-    examples = tuple(redact(normalise(text)).strip() for text in found.examples_not)
-    clean = found.replace(**texts, examples_not=examples, evidence=_plain(found.evidence))
+    # Texts remain texts: to validate all of the line once more is most of the time of a large file.
+    changes: dict[str, Any] = {name: _clean(getattr(found, name)) for name in _WORDS}
+    changes["examples_not"] = tuple(map(_clean, found.examples_not))
+    changes["evidence"] = _plain(found.evidence)
+    clean = found.model_copy(update=changes)
     check_text(_body(clean))
     return clean
+
+
+def _clean(text: str) -> str:
+    return redact(normalise(text)).strip() if text else text
 
 
 def _body(line: Exported) -> LessonBody:

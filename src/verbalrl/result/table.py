@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..text import plural
 from . import reporting
 from .marks import label, remarks
 from .trading import trading_lines
+
+_COLUMNS = 100
+_BY_TRIAL = 2
 
 
 def table(figures: Mapping[str, Any]) -> str:
@@ -33,14 +36,22 @@ def table(figures: Mapping[str, Any]) -> str:
                 *([_dollars(arm.get("cost_usd"))] if paid else []),
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
+    lines, trials = _aligned(rows), list[str]()
+    if max(map(len, lines)) > _COLUMNS:
+        # What has as many figures as there are trials goes below.
+        trials = [f"by trial: {row[0]} {row[_BY_TRIAL]}" for row in rows[1:]]
+        lines = _aligned([(*row[:_BY_TRIAL], *row[_BY_TRIAL + 1 :]) for row in rows])
+    where = f"{_read(figures['split'])}, seeds {figures['seeds']}"
+    title = f"{figures['task']} · {figures['method']} · {figures['model']} · {where}"
+    return "\n".join([title, *lines, *trials, *_tail(figures, trial), *trading_lines(figures)])
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
         "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    where = f"{_read(figures['split'])}, seeds {figures['seeds']}"
-    title = f"{figures['task']} · {figures['method']} · {figures['model']} · {where}"
-    return "\n".join([title, *lines, *_tail(figures, trial), *trading_lines(figures)])
 
 
 def _tail(figures: Mapping[str, Any], trial: int | None) -> list[str]:

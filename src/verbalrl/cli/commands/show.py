@@ -22,7 +22,7 @@ from ...records import (
 from ...result import RunResult
 from ...store import Store
 from ..options import reader
-from ..output import clean, emit_json, plural, say
+from ..output import emit_json, plural, say
 from ..reading import Found, as_it_is, find, opened
 from ..telling import (
     tell_commit,
@@ -128,7 +128,7 @@ def _tell_run(store: Store, run: RunRecord) -> None:
         if count:
             say(f"branch {branch.id}: {plural(count, 'lesson')}", indent=2)
     if run.result:
-        click.echo(clean(RunResult(figures=run.result).table()))
+        say(RunResult(figures=run.result).table(), hanging=2)
 
 
 def _history(store: Store, lesson: Lesson) -> list[tuple[str, int, MemoryUpdate]]:

@@ -24,11 +24,12 @@ from ...exports import (
     with_sections,
 )
 from ...memory.review import review
-from ...memory.transfer import Exported, export_lines, import_lessons, read_lines
+from ...memory.transfer import Exported, Imported, export_lines, import_lessons, read_lines
 from ...records import Lesson, Status
 from ...store import Store
 from ..options import command, json_option, reader, store_option, verbose_option
 from ..output import emit_json, note, plural
+from ..progress import stages
 from ..reading import MAIN, branch_of, check_scope, opened, opened_new
 from .import_log import import_log
 from .training import Asked, export_rows
@@ -230,31 +231,44 @@ def import_(
             f"{file}: --scope and --sources are for message logs, "
             'a {"messages": […]} on each line; lessons name their own scopes'
         )
-    try:
-        lines = [line for text in _texts(file, piped) for line in _read(text)]
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{file} is no UTF-8 text ({error.reason})") from error
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{file}: {error}") from error
-    # Only main is there in a store that is new.
-    with opened_new(store) if branch == MAIN else opened(store) as kept:
-        target = kept.branch(branch).id
-        done = asyncio.run(import_lessons(kept, lines, target))
-        approved = _approved(kept, target, lines) if approve else 0
+    with stages() as at:
+        at(f"reading {file}")
+        lines = _all_lines(file, piped)
+        # Only main is there in a store that is new.
+        with opened_new(store) if branch == MAIN else opened(store) as kept:
+            target = kept.branch(branch).id
+            at(f"storing {plural(len(lines), 'lesson')}")
+            done = asyncio.run(import_lessons(kept, lines, target))
+            at(f"approving {plural(len(lines), 'lesson')}")
+            approved = _approved(kept, target, lines) if approve else 0
+            at("closing the store")
     if as_json:
         emit_json({"branch": branch, **done._asdict(), "approved": approved})
         return
+    _tell_imported(branch, done)
+    if approve:
+        note(f"{approved} of them are active now")
+    elif done.added:
+        listed = command("behaviors", "--branch", branch, "--status", "quarantined", store=store)
+        note(f"no prompt carries them until you approve them; see {listed}")
+
+
+def _tell_imported(branch: str, done: Imported) -> None:
     click.echo(
         f"{branch}: {plural(done.added, 'lesson')} in quarantine, {done.unchanged} there already, "
         f"{len(done.refused)} refused"
     )
     for why in done.refused:
         note(f"refused: {why}")
-    if approve:
-        note(f"{approved} of them are active now")
-    elif done.added:
-        listed = command("behaviors", "--branch", branch, "--status", "quarantined", store=store)
-        note(f"no prompt carries them until you approve them; see {listed}")
+
+
+def _all_lines(file: Path, piped: bytes | None) -> list[Exported]:
+    try:
+        return [line for text in _texts(file, piped) for line in _read(text)]
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{file} is no UTF-8 text ({error.reason})") from error
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{file}: {error}") from error
 
 
 def _lines(file: Path, piped: bytes | None) -> Iterator[str]:
