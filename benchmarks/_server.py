@@ -52,6 +52,8 @@ def answer(schema: dict[str, Any] | None, body: bytes) -> str:
     if "points" in fields:
         return json.dumps({"points": [1], "reading": f"It may mean {word}."})
     advice = {"name": word, "when": f"the sign reads {word}", "instruction": f"follow {word}"}
+    if '"aspect"' in json.dumps(schema):
+        advice["aspect"] = "other"
     if "verdict" in fields:
         cause = {"step": 1, "quote": "", "why": f"Nothing there led to {word}."}
         lesson = {**advice, "when_not": "", "also_possible": [], "step": 1}

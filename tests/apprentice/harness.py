@@ -168,6 +168,7 @@ def attempt(
         user = render(
             "actor/act.jinja", goal=say(instance.goal), volatile=[], texts=texts, notes=[],
             history=steps, observation=say(observation), actions=actions or None, previous=None,
+            memos=[],
         )  # fmt: skip
         seed = seed_of(key, trial, n)
         action = loop.reply(system, user, reply_schema(actions), seed)["action"]
@@ -302,6 +303,7 @@ def _round(
         )  # fmt: skip
     proposals: list[dict[str, Any]] = []
     common: dict[str, Any] = {"goal": loop.rename(task.train[0].goal)}
+    common |= {"directions": [], "step": None}
     common["actions"] = [loop.rename(a) for a in task.train[0].actions]
     common["lessons"] = [
         dict(line, alias=n, support=len(line["evidence"]), against=0)

@@ -27,7 +27,7 @@ def act(
 ) -> dict[str, Any]:
     variables: dict[str, Any] = {
         "goal": "Press a button.", "volatile": [], "texts": [], "notes": [], "history": [],
-        "observation": observation, "actions": actions, "previous": None,
+        "observation": observation, "actions": actions, "previous": None, "memos": [],
     }  # fmt: skip
     messages = [
         ("system", render("actor/system.jinja", role="", stable=stable or [])),
@@ -108,5 +108,5 @@ def test_free_text_obeys_an_answer_given_as_advice() -> None:
 
 def test_without_schema_the_reply_is_text() -> None:
     text = render("actor/act.jinja", goal="g", volatile=[], texts=[], notes=[], history=[],
-                  observation="o", actions=ACTIONS, previous=None)  # fmt: skip
+                  observation="o", actions=ACTIONS, previous=None, memos=[])  # fmt: skip
     assert answer([("user", text)], None, 0) in ACTIONS

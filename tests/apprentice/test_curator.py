@@ -32,11 +32,13 @@ def curate(
     operations: list[str] = ALL,
     proposals: list[dict[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
-    variables = {
+    variables: dict[str, Any] = {
         "goal": "Sort.",
         "actions": ACTIONS,
         "lessons": lessons or [],
         "evidence": evidence,
+        "directions": [],
+        "step": None,
     }
     if template == "merge":
         variables |= {"proposals": proposals or [], "nominations": []}
@@ -139,3 +141,11 @@ def test_nothing_follows_from_nothing() -> None:
 def test_no_more_is_added_than_the_list_holds() -> None:
     full = [lesson(n, f'the text mentions "bird{n}"', "choose amber") for n in range(1, 20)]
     assert [x["op"] for x in curate(OWLS, full)] == ["add"]
+
+
+def test_a_clause_of_nothing_but_small_words_is_no_rule_and_no_harm() -> None:
+    seen = [
+        item(n, f"You were out. It was. A {kind} coat lies there.", "amber", True)
+        for n, kind in enumerate(["red", "red", "red", "blue", "blue", "blue"], 1)
+    ]
+    assert curate(seen)

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any, Final
 
 from . import layout
@@ -347,7 +347,7 @@ def _spelling(texts: Sequence[str]) -> dict[str, str]:
         for clause in clauses(text):
             run = words(clause)
             places = [n for n, word in enumerate(run) if word not in STOP_WORDS]
-            for here, there in zip(places, [*places[1:], None], strict=True):
+            for here, there in zip_longest(places, places[1:]):
                 one = stem(run[here])
                 seen.setdefault(one, Counter())[run[here]] += 1
                 if there is not None:
