@@ -2,7 +2,9 @@
 
 Calls of both take turns against one server on loopback. Each has a conversation of 20 messages; the
 wrapped ones carry about 1,500 tokens of lessons, recalled from a store, and are recorded there.
-Every fifth of them is the first of an episode, so that it waits for recall too.
+Every fifth of them is the first of an episode, so that it waits for recall too. Where Linux tells
+it, p95 is given once more without the time in which the calling thread could have run and other
+programs had the processor: more of that falls on a call that computes longer.
 """
 
 from __future__ import annotations
@@ -11,9 +13,11 @@ import asyncio
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from benchmarks._server import running, url
 from verbalrl import serve
@@ -54,21 +58,43 @@ def ask_anthropic(client: Any) -> None:
     client.messages.create(model="m", max_tokens=9, system="Be brief.", messages=SAID)
 
 
-def seconds(ask: Callable[[Any], None], client: Any) -> tuple[float, float]:
-    """Wall and CPU time of one call."""
-    wall, cpu = time.perf_counter(), time.process_time()
+class Took(NamedTuple):
+    """What a call took, in seconds."""
+
+    wall: float
+    cpu: float
+    """Of all threads."""
+    queued: float
+    """For which the calling thread waited for a processor; 0 where nobody tells."""
+
+    @property
+    def alone(self) -> float:
+        """As on a machine that has nothing else to do, as far as the calling thread goes."""
+        return self.wall - self.queued
+
+
+def took(ask: Callable[[Any], None], client: Any) -> Took:
+    """Make one call."""
+    queued, wall, cpu = _queued(), time.perf_counter(), time.process_time()
     ask(client)
-    return time.perf_counter() - wall, time.process_time() - cpu
+    return Took(time.perf_counter() - wall, time.process_time() - cpu, _queued() - queued)
 
 
-def alternating(coach: Coach, ask: Callable[[Any], None], bare: Any, calls: int) -> list[Any]:
-    """The times of a bare and a wrapped call, pair by pair; which is first changes each time."""
-    wrapped, pairs = coach.wrap(bare), []
+def _queued() -> float:
+    told = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
+    return int(told.read_text().split()[1]) / 1e9 if told.exists() else 0.0
+
+
+def alternating(
+    coach: Coach, ask: Callable[[Any], None], bare: Any, calls: int
+) -> list[list[Took]]:
+    """What a bare and a wrapped call took, pair by pair; which is first changes each time."""
+    wrapped, pairs = coach.wrap(bare), list[list[Took]]()
     for first in range(0, calls, EACH):
         with coach.episode(goal="Where is my order?") as episode:
             for n in range(first, first + EACH):
                 turn = (bare, wrapped)[:: 1 - 2 * (n % 2)]
-                pairs.append([seconds(ask, client) for client in turn][:: 1 - 2 * (n % 2)])
+                pairs.append([took(ask, client) for client in turn][:: 1 - 2 * (n % 2)])
         assert "Look matter" in episode.guidance
         kept = coach.store.episode(episode.id)
         assert kept is not None
@@ -85,16 +111,24 @@ def compare(name: str, bare: Any, ask: Callable[[Any], None], calls: int) -> Non
             alternating(coach, ask, bare, EACH)
             pairs = alternating(coach, ask, bare, calls)
     without, with_us = ([pair[k] for pair in pairs] for k in (0, 1))
-    added = p95([w for w, _ in with_us]) - p95([w for w, _ in without])
-    median = statistics.median(a[0] - b[0] for b, a in pairs)
-    cpu = statistics.mean(c for _, c in with_us) - statistics.mean(c for _, c in without)
+    slowest = p95([t.wall for t in without])
+    added = p95([t.wall for t in with_us]) - slowest
+    alone = p95([t.alone for t in with_us]) - p95([t.alone for t in without])
+    more = [(wrapped.wall - bare.wall) * 1e3 for bare, wrapped in pairs]
+    first, later = (statistics.median(part) for part in (more[::EACH], _later(more)))
+    cpu = statistics.mean(t.cpu for t in with_us) - statistics.mean(t.cpu for t in without)
     told = "holds" if added <= GOAL * LATENCY_S else "MISSED"
-    rest = f"median {median * 1e3:+.2f} ms, CPU {cpu * 1e3:+.2f} ms"
     print(
-        f"{name}: p95 {p95([w for w, _ in without]) * 1e3:.1f} ms bare,"
+        f"{name}: p95 {slowest * 1e3:.1f} ms bare,"
         f" {added * 1e3:+.2f} ms wrapped = {added / LATENCY_S:+.1%} of a call"
-        f" (goal at most {GOAL:.0%}: {told}); {rest}"
+        f" (goal at most {GOAL:.0%}: {told}); without waits for a processor"
+        f" {alone * 1e3:+.2f} ms = {alone / LATENCY_S:+.1%}; median {first:+.2f} ms of first calls,"
+        f" {later:+.2f} ms of later ones; CPU {cpu * 1e3:+.2f} ms"
     )
+
+
+def _later(values: list[float]) -> list[float]:
+    return [value for n, value in enumerate(values) if n % EACH]
 
 
 def p95(values: list[float]) -> float:
