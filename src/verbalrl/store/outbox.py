@@ -10,7 +10,7 @@ import sqlite3
 
 LAST = (
     "SELECT max(coalesce((SELECT max(n) FROM updates), 0),"
-    " (SELECT CAST(value AS INTEGER) FROM facts WHERE name = 'outbox'))"
+    " coalesce((SELECT CAST(value AS INTEGER) FROM facts WHERE name = 'outbox'), 0))"
 )
 """The highest number that an update ever had: those that were taken back do not come again."""
 
@@ -51,7 +51,7 @@ ALTER TABLE made RENAME TO lessons;
 
 def keep_last(connection: sqlite3.Connection) -> None:
     """Note how far the numbers have come, before updates are taken back."""
-    connection.execute(f"UPDATE facts SET value = CAST(({LAST}) AS TEXT) WHERE name = 'outbox'")
+    connection.execute(f"INSERT OR REPLACE INTO facts VALUES ('outbox', CAST(({LAST}) AS TEXT))")
 
 
 def orphans(connection: sqlite3.Connection) -> list[str]:
