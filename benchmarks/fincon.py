@@ -148,7 +148,7 @@ def days(episode: Episode) -> tuple[float, ...]:
 
 
 def gross(episode: Episode, cost: float) -> float:
-    """The sum of the daily results of a period before costs, which are a share of what is traded."""
+    """The sum of the daily results before costs, each of which is a share of what was traded."""
     return math.fsum(days(episode)) + cost * episode.reward.components["traded"]
 
 
@@ -221,8 +221,8 @@ def main(arguments: Sequence[str] = ()) -> int:
     size = Size(**{name: getattr(given, name) for name in Size._fields})
     print(f"trading-v1, {size}")
     print(
-        "seed planted  belief    without  beliefs     gain  b.costs    drawdown       without beliefs"
-        "    last rounds",
+        "seed planted  belief    without  beliefs     gain  b.costs    drawdown       without "
+        "beliefs    last rounds",
         flush=True,
     )
     found: list[Found] = []
