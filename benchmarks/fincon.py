@@ -1,14 +1,16 @@
 """What cvrf learns on trading-v1 with the offline model, beside the same team without beliefs.
 
     python -m benchmarks.fincon --seeds 0-19
+    python -m benchmarks.fincon --seeds 0-19 --rule none --no-control
 
 Per seed (of the task and of the run) a team of a manager and five analysts trains for four episodes
 of each training period and is tested on other periods with frozen beliefs, once beside the same
 team without beliefs. Both are run again with the control by CVaR, and nothing else changed. Printed
 are the mean compounded return of a test period without and with beliefs; the deepest drawdown of
 all test periods in a row, with beliefs and without, each as it is and under control; how far the
-last two training rounds agreed; then the sums, with sign tests. `--rule none` plants nothing:
-whatever is gained there is luck.
+last two training rounds agreed; then the sums, with sign tests. `--rule none` plants nothing: what
+is gained there is luck, or saved on trading, as whoever has a belief turns round less often. So the
+gain before costs stands beside the one after them.
 """
 
 from __future__ import annotations
@@ -49,6 +51,8 @@ class Size(NamedTuple):
     """Test periods."""
     portions: int = 6
     """Critiques of a pair of episodes."""
+    control: bool = True
+    """Whether all is run again under control."""
 
 
 class Found(NamedTuple):
@@ -61,6 +65,8 @@ class Found(NamedTuple):
     without: tuple[float, ...]
     """Compounded returns of the test periods, without beliefs."""
     beliefs: tuple[float, ...]
+    before_costs: float
+    """What beliefs add to the mean sum of daily results of a period, without what trading took."""
     fell: tuple[float, float]
     """The drawdown of all test periods in a row with beliefs, as it is and under control."""
     fell_without: tuple[float, float]
@@ -94,6 +100,7 @@ def best_supported(beliefs: Iterable[Lesson]) -> Lesson | None:
 def run(seed: int, size: Size) -> Found:
     """One seed, from an empty memory."""
     task = vrl.load_task(f"trading-v1?horizon={size.horizon}&rule={size.rule}", task_seed=seed)
+    world = cast(Trading, task.world)
     method = Cvrf(control=False, portions=size.portions)
     with tempfile.TemporaryDirectory() as folder:
         learner = vrl.Learner(team(), method=method, store=folder)
@@ -105,36 +112,44 @@ def run(seed: int, size: Size) -> Found:
             seeds=(seed,),
         )
         branch = f"{learned.run}/learned/{seed}"
-        wary = vrl.Learner(team(), method=Cvrf(control=True), store=folder)
-        test = {"arms": ("learned",), "instances": size.test, "seeds": (seed,), "learn": False}
-        runs = [
-            (learned.run, "none"),
-            (learned.run, "learned"),
-            (wary.run_sync(task, **test).run, "learned"),
-            (wary.run_sync(task, start=branch, **test).run, "learned"),
-        ]
+        runs = [(learned.run, "none"), (learned.run, "learned")]
+        if size.control:
+            wary = vrl.Learner(team(), method=Cvrf(control=True), store=folder)
+            test = {"arms": ("learned",), "instances": size.test, "seeds": (seed,), "learn": False}
+            starts = (None, branch)
+            runs += [(wary.run_sync(task, start=s, **test).run, "learned") for s in starts]
         with open_store(folder) as store:
-            without, beliefs, bare, control = (
-                results(store.episodes(run=name, arm=arm)) for name, arm in runs
-            )
+            went = [tested(store.episodes(run=name, arm=arm)) for name, arm in runs]
+            plain, held = (fmean(map(partial(gross, cost=world.cost), w)) for w in went[:2])
+            without, beliefs, bare, control = [list(map(days, w)) for w in (*went, *went)][:4]
             belief = best_supported(store.current_lessons(branch))
             (frozen,) = (d for d in store.decisions(branch) if d.kind == "freeze")
     return Found(
         seed=seed,
-        planted=cast(Trading, task.world).planted().kind,
+        planted=world.planted().kind,
         named=belief.body.aspect if belief else "",
         without=tuple(map(compounded, without)),
         beliefs=tuple(map(compounded, beliefs)),
+        before_costs=held - plain,
         fell=(deepest(beliefs), deepest(control)),
         fell_without=(deepest(without), deepest(bare)),
         ended=frozen.detail.get("reason", ""),
     )
 
 
-def results(episodes: Iterable[Episode]) -> tuple[tuple[float, ...], ...]:
-    """The daily results of test episodes, period by period in the order of the instances."""
-    tested = sorted((e for e in episodes if e.spec.split == "test"), key=lambda e: e.instance)
-    return tuple(tuple(s.reward or 0.0 for s in e.trajectory.steps) for e in tested)
+def tested(episodes: Iterable[Episode]) -> list[Episode]:
+    """The test episodes in the order of their periods."""
+    return sorted((e for e in episodes if e.spec.split == "test"), key=lambda e: e.instance)
+
+
+def days(episode: Episode) -> tuple[float, ...]:
+    """The daily results of a period."""
+    return tuple(s.reward or 0.0 for s in episode.trajectory.steps)
+
+
+def gross(episode: Episode, cost: float) -> float:
+    """The sum of the daily results before costs, each of which is a share of what was traded."""
+    return math.fsum(days(episode)) + cost * episode.reward.components["traded"]
 
 
 def deepest(periods: Iterable[Iterable[float]]) -> float:
@@ -155,6 +170,7 @@ def row(found: Found) -> str:
     return (
         f"{found.seed:>4} {found.planted:<9}{found.named or 'nothing':<11}"
         f"{fmean(found.without):+8.3f} {fmean(found.beliefs):+8.3f} {found.gain:+8.3f}"
+        f" {found.before_costs:+8.3f}"
         f"    {found.fell[0]:.3f} {found.fell[1]:.3f}    "
         f"{found.fell_without[0]:.3f} {found.fell_without[1]:.3f}    {found.ended}"
     )
@@ -162,17 +178,23 @@ def row(found: Found) -> str:
 
 def sums(found: Sequence[Found]) -> str:
     """What all seeds come to."""
-    gains = [one.gain for one in found]
-    spread = interval(gains)
-    assert spread is not None
     named = sum(one.named == one.planted for one in found)
-    better = sum(gain > 0 for gain in gains)
     return (
-        f"gain {spread.mean:+.3f} [{spread.low:+.3f}, {spread.high:+.3f}], above 0 in {better} of "
-        f"{len(found)} seeds, sign test p = {sign_test(gains):.2g}\n"
+        f"gain {_spread([one.gain for one in found])}\n"
+        f"gain before costs {_spread([one.before_costs for one in found])}\n"
         f"best supported belief names the planted aspect: {named} of {len(found)}\n"
         f"drawdown under control not deeper: {_shallower([one.fell for one in found])}; "
         f"without beliefs {_shallower([one.fell_without for one in found])}"
+    )
+
+
+def _spread(gains: Sequence[float]) -> str:
+    found = interval(gains)
+    assert found is not None
+    better = sum(gain > 0 for gain in gains)
+    return (
+        f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}], above 0 in {better} of "
+        f"{len(gains)} seeds, sign test p = {sign_test(gains):.2g}"
     )
 
 
@@ -191,6 +213,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     parser.add_argument("--train", type=int, default=usual.train)
     parser.add_argument("--test", type=int, default=usual.test)
     parser.add_argument("--portions", type=int, default=usual.portions)
+    parser.add_argument("--control", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--workers", type=int, default=1, help="seeds at once")
     given = parser.parse_args(arguments)
     first, _, last = given.seeds.partition("-")
@@ -198,8 +221,8 @@ def main(arguments: Sequence[str] = ()) -> int:
     size = Size(**{name: getattr(given, name) for name in Size._fields})
     print(f"trading-v1, {size}")
     print(
-        "seed planted  belief    without  beliefs     gain    drawdown       without beliefs"
-        "    last rounds",
+        "seed planted  belief    without  beliefs     gain  b.costs    drawdown       without "
+        "beliefs    last rounds",
         flush=True,
     )
     found: list[Found] = []

@@ -26,7 +26,7 @@ from verbalrl.curators import PROMPT_INPUTS, CuratorReply, adapt_curator
 from verbalrl.errors import ConfigurationError, ReplayMismatch
 from verbalrl.models import DelayedModel, MemoryJournal, Request, ScriptedModel
 from verbalrl.prompts import PromptLibrary
-from verbalrl.records import Commit, Operation, Origin, Status
+from verbalrl.records import Commit, Objection, Operation, Origin, Status
 from verbalrl.store.reduce import reduce
 
 NOTHING = reply()
@@ -384,9 +384,9 @@ def test_a_method_may_narrow_the_operations() -> None:
 def test_check_is_heard_once_and_then_refuses() -> None:
     asked: list[Commit] = []
 
-    def check(commit: Commit, lessons: Any) -> str:
+    def check(commit: Commit, lessons: Any) -> Objection | None:
         asked.append(commit)
-        return "too much at once" if len(commit.updates) > 1 else ""
+        return Objection(why="too much at once") if len(commit.updates) > 1 else None
 
     two, one = reply(add("wait", "x", 1), add("go", "y", 1)), reply(add("wait", "x", 1))
     model = ScriptedModel([two, one])
@@ -399,10 +399,19 @@ def test_check_is_heard_once_and_then_refuses() -> None:
     assert "too much at once" in stubborn.failure
     assert len(stubborn.rejected) == 2
 
+    def mends(commit: Commit, lessons: Any) -> Objection | None:
+        kept = commit.replace(updates=commit.updates[:1])
+        return Objection(why="too much", kept=kept) if len(commit.updates) > 1 else None
+
+    mended = curate(curation(some(1), check=mends), ScriptedModel([two, two]))
+    assert [u.body.when for u in mended.updates if u.body] == ["x"]
+    assert len(mended.rejected) == 1
+    assert mended.failure == ""
+
 
 def test_groups_are_not_asked_again_for_a_check() -> None:
     model = answering(NOTHING, reply(add("wait", "x", 1)))
-    curate(curation(some(9), check=lambda commit, lessons: "no"), model)
+    curate(curation(some(9), check=lambda commit, lessons: Objection(why="no")), model)
     assert [is_merge(r) for r in model.requests] == [False, False, True, True]
 
 
