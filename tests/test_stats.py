@@ -343,3 +343,26 @@ def test_of_many_instances_chance_is_approximated() -> None:
     assert exact is not None
     assert about is not None
     assert 0.5 < about / exact < 1.5
+
+
+def test_a_table_that_is_too_wide_puts_counts_below_then_trials() -> None:
+    def shown(trials: int) -> list[str]:
+        names = ("retry", "learned")
+        outcomes = [
+            outcome(f"i{n}", t, t == trials and n < 3, arm=arm)
+            for arm in names
+            for n in range(6)
+            for t in range(1, trials + 1)
+        ]
+        arms = {arm: ArmFacts() for arm in names}
+        return summarise(facts(trials=trials, train=6), outcomes, arms).table().splitlines()
+
+    narrow, wide, wider = shown(2), shown(6), shown(16)
+    assert narrow[1].split()[-3:] == ["episodes", "errors", "tokens"]
+    assert "by trial" in wide[1]
+    assert "tokens" not in wide[1]
+    assert "learned: 36 episodes, 0 errors, 0 tokens" in wide
+    assert "by trial" not in wider[1]
+    assert any(line.startswith("learned by trial: 0.00 0.00") for line in wider)
+    for lines in (narrow, wide, wider):
+        assert max(map(len, lines[1:4])) <= 100

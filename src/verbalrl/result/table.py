@@ -11,7 +11,8 @@ from .marks import label, remarks
 from .trading import trading_lines
 
 _COLUMNS = 100
-_BY_TRIAL = 2
+_BY_TRIAL, _COUNTS = 2, 4
+"""Columns: the one with a figure for each trial, and the first of episodes, errors, tokens."""
 
 
 def table(figures: Mapping[str, Any]) -> str:
@@ -36,14 +37,26 @@ def table(figures: Mapping[str, Any]) -> str:
                 *([_dollars(arm.get("cost_usd"))] if paid else []),
             )
         )
-    lines, trials = _aligned(rows), list[str]()
-    if max(map(len, lines)) > _COLUMNS:
-        # What has as many figures as there are trials goes below.
-        trials = [f"by trial: {row[0]} {row[_BY_TRIAL]}" for row in rows[1:]]
-        lines = _aligned([(*row[:_BY_TRIAL], *row[_BY_TRIAL + 1 :]) for row in rows])
+    lines, below = _fitted(rows)
     where = f"{_read(figures['split'])}, seeds {figures['seeds']}"
     title = f"{figures['task']} · {figures['method']} · {figures['model']} · {where}"
-    return "\n".join([title, *lines, *trials, *_tail(figures, trial), *trading_lines(figures)])
+    return "\n".join([title, *lines, *below, *_tail(figures, trial), *trading_lines(figures)])
+
+
+def _fitted(rows: Sequence[tuple[str, ...]]) -> tuple[list[str], list[str]]:
+    """The lines of the table, and those below it with what does not fit in 100 columns."""
+    lines, below = _aligned(rows), list[str]()
+    if max(map(len, lines)) > _COLUMNS:
+        heads = rows[0][_COUNTS:]
+        for name, *cells in rows[1:]:
+            counts = zip(cells[_COUNTS - 1 :], heads, strict=True)
+            below.append(f"{name}: {', '.join(f'{cell} {head}' for cell, head in counts)}")
+        rows = [row[:_COUNTS] for row in rows]
+        lines = _aligned(rows)
+    if max(map(len, lines)) > _COLUMNS:
+        below = [*(f"{row[0]} by trial: {row[_BY_TRIAL]}" for row in rows[1:]), *below]
+        lines = _aligned([(*row[:_BY_TRIAL], *row[_BY_TRIAL + 1 :]) for row in rows])
+    return lines, below
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
