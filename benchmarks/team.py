@@ -1,6 +1,6 @@
 """How long a team takes: its analysts side by side, and running ahead of their manager.
 
-    python -m benchmarks.team --latency 0.2 --days 252 --seeds 0
+    python -m benchmarks.team --latency 1 --days 252 --seeds 0
 
 One period of trading-v1 with a manager and an analyst for each of its five sources, all asked over
 HTTP at a server of fixed latency L on loopback, in a process of its own. Side by side a day takes
@@ -69,7 +69,7 @@ async def run(port: int, days: int, seed: int, slots: int, *, ahead: bool) -> To
 
 def main(given: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--latency", type=float, default=0.2, help="seconds")
+    parser.add_argument("--latency", type=float, default=1.0, help="seconds")
     parser.add_argument("--days", type=int, default=252)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--slots", type=int, default=32)
