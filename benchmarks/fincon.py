@@ -67,9 +67,9 @@ class Found(NamedTuple):
     beliefs: tuple[float, ...]
     before_costs: float
     """What beliefs add to the mean sum of daily results of a period, without what trading took."""
-    fell: tuple[float, float]
+    fell: tuple[float | None, float | None]
     """The drawdown of all test periods in a row with beliefs, as it is and under control."""
-    fell_without: tuple[float, float]
+    fell_without: tuple[float | None, float | None]
     """The same without beliefs."""
     ended: str
     """How far the last two training rounds agreed."""
@@ -121,7 +121,8 @@ def run(seed: int, size: Size) -> Found:
         with open_store(folder) as store:
             went = [tested(store.episodes(run=name, arm=arm)) for name, arm in runs]
             plain, held = (fmean(map(partial(gross, cost=world.cost), w)) for w in went[:2])
-            without, beliefs, bare, control = [list(map(days, w)) for w in (*went, *went)][:4]
+            without, beliefs, *controlled = (list(map(days, w)) for w in went)
+            bare, control = controlled or (None, None)
             belief = best_supported(store.current_lessons(branch))
             (frozen,) = (d for d in store.decisions(branch) if d.kind == "freeze")
     return Found(
@@ -152,8 +153,10 @@ def gross(episode: Episode, cost: float) -> float:
     return math.fsum(days(episode)) + cost * episode.reward.components["traded"]
 
 
-def deepest(periods: Iterable[Iterable[float]]) -> float:
-    """The deepest drawdown of `periods` in a row."""
+def deepest(periods: Iterable[Iterable[float]] | None) -> float | None:
+    """The deepest drawdown of `periods` in a row; None where they were not run."""
+    if periods is None:
+        return None
     return max_drawdown([day for period in periods for day in period])
 
 
@@ -171,21 +174,26 @@ def row(found: Found) -> str:
         f"{found.seed:>4} {found.planted:<9}{found.named or 'nothing':<11}"
         f"{fmean(found.without):+8.3f} {fmean(found.beliefs):+8.3f} {found.gain:+8.3f}"
         f" {found.before_costs:+8.3f}"
-        f"    {found.fell[0]:.3f} {found.fell[1]:.3f}    "
-        f"{found.fell_without[0]:.3f} {found.fell_without[1]:.3f}    {found.ended}"
+        f"    {_told(found.fell)}    {_told(found.fell_without)}    {found.ended}"
     )
 
 
 def sums(found: Sequence[Found]) -> str:
     """What all seeds come to."""
     named = sum(one.named == one.planted for one in found)
-    return (
+    said = (
         f"gain {_spread([one.gain for one in found])}\n"
         f"gain before costs {_spread([one.before_costs for one in found])}\n"
-        f"best supported belief names the planted aspect: {named} of {len(found)}\n"
-        f"drawdown under control not deeper: {_shallower([one.fell for one in found])}; "
-        f"without beliefs {_shallower([one.fell_without for one in found])}"
+        f"best supported belief names the planted aspect: {named} of {len(found)}"
     )
+    fell, bare = (
+        _shallower(pairs) for pairs in zip(*((f.fell, f.fell_without) for f in found), strict=True)
+    )
+    return f"{said}\ndrawdown under control not deeper: {fell}; without beliefs {bare}"
+
+
+def _told(pair: tuple[float | None, float | None]) -> str:
+    return " ".join("  –  " if value is None else f"{value:.3f}" for value in pair)
 
 
 def _spread(gains: Sequence[float]) -> str:
@@ -198,9 +206,10 @@ def _spread(gains: Sequence[float]) -> str:
     )
 
 
-def _shallower(pairs: Sequence[tuple[float, float]]) -> str:
-    less, equal = (sum(f(b, a) for a, b in pairs) for f in (operator.lt, operator.eq))
-    return f"{less + equal} of {len(pairs)} ({less} shallower, {equal} equal)"
+def _shallower(pairs: Sequence[tuple[float | None, float | None]]) -> str:
+    known = [(a, b) for a, b in pairs if a is not None and b is not None]
+    less, equal = (sum(f(b, a) for a, b in known) for f in (operator.lt, operator.eq))
+    return f"{less + equal} of {len(known)} ({less} shallower, {equal} equal)"
 
 
 def main(arguments: Sequence[str] = ()) -> int:

@@ -283,6 +283,7 @@ def test_commands_tell_what_a_belief_is_about_and_how_far_rounds_agreed(
     assert "overlap: 0.800" in text
     (freeze,) = (d for d in told.decisions if d.kind == "freeze")
     assert "reason: overlap 0.800" in said("show", freeze.id)
+    assert f"{last.id}: 4 of 5 decisions are the same" in said("show", told.episodes[0].run)
 
 
 def test_beliefs_keep_what_they_are_about_when_they_move(told: Told, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from verbalrl.memory.mispairing import mispaired
 from verbalrl.methods import (
     ALL_ARMS,
     METHODS,
+    Cvrf,
     Expel,
     Handbook,
     Hindsight,
@@ -252,7 +253,7 @@ def test_a_method_may_say_which_controls_mean_something() -> None:
 @pytest.mark.parametrize("condition", ALL_ARMS)
 def test_every_method_has_every_control_that_means_something(name: str, condition: str) -> None:
     how: Any = METHODS[name]()
-    keeps_memory = isinstance(how, Reflexion | Expel | Handbook | Hindsight)
+    keeps_memory = isinstance(how, Reflexion | Expel | Handbook | Cvrf | Hindsight)
     # Guidance that is no memory, exchanged, would be the method itself.
     assert keeps_memory == ("shuffled" in how.controls)
     if condition not in how.controls:

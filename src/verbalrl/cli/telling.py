@@ -20,6 +20,7 @@ from ..records import (
     LessonProposal,
     MemoryUpdate,
     Origin,
+    Overlap,
     Proof,
     RunRecord,
     Served,
@@ -249,13 +250,20 @@ def tell_commit(commit: Commit) -> None:
         say(f"consumed {', '.join(commit.critiques)}", indent=2)
 
 
+def agreed(decision: Decision) -> str:
+    """`35 of 49 decisions are the same; the better one is ep_…`, of two episodes compared."""
+    found = decision.overlap or Overlap()
+    return (
+        f"{found.same} of {found.steps} decisions are the same; the better one is {decision.chosen}"
+    )
+
+
 def tell_decision(decision: Decision) -> None:
     """A decision, and what it rests on."""
     heading(f"{decision.id}  {decision.kind} {decision.chosen}")
     say(f"branch {decision.branch}, supervision {decision.supervision}", indent=2)
     if decision.overlap is not None:
-        same, steps = decision.overlap.same, decision.overlap.steps
-        say(f"{same} of {steps} decisions are the same", indent=2)
+        say(agreed(decision), indent=2)
     for label, text in decision.detail.items():
         say(f"{label.replace('_', ' ')}: {one_line(text)}", indent=2)
 

@@ -25,6 +25,7 @@ from ..options import reader
 from ..output import emit_json, plural, say
 from ..reading import Found, as_it_is, find, opened
 from ..telling import (
+    agreed,
     tell_commit,
     tell_critique,
     tell_decision,
@@ -35,6 +36,9 @@ from ..telling import (
     tell_served,
     tell_update,
 )
+
+_LISTED = 12
+"""Comparisons of one branch; the rest are counted."""
 
 
 @click.command()
@@ -127,6 +131,11 @@ def _tell_run(store: Store, run: RunRecord) -> None:
         count = len(store.current_lessons(branch.id))
         if count:
             say(f"branch {branch.id}: {plural(count, 'lesson')}", indent=2)
+        compared = [d for d in store.decisions(branch.id) if d.overlap is not None]
+        for decision in compared[:_LISTED]:
+            say(f"{decision.id}: {agreed(decision)}", indent=4)
+        if len(compared) > _LISTED:
+            say(f"and {len(compared) - _LISTED} more comparisons", indent=4)
     if run.result:
         say(RunResult(figures=run.result).table(), hanging=2)
 
