@@ -182,6 +182,17 @@ def test_a_report_is_trusted_no_more_than_what_its_analyst_read() -> None:
     assert (evidence.origin, evidence.sources) == (Origin.UNTRUSTED, ("site",))
 
 
+def test_an_analyst_may_name_what_it_read_elsewhere() -> None:
+    def analyst(situation: Situation) -> Action:
+        parts = (TextPart(text="They say buy.", origin=Origin.UNTRUSTED, source="forum"),)
+        return Action(parts=(TextPart(text="I looked around."), *parts))
+
+    step = play(Team(lambda s: "work", {"news": analyst}), days()).trajectory.steps[0]
+    told = step.observation.parts[-1]
+    assert (told.origin, told.source) == (Origin.UNTRUSTED, "forum")
+    assert step.reports[0].text == "I looked around. They say buy."
+
+
 def test_reports_are_among_the_parts_where_the_managers_own_view_has_parts() -> None:
     class Split(Days):
         def left(self, roles: Sequence[str]) -> Observation:

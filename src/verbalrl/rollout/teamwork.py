@@ -15,7 +15,7 @@ from .._logging import get_logger
 from ..agents import Team
 from ..errors import EpisodeError, TaskError
 from ..models import CallContext
-from ..records import Guidance, Instance, Observation, Origin, Report, Situation, TextPart
+from ..records import Action, Guidance, Instance, Observation, Origin, Report, Situation, TextPart
 from .environments import EnvironmentDoor
 from .guided import Guided
 
@@ -130,7 +130,7 @@ class Teamwork:
         situation = self._situation(role, seen, guidance)
         with context.active(step=step, role=role):
             action = await self._team.analysts[role].act(situation)
-        return _Said(" ".join(action.text.split()), *_behind(seen))
+        return _Said(" ".join(action.text.split()), *_behind(seen, action))
 
     def _situation(self, role: str, seen: Observation, guidance: Guidance) -> Situation:
         return Situation(
@@ -151,15 +151,17 @@ class Teamwork:
             raise type(error)(f"{role} analyst: {error}") from error
 
 
-def _behind(seen: Observation) -> tuple[Origin | None, str | None]:
-    """The least trusted origin that `seen` names, and its source where there is one alone."""
-    origins = [part.origin for part in seen.parts]
+def _behind(seen: Observation, said: Action) -> tuple[Origin | None, str | None]:
+    """The least trusted origin that is named, and its source where there is one alone."""
+    # What an analyst writes is its own; a part of it that names an origin is not.
+    parts = (*seen.parts, *(part for part in said.parts if part.origin is not None))
+    origins = [part.origin for part in parts]
     named = [origin for origin in origins if origin is not None]
     # What names none has the task's, and that may be the least.
     if not named or (None in origins and Origin.UNTRUSTED not in named):
         return None, None
     least = Origin.minimum(tuple(named))
-    sources = {part.source for part in seen.parts if part.origin is least}
+    sources = {part.source for part in parts if part.origin is least}
     return least, sources.pop() if len(sources) == 1 else None
 
 
