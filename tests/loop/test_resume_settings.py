@@ -65,6 +65,9 @@ def test_another_role_or_another_prompt_of_the_agent_is_refused(tmp_path: Path) 
     for settings in ({"role": "a burglar"}, {"role": "a scout", "prompts": own}, shorter, {}):
         with pytest.raises(ConfigurationError, match="cannot resume: 'agent_"):
             acting(**settings).resume_sync(first.run, task)
+    other = acting(role="a scout", prompts=own)
+    with pytest.raises(ConfigurationError, match="prompt_shas' differs in actor/system; start a"):
+        other.resume_sync(first.run, task)
     assert acting(role="a scout").resume_sync(first.run, task).figures["status"] == "done"
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -169,11 +170,31 @@ def test_equal_scores_break_by_content_and_not_by_id(store: Store) -> None:
 
 def test_vectors_are_kept_and_a_new_embedder_makes_its_own(store: Store) -> None:
     first = get(Recaller(store), shelf())
+    written(store)
     known = store.vectors.embedders()
     assert [(name, count) for _, name, count in known] == [("hash", 80)]
     assert get(Recaller(store), shelf()) == first
     get(Recaller(store, HashEmbedder(64)), shelf())
+    written(store)
     assert sorted(count for _, _, count in store.vectors.embedders()) == [80, 80]
+
+
+def written(store: Store) -> None:
+    """Wait until what was given to the store so far is on the disk."""
+    store.vectors.put("", {})
+
+
+def test_recall_does_not_wait_for_the_disk(store: Store) -> None:
+    free = threading.Event()
+    store._post(lambda connection: free.wait())
+    late = threading.Timer(30, free.set)
+    late.start()
+    assert inside(get(Recaller(store), shelf()))
+    assert not free.is_set()
+    late.cancel()
+    free.set()
+    written(store)
+    assert [count for *_, count in store.vectors.embedders()] == [80]
 
 
 class Counting:

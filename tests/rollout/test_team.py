@@ -9,23 +9,31 @@ from typing import Any
 
 import pytest
 
-from tests.rollout.corridor import CorridorTask, context, play, played
+from tests.rollout.corridor import INSTANCE, CorridorTask, context, play, played
 from verbalrl import ChatAgent, Limits, ScriptedModel, Team
 from verbalrl.agents import AgentLike, check_agent
 from verbalrl.agents.report import report_text
+from verbalrl.critics import CritiqueCase
+from verbalrl.critics.view import trust
+from verbalrl.curators.sources import sourced
 from verbalrl.errors import ConfigurationError, ModelError
 from verbalrl.models import DelayedModel, MemoryJournal, Request, Slots
 from verbalrl.records import (
     Action,
     Credit,
+    Critique,
     Episode,
     EpisodeSpec,
+    Evidence,
     Guidance,
     GuidanceSpec,
     Observation,
+    Origin,
     Situation,
     StepResult,
     StopReason,
+    TextPart,
+    WriteCritique,
 )
 from verbalrl.rollout.teamwork import AHEAD
 
@@ -119,6 +127,80 @@ def test_each_analyst_sees_its_source_and_the_manager_all_reports() -> None:
     assert episode.trajectory.final == Observation(
         text="Day 7. You did work. " + " ".join(SEEN.values()), actions=("work", "rest", "done")
     )
+
+
+def test_an_analyst_sees_its_source_and_nothing_of_what_the_manager_does() -> None:
+    seen: list[Situation] = []
+
+    def analyst(situation: Situation) -> str:
+        seen.append(situation)
+        return "fine"
+
+    play(Team(lambda s: "work", {"news": analyst}, ahead=False), days())
+    assert [s.observation.text for s in seen] == [
+        f"Rain is near.\nIt is day {n}." for n in range(1, 7)
+    ]
+    for situation in seen:
+        assert (situation.history, situation.notes, situation.reports) == ((), (), ())
+        assert (situation.actions, situation.previous, situation.memos) == (None, None, None)
+
+
+class Heard(Days):
+    """Every analyst's source has a part that `SAID` names."""
+
+    def preview(self, role: str, step: int) -> Observation:
+        text = super().preview(role, step).text
+        return Observation(parts=(TextPart(text=text, **SAID.get(role, {})),))
+
+
+SAID: dict[str, Any] = {"news": {"origin": Origin.UNTRUSTED, "source": "site"}}
+
+
+def test_a_report_is_trusted_no_more_than_what_its_analyst_read() -> None:
+    task = days(Heard)
+    episode = play(team(), task)
+    step = episode.trajectory.steps[0]
+    own, *told = step.observation.parts
+    assert "\n".join(p.text for p in (own, *told)) == step.observation.text  # type: ignore[union-attr]
+    assert [(p.origin, p.source) for p in told] == [
+        (Origin.UNTRUSTED, "site"), (None, None), (None, None),
+    ]  # fmt: skip
+    work = WriteCritique(episodes=(episode.id,))
+    case = CritiqueCase("cr_1", work, (episode,), INSTANCE)
+    assert trust(case) is Origin.UNTRUSTED
+    critique = Critique(
+        id="cr_1",
+        episodes=(episode.id,),
+        instance="i",
+        trial=1,
+        template="t",
+        status="accepted",
+        trust=Origin.UNTRUSTED,
+    )
+    evidence = Evidence(critique="cr_1", episode=episode.id, instance="i", trial=1)
+    evidence = sourced(evidence, critique, {episode.id: episode}, Origin.TASK)
+    assert (evidence.origin, evidence.sources) == (Origin.UNTRUSTED, ("site",))
+
+
+def test_an_analyst_may_name_what_it_read_elsewhere() -> None:
+    def analyst(situation: Situation) -> Action:
+        parts = (TextPart(text="They say buy.", origin=Origin.UNTRUSTED, source="forum"),)
+        return Action(parts=(TextPart(text="I looked around."), *parts))
+
+    step = play(Team(lambda s: "work", {"news": analyst}), days()).trajectory.steps[0]
+    told = step.observation.parts[-1]
+    assert (told.origin, told.source) == (Origin.UNTRUSTED, "forum")
+    assert step.reports[0].text == "I looked around. They say buy."
+
+
+def test_reports_are_among_the_parts_where_the_managers_own_view_has_parts() -> None:
+    class Split(Days):
+        def left(self, roles: Sequence[str]) -> Observation:
+            plain = super().left(roles)
+            return plain.replace(parts=(TextPart(text=plain.text),))
+
+    seen = play(team(), days(Split)).trajectory.steps[0].observation
+    assert [p.text for p in seen.parts if p.kind == "text"] == seen.text.splitlines()
 
 
 def test_n_analysts_send_n_messages_a_step_below_a_broadcast() -> None:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,31 @@ def test_commits_reach_the_disk(store: Store) -> None:
     assert pragma(store, "busy_timeout") == 30_000
     assert pragma(store, "application_id") == schema.APPLICATION_ID
     assert pragma(store, "user_version") == len(schema.MIGRATIONS)
+
+
+def test_what_is_edited_or_migrated_leaves_no_text_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = sqlite3.connect
+
+    def as_most_builds(*args: Any, **options: Any) -> sqlite3.Connection:
+        made = plain(*args, **options)
+        made.execute("PRAGMA secure_delete = OFF")
+        return made
+
+    monkeypatch.setattr(sqlite3, "connect", as_most_builds)
+    with monkeypatch.context() as then:
+        then.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:6])
+        schema.create(tmp_path / schema.FILE_NAME)
+    with closing(schema.connect(tmp_path / schema.FILE_NAME)) as old:
+        old.execute("INSERT INTO commits VALUES (1, 'c', 'main', 's', 0, 1, 1, '', '', '', '')")
+        row = "1, 'c', 'main', 's', 1, 0, 'add', 'le_1', 0"
+        old.execute(f"INSERT INTO updates VALUES ({row}, ?)", ("secret" * 2_000,))
+        old.execute("UPDATE updates SET body = 'gone'")
+    with open_store(tmp_path):
+        pass
+    left = [f.name for f in tmp_path.iterdir() if b"secret" in f.read_bytes()]
+    assert left == []
 
 
 def test_every_table_is_strict(store: Store) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -36,7 +37,6 @@ class VectorCache:
         self.embedder = embedder
         self.fingerprint = fingerprint(embedder)
         self._store = store
-        self._named = False
 
     async def rows(self, texts: Mapping[str, str]) -> tuple[Matrix, Usage]:
         """A row for each of `texts` (content to text), in their order, and what was paid."""
@@ -54,7 +54,7 @@ class VectorCache:
                     f"{self.embedder.name} gave {len(made)} vectors for {len(part)} texts"
                 )
             new = {c: row.astype("<f4").tobytes() for c, row in zip(part, made, strict=True)}
-            self._keep(new)
+            self._keep(new, paid=usage != Usage())
             found |= new
             paid += usage
         if len({len(vector) for vector in found.values()}) > 1:
@@ -72,16 +72,27 @@ class VectorCache:
         if closing is not None:
             await closing()
 
-    def _keep(self, vectors: Mapping[str, bytes]) -> None:
-        kept = self._store.vectors
+    def _keep(self, vectors: Mapping[str, bytes], *, paid: bool) -> None:
+        own = self.embedder
         try:
-            if not self._named:
-                kept.name_embedder(self.fingerprint, self.embedder.name, self.embedder.config)
-                self._named = True
-            kept.put(self.fingerprint, vectors)
+            kept = self._store.vectors.put_later((self.fingerprint, own.name, own.config), vectors)
+            if paid:
+                kept.result()
+                return
         except StorageError as error:
             # They can be made again; recall does not need them on the disk.
             log.warning("vectors.not_kept", why=str(error))
+        else:
+            # What cost nothing is not waited for: whoever asks may do so on an event loop, and
+            # others may hold the store.
+            kept.add_done_callback(_told)
+
+
+def _told(kept: Future[int]) -> None:
+    """Say why vectors were not kept."""
+    error = kept.exception()
+    if error is not None:
+        log.warning("vectors.not_kept", why=str(error))
 
 
 class Nearest:

@@ -15,7 +15,7 @@ from .._logging import get_logger
 from ..agents import Team
 from ..errors import EpisodeError, TaskError
 from ..models import CallContext
-from ..records import Guidance, Instance, Observation, Report, Situation
+from ..records import Action, Guidance, Instance, Observation, Origin, Report, Situation, TextPart
 from .environments import EnvironmentDoor
 from .guided import Guided
 
@@ -27,10 +27,20 @@ takes as long as they do; a few more hide a slow reply or a retry. Each further 
 paid for in vain where the episode ends early, and hold slots that others wait for."""
 
 
+class _Said(NamedTuple):
+    """What an analyst says, and who stands behind what it read."""
+
+    text: str
+    origin: Origin | None = None
+    """The least trusted that its source names; None: that of the task."""
+    source: str | None = None
+    """Whose that is, where it is one alone."""
+
+
 class _Job(NamedTuple):
     """One report in the making."""
 
-    task: asyncio.Task[str]
+    task: asyncio.Task[_Said]
     context: CallContext
 
 
@@ -72,10 +82,12 @@ class Teamwork:
         # is closed.
         for role in self._team.roles:
             self._context.take(jobs[role].context)
-        reports = tuple(self._joined(role, jobs[role]) for role in self._team.roles)
+        said = [self._said(role, jobs[role]) for role in self._team.roles]
         del self._jobs[step]
-        text = "\n".join(filter(None, (own.text, *(report.line for report in reports))))
-        return own.model_copy(update={"text": text}), reports
+        tokens = (jobs[role].context.tokens_used for role in self._team.roles)
+        whole = zip(self._team.roles, said, tokens, strict=True)
+        reports = tuple(Report(role=r, text=s.text, tokens=n) for r, s, n in whole)
+        return _joined(own, reports, said), reports
 
     async def close(self) -> None:
         """Cancel what nobody will read, and wait until it has stopped."""
@@ -111,12 +123,14 @@ class Teamwork:
         made = self._report(role, step, guidance, context)
         return _Job(asyncio.create_task(made, name=f"report {role} {step}"), context)
 
-    async def _report(self, role: str, step: int, guidance: Guidance, context: CallContext) -> str:
+    async def _report(
+        self, role: str, step: int, guidance: Guidance, context: CallContext
+    ) -> _Said:
         seen = await self._door.preview(role, step)
         situation = self._situation(role, seen, guidance)
         with context.active(step=step, role=role):
             action = await self._team.analysts[role].act(situation)
-        return " ".join(action.text.split())
+        return _Said(" ".join(action.text.split()), *_behind(seen, action))
 
     def _situation(self, role: str, seen: Observation, guidance: Guidance) -> Situation:
         return Situation(
@@ -127,12 +141,39 @@ class Teamwork:
             instance=self._instance,
         )
 
-    def _joined(self, role: str, job: _Job) -> Report:
-        """The report of `role`."""
+    def _said(self, role: str, job: _Job) -> _Said:
+        """What `role` says."""
         if self._context.fatal is not None:
             raise self._context.fatal
         try:
-            text = job.task.result()
+            return job.task.result()
         except EpisodeError as error:
             raise type(error)(f"{role} analyst: {error}") from error
-        return Report(role=role, text=text, tokens=job.context.tokens_used)
+
+
+def _behind(seen: Observation, said: Action) -> tuple[Origin | None, str | None]:
+    """The least trusted origin that is named, and its source where there is one alone."""
+    # What an analyst writes is its own; a part of it that names an origin is not.
+    parts = (*seen.parts, *(part for part in said.parts if part.origin is not None))
+    origins = [part.origin for part in parts]
+    named = [origin for origin in origins if origin is not None]
+    # What names none has the task's, and that may be the least.
+    if not named or (None in origins and Origin.UNTRUSTED not in named):
+        return None, None
+    least = Origin.minimum(tuple(named))
+    sources = {part.source for part in parts if part.origin is least}
+    return least, sources.pop() if len(sources) == 1 else None
+
+
+def _joined(own: Observation, reports: tuple[Report, ...], said: list[_Said]) -> Observation:
+    """`own` with a line of each report, each as little trusted as what its analyst read."""
+    lines = [report.line for report in reports]
+    text = "\n".join(filter(None, (own.text, *lines)))
+    if not own.parts and all(one.origin is None for one in said):
+        return own.model_copy(update={"text": text})
+    parts = own.parts or ((TextPart(text=own.text),) if own.text else ())
+    told = (
+        TextPart(text=line, origin=one.origin, source=one.source)
+        for line, one in zip(lines, said, strict=True)
+    )
+    return own.model_copy(update={"text": text, "parts": (*parts, *told)})

@@ -71,11 +71,10 @@ def settle(connection: sqlite3.Connection, path: Path, lock: FileLock) -> None:
 
 
 def erase(connection: sqlite3.Connection, what: Erase) -> None:
-    """Erase, within the caller's transaction; freed pages are overwritten.
+    """Erase, within the caller's transaction; every connection of ours overwrites what it frees.
 
     What was erased stands in the write-ahead log until `cut_log`.
     """
-    connection.execute("PRAGMA secure_delete = ON")
     connection.execute("INSERT OR REPLACE INTO facts VALUES (?, '')", (_IN_LOG,))
     for lesson in sorted(what.lessons):
         _lesson(connection, lesson)

@@ -23,6 +23,12 @@ APPLICATION_ID = 0x76726C31
 
 _OLDEST_SQLITE = (3, 37, 0)
 _BUSY_MS = 30_000
+# Not every build overwrites what it frees: what is edited, or dropped by a migration, would stay
+# in the file, and no purge would find it.
+_PRAGMAS = (
+    *("synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"),
+    "secure_delete = ON",
+)
 
 _VERSION_1 = """
 CREATE TABLE runs (
@@ -231,7 +237,7 @@ def connect(path: Path, *, mode: str = "rw", reads: bool = False) -> sqlite3.Con
         cached_statements=256,
     )
     try:
-        for pragma in ("synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         if reads:
             connection.execute("PRAGMA query_only = ON")

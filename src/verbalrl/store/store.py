@@ -94,7 +94,7 @@ class Store(Snapshots, Readers, Keepers, Servings, Lists):
         self._closed = False
         if self.writable:
             purging.settle(self._reader, self._file, FileLock(folder / LOCK_NAME, timeout=1.0))
-        self.vectors = Vectors(self._read, self._do)
+        self.vectors = Vectors(self._read, self._do, self._post)
         """What indexes keep in the file."""
 
     def close(self) -> None:

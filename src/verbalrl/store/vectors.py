@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from ..records import LessonBody, MemoryUpdate, Operation
 from .rows import dump_json, load
 
 _CHUNK = 500
+_KEEP = "INSERT OR IGNORE INTO embeddings (fingerprint, content, vector) VALUES (?, ?, ?)"
 
 
 class Outgoing(NamedTuple):
@@ -42,8 +44,9 @@ class Vectors:
         self,
         read: Callable[[Callable[[sqlite3.Connection], Any]], Any],
         write: Callable[[Callable[[sqlite3.Connection], Any]], Any],
+        post: Callable[[Callable[[sqlite3.Connection], Any]], Future[Any]],
     ) -> None:
-        self._read, self._write = read, write
+        self._read, self._write, self._post = read, write, post
 
     def store_id(self) -> str:
         """32 hex digits that name this store, also after it was moved."""
@@ -58,15 +61,24 @@ class Vectors:
     def put(self, fingerprint: str, vectors: Mapping[str, bytes]) -> None:
         """Keep vectors; those that are there stay. Raises on a store that cannot be written."""
         rows = [(fingerprint, content, vector) for content, vector in vectors.items()]
-        sql = "INSERT OR IGNORE INTO embeddings (fingerprint, content, vector) VALUES (?, ?, ?)"
-        self._write(lambda c: c.executemany(sql, rows).rowcount)
+        self._write(lambda c: c.executemany(_KEEP, rows).rowcount)
 
-    def name_embedder(self, fingerprint: str, name: str, config: Mapping[str, Any]) -> None:
-        """Note which embedder has that fingerprint."""
-        row = (fingerprint, name, dump_json(dict(config)))
-        self._write(
-            lambda c: c.execute("INSERT OR IGNORE INTO embedders VALUES (?, ?, ?)", row).rowcount
-        )
+    def put_later(
+        self, embedder: tuple[str, str, Mapping[str, Any]], vectors: Mapping[str, bytes]
+    ) -> Future[int]:
+        """Keep vectors, and note whose they are, without waiting until they are on the disk.
+
+        `embedder` is its fingerprint, name and config. Raises on a store that cannot be written.
+        """
+        fingerprint, name, config = embedder
+        named = (fingerprint, name, dump_json(dict(config)))
+        rows = [(fingerprint, content, vector) for content, vector in vectors.items()]
+
+        def work(c: sqlite3.Connection) -> int:
+            c.execute("INSERT OR IGNORE INTO embedders VALUES (?, ?, ?)", named)
+            return c.executemany(_KEEP, rows).rowcount
+
+        return self._post(work)
 
     def embedders(self) -> tuple[tuple[str, str, int], ...]:
         """(fingerprint, name, number of vectors) of every embedder, by name."""
