@@ -87,7 +87,6 @@ LINES = (
     "SELECT u.*, c.at FROM updates u JOIN commits c ON c.id = u.commit_id WHERE u.lesson = ?"
     " ORDER BY u.n"
 )
-VERSIONS = "SELECT * FROM lesson_versions WHERE branch = ? AND lesson = ? ORDER BY version"
 REVISIONS = (
     "SELECT c.revision, (SELECT count(*) FROM updates u WHERE u.commit_id = c.id), c.at"
     " FROM commits c WHERE c.branch = ? AND c.scope = ? AND c.revision > c.base"
@@ -208,7 +207,6 @@ def lesson_pages(store: Store, branch: str) -> list[Case]:
         Case("page lesson", f"/lessons/{lesson.id}?branch={branch}",
              (("SELECT body FROM lessons WHERE branch = ? AND id = ?", (branch, lesson.id)),
               (LINES, (lesson.id,)), (CARRIED, (lesson.id,)),
-              (VERSIONS, (branch, lesson.id)),
               (f"SELECT body FROM critiques WHERE id IN ({marks})", tuple(critiques)),
               ("SELECT body FROM proofs WHERE lesson = ?", (lesson.id,)), (STATE, (branch,)))),
         Case("page review", "/review?status=provisional",

@@ -50,7 +50,7 @@ def killed(case: dict[str, Any], folder: Path, step: int = 1) -> dict[str, Any]:
 
 
 def test_kill_at_some_statements_of_a_commit(tmp_path: Path) -> None:
-    assert killed(REFLECTION, tmp_path, step=17)["kills"] == 2
+    assert killed(REFLECTION, tmp_path, step=9)["kills"] == 2
 
 
 @pytest.mark.slow
@@ -58,8 +58,8 @@ def test_kill_at_some_statements_of_a_commit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("case", "stage", "statements"),
     [
-        (ROUND, "commit", 13),
-        (REFLECTION, "commit", 13),
+        (ROUND, "commit", 9),
+        (REFLECTION, "commit", 9),
         # One lane only: where others run beside it, their calls are under way.
         (REFLECTION, "critique", 4),
         (REFLECTION, "episode", 6),
