@@ -101,10 +101,10 @@ def test_comparisons_of_trades_are_counted(tmp_path: Path) -> None:
     learner = Learner(ChatAgent(ScriptedModel([])), method=method, store=tmp_path)
     size = {"instances": 2, "train_instances": 1, "arms": ("learned",)}
     said: Any = learner.forecast_sync(task, **size).figures
-    # At best two episodes agree at once; a critique, an edit, the test. At worst four episodes of
-    # eight days, three comparisons of three portions each, from the second edit on a merge, and
-    # every edit is refused once.
-    assert said["arms"]["learned"]["calls"] == [2 + 1 + 1 + 2, 8 * 6 + 3 * 3 + 2 + 3 + 3]
+    # At best two episodes agree at once; a critique, an edit, the test; no day is left out. At
+    # worst four episodes of eight days, three comparisons of three portions each, from the second
+    # edit on a merge, and every edit is refused once.
+    assert said["arms"]["learned"]["calls"] == [8 * 4 + 1 + 1, 8 * 6 + 3 * 3 + 2 + 3 + 3]
     assert said["arms"]["learned"]["episodes"] == [4, 6]
 
 
@@ -116,7 +116,7 @@ def test_the_notes_of_a_control_are_counted_and_no_calls(tmp_path: Path) -> None
         figures: Any = learner.forecast_sync(task, arms=("none",), instances=2).figures
         said[control] = figures["arms"]["none"]
     plain, watched = said[None], said["cvar"]
-    assert watched["calls"] == plain["calls"] == [2, 10]
+    assert watched["calls"] == plain["calls"] == [10, 10]
     # A note beside each of five decisions on two instances, at most.
     assert watched["tokens"] == [plain["tokens"][0], plain["tokens"][1] + 2 * 5 * 120]
 

@@ -72,7 +72,8 @@ WRITTEN = {"actor": (20, 300), "critic": (80, 800), "curator": (100, 2_000), "re
 REPORT = (20, 150)
 """Those of an analyst's."""
 ASSUMES = (
-    "low: every attempt succeeds at its first step; high: none ever does and each takes all steps",
+    "low: every attempt succeeds at its first step, or its last where that is given by the task; "
+    "high: none ever does and each takes all steps",
     "replies: actor 20-300 tokens, critic 80-800, curator 100-2,000, recall 5-400, never more than "
     "the output cap; no repairs, no retries; calls that an agent or a hook of yours makes beside "
     "its own are unknown",
@@ -116,6 +117,11 @@ class _Imagined:
         self.spends: int | None = None
         """Tokens that one instance may take, where the arm is bound."""
         self.usage: dict[str, Usage] = {}
+
+    @property
+    def steps(self) -> int:
+        """Of an attempt."""
+        return self.sizes.least if self.solved else self.sizes.steps
 
     async def do(self, work: Work, place: Place, /) -> growth.Result | None:
         """What `work` would lead to."""
@@ -178,7 +184,7 @@ class _Imagined:
         return self.spends
 
     def _episode(self, work: RunEpisode, place: Place, key: str) -> Episode:
-        sizes, steps = self.sizes, 1 if self.solved else self.sizes.steps
+        sizes, steps = self.sizes, self.steps
         # What is replayed asks nobody.
         steps = min(steps, (work.spec.max_steps or steps) - len(work.spec.prefix))
         later = sizes.step * steps * (steps - 1) // 2
@@ -211,7 +217,7 @@ class _Imagined:
 
     def _critique(self, work: WriteCritique, place: Place, key: str) -> Critique:
         assert isinstance(place.view, InstanceView)
-        shown = self.sizes.first + self.sizes.step * (1 if self.solved else self.sizes.steps)
+        shown = self.sizes.first + self.sizes.step * self.steps
         if work.template in (FEEDBACK, GROUP):
             self._aside(1, len(work.episodes) * shown)
         elif work.steps:

@@ -46,6 +46,8 @@ class Sizes(NamedTuple):
     """Of an episode, at most."""
     reports: Mapping[str, int] = {}
     """By analyst of a team, what it reads before each step."""
+    least: int = 1
+    """Steps of an episode, at least."""
     memos: int = 0
     """Of what a manager is shown of earlier days at each step, at most."""
 
@@ -69,9 +71,10 @@ async def sizes_of(outline: Outline) -> Sizes:
     steps = own or outline.limits.max_steps or outline.task.max_steps
     if outline.agent.kind == "answer":
         steps = 1
+    least = min(steps, getattr(outline.task, "least_steps", 1))
     step = token_estimate(observation.text) + 40
     memos = _memos(team, observation) if team is not None else 0
-    return Sizes(_first(outline.agent, situation), step, steps, reports, memos)
+    return Sizes(_first(outline.agent, situation), step, steps, reports, least, memos)
 
 
 def _memos(team: Team, observation: Observation) -> int:

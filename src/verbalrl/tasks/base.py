@@ -151,8 +151,8 @@ class Problem(NamedTuple):
 class World(Protocol):
     """A kind of environment.
 
-    Optional, looked up by name: `oracle(instance) -> Policy`, `max_steps`, `notes`; `inline`, False
-    where a step takes long; `judged_by`, the modules that decide beside its own.
+    Optional, looked up by name: `oracle(instance) -> Policy`, `max_steps`, `least_steps`, `notes`;
+    `inline`, False where a step takes long; `judged_by`, the modules that decide beside its own.
     """
 
     def size(self, split: Split, /) -> int | None:
@@ -222,6 +222,11 @@ class WorldTask:
     def max_steps(self) -> int:
         """Steps after which an episode is cut."""
         return self.card.max_steps
+
+    @property
+    def least_steps(self) -> int:
+        """Steps that every episode takes, where its world says so; else one."""
+        return int(getattr(self.world, "least_steps", 1))
 
     @property
     def inline(self) -> bool:

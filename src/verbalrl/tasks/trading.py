@@ -87,6 +87,11 @@ class Trading(Record):
         return self.horizon
 
     @property
+    def least_steps(self) -> int:
+        """No day is left out."""
+        return self.horizon
+
+    @property
     def count(self) -> int:
         """How many assets there are."""
         return 1

@@ -151,6 +151,11 @@ class PriceWorld:
         return max(last - first for found in self._periods.values() for first, last in found)
 
     @property
+    def least_steps(self) -> int:
+        """The days of the shortest period."""
+        return min(last - first for found in self._periods.values() for first, last in found)
+
+    @property
     def inline(self) -> bool:
         """Weights of several assets take most of a millisecond."""
         return len(self.market.assets) == 1
