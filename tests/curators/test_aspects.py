@@ -115,6 +115,7 @@ def test_the_aspects_are_listed_in_the_schema() -> None:
         schema = belief_schema(tuple(AUDIENCES), deciding=deciding).model_json_schema()
         (one,) = (d for name, d in schema["$defs"].items() if name == "Belief")
         assert one["properties"]["aspect"]["enum"] == list(AUDIENCES)
+        assert "aspect" in one["required"], "a model is to say it"
         assert ("keep_both" in one["properties"]["op"]["enum"]) is deciding
 
 
@@ -145,3 +146,14 @@ def test_the_step_is_told_in_whole_percent() -> None:
     assert (told.agreed, told.change, told.lines) == (71, 29, 2)
     assert step_view(0, 0.5) is None
     assert step_view(10, None) is None
+
+
+def test_a_callable_may_name_an_aspect_or_leave_it_out() -> None:
+    (plain,) = read_reply(
+        {"operations": [{"op": "add", "instruction": "x"}]},
+        belief_schema(tuple(AUDIENCES), deciding=False), CuratorError, "the curator",
+    ).operations  # fmt: skip
+    assert placed(made(plain.model_copy(update={"when": "dusk", "evidence": (1,)}))) == (
+        "other",
+        "",
+    )

@@ -374,6 +374,8 @@ def _read(said: object, case: CritiqueCase) -> CritiqueReply | ScoresReply:
         kind = type(said).__name__
         raise CriticError(f"a critic returns a text, a CritiqueReply or None, not {kind}")
     schema = reply_schema(len(case.episodes))
+    if case.work.template == TRADES:
+        schema = trades_schema(case.work.aspects)
     return read_reply({"verdict": verdict} | given, schema, CriticError, "the critic")
 
 

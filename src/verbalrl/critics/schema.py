@@ -198,8 +198,15 @@ class GroupCritiqueReply(CritiqueReply):
     )
 
 
+def _with_aspect(schema: dict[str, Any]) -> None:
+    """Models are to name an aspect; a callable may leave it out."""
+    schema["required"] = [*schema.get("required", ()), "aspect"]
+
+
 class TradeLessonReply(GroupLessonReply):
     """One belief proposed from the trades of several attempts."""
+
+    model_config = ConfigDict(json_schema_extra=_with_aspect)
 
     instruction: Text = Field(
         description="What holds there and so what to do: a short hint that names listed actions "
@@ -223,6 +230,7 @@ def trades_schema(aspects: tuple[str, ...]) -> type[TradesReply]:
     if not aspects:
         return TradesReply
     about = Field(
+        default="",
         description="Which of the aspects offered the cue belongs to.",
         json_schema_extra={"enum": list(aspects)},
     )

@@ -150,10 +150,10 @@ class CallableCurator(FunctionRole):
                 # What a callable makes of a swallowed mismatch is worth nothing.
                 if view.mismatch is not None:
                     raise view.mismatch
-        return Answer(_read(said))
+        return Answer(_read(said, question.rules))
 
 
-def _read(said: object) -> CuratorReply:
+def _read(said: object, rules: SystemInputs) -> CuratorReply:
     if isinstance(said, CuratorReply):
         said = said.model_dump()
     if isinstance(said, Mapping):
@@ -163,4 +163,5 @@ def _read(said: object) -> CuratorReply:
     if isinstance(said, (str, bytes)) or not isinstance(said, (list, tuple)):
         raise CuratorError(f"a curator returns a list of operations, not {type(said).__name__}")
     plain = [op.model_dump() if isinstance(op, BaseModel) else op for op in said]
-    return read_reply({"operations": plain}, CuratorReply, CuratorError, "the curator")
+    schema = belief_schema(getattr(rules, "aspects", ()), deciding=False)
+    return read_reply({"operations": plain}, schema, CuratorError, "the curator")

@@ -85,6 +85,23 @@ class DecidingReply(CuratorReply):
     )
 
 
+def _with_aspect(schema: dict[str, Any]) -> None:
+    """Models are to name an aspect; a callable may leave it out."""
+    schema["required"] = [*schema.get("required", ()), "aspect"]
+
+
+class BeliefReply(OperationReply):
+    """One change of a list of beliefs."""
+
+    model_config = ConfigDict(json_schema_extra=_with_aspect)
+
+
+class BeliefDecisionReply(DecisionReply):
+    """One change of a list of beliefs, or a decision on a nominated pair."""
+
+    model_config = ConfigDict(json_schema_extra=_with_aspect)
+
+
 _ABOUT = (
     "For add, revise and merge: which of the aspects listed the condition speaks of; else the last."
 )
@@ -96,10 +113,11 @@ def belief_schema(aspects: tuple[str, ...], *, deciding: bool) -> type[CuratorRe
 
     `deciding`: pairs of texts are nominated.
     """
-    of, base = (DecidingReply, DecisionReply) if deciding else (CuratorReply, OperationReply)
+    of = DecidingReply if deciding else CuratorReply
     if not aspects:
         return of
-    about = Field(description=_ABOUT, json_schema_extra={"enum": list(aspects)})
+    base = BeliefDecisionReply if deciding else BeliefReply
+    about = Field(default="", description=_ABOUT, json_schema_extra={"enum": list(aspects)})
     one: Any = create_model("Belief", __base__=base, aspect=(Text, about))
     listed = Field(
         max_length=500, description="Empty if nothing should change. Do not state counts."
