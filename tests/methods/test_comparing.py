@@ -228,6 +228,19 @@ def test_a_merge_counts_the_lines_that_it_joins() -> None:
     assert [u.lesson for u in found.kept.updates] == ["one"]
 
 
+def test_a_repair_keeps_no_change_of_a_line_that_it_drops() -> None:
+    updates = (
+        change(Operation.ADD, "new", 1),
+        change(Operation.REVISE, "new", 9),
+        change(Operation.MERGE, "both", 8, "new", "le1"),
+        change(Operation.RETIRE, "le2", 2),
+    )
+    found = within_step(asked(*updates), TEN, work(0.9))
+    assert found is not None
+    assert found.kept is not None
+    assert [u.lesson for u in found.kept.updates] == ["le2"]
+
+
 def test_a_repair_does_not_overfill_the_list() -> None:
     updates = (change(Operation.ADD, "new", 9), change(Operation.RETIRE, "le1", 1))
     found = within_step(asked(*updates), TEN, work(0.9, max_lessons=10))

@@ -54,7 +54,7 @@ def test_what_is_edited_or_migrated_leaves_no_text_behind(
     plain = sqlite3.connect
 
     def as_most_builds(*args: Any, **options: Any) -> sqlite3.Connection:
-        made = plain(*args, **options)
+        made: sqlite3.Connection = plain(*args, **options)
         made.execute("PRAGMA secure_delete = OFF")
         return made
 

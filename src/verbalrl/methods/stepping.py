@@ -47,22 +47,30 @@ def _cost(update: MemoryUpdate) -> int:
     return int(update.op in (*_MAKES, *_REPLACES))
 
 
+def _names(update: MemoryUpdate) -> set[str]:
+    return {update.lesson, *update.parents}
+
+
 def _repaired(commit: Commit, most: int, room: int) -> Commit:
-    """The changes with most evidence, of equal ones the first, and what changes no line."""
+    """The changes with most evidence, of equal ones the first, and what changes no line.
+
+    What changes a line that the same commit has made or changed before stays only with that.
+    """
     changes = [(n, u) for n, u in enumerate(commit.updates) if _cost(u)]
+    needs = {n: {m for m, b in changes if m < n and _names(b) & _names(u)} for n, u in changes}
     changes.sort(key=lambda item: (-len(item[1].evidence), item[0]))
     kept: set[int] = set()
     for n, update in changes:
         adds = update.op in _MAKES
-        if _cost(update) <= most and (room or not adds):
+        if needs[n] <= kept and _cost(update) <= most and (room or not adds):
             kept.add(n)
             most -= _cost(update)
             room -= adds
-    gone = {name for n, u in changes if n not in kept for name in (u.lesson, *u.parents)}
+    gone = {name for n, u in changes if n not in kept for name in _names(u)}
     return commit.replace(
         updates=tuple(
             u
             for n, u in enumerate(commit.updates)
-            if n in kept or not (_cost(u) or gone & {u.lesson, *u.parents})
+            if n in kept or not (_cost(u) or gone & _names(u))
         )
     )
