@@ -110,6 +110,7 @@ def test_two_runs_are_compared_by_what_they_earned(
     assert (found["one"], found["other"]) == pytest.approx(tuple(earned))
     assert found["difference"] == pytest.approx(earned[1] - earned[0])
     assert (found["n"], found["p"]) == (1, 1.0)
+    assert "arm" not in found
     assert main(["compare", *runs, "--store", str(place)]) == 0
     said = capsys.readouterr().out
     assert "Compounded return by arm" in said

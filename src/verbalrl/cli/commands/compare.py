@@ -66,9 +66,7 @@ def _summary(found: Comparison) -> dict[str, Any]:
         "task": found.one.task,
         "simulated": found.one.simulated,
         "arms": _by_arm(found.arms),
-        **(
-            {"trading": {pair.arm: asdict(pair) for pair in found.returns}} if found.returns else {}
-        ),
+        **({"trading": _by_arm(found.returns)} if found.returns else {}),
         "settings": {name: [one, other] for name, one, other in found.settings},
         "lessons": {"both": found.both, "first": found.only_one, "second": found.only_other},
     }
