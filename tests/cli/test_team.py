@@ -61,7 +61,7 @@ def test_all_is_whoever_the_task_has_something_for(capsys: pytest.CaptureFixture
     given = ("--team", "all", "--dry-run", "--json", "--instances", "1", "--arms", "none")
     assert main(["run", TASK, *OFFLINE, "--method", "reflexion", *given]) == 0
     figures = json.loads(capsys.readouterr().out)
-    assert figures["arms"]["none"]["calls"] == [6, 18]
+    assert figures["arms"]["none"]["calls"] == [18, 18]
 
 
 @pytest.mark.parametrize(
