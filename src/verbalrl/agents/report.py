@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,7 @@ def report_text(lines: tuple[str, ...], points: list[int], reading: str) -> str:
     return shown if normalised(read) in known else f"{shown} {read}".strip()
 
 
+@cache
 def _schema() -> dict[str, JsonValue]:
     schema: dict[str, Any] = ReportReply.model_json_schema()
     schema["additionalProperties"] = False
