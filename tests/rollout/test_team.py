@@ -261,6 +261,22 @@ def test_never_more_than_four_steps_ahead_and_never_beyond_the_last() -> None:
     assert seen[0][1] > 1
 
 
+def test_whose_guidance_is_recalled_step_by_step_does_not_run_ahead() -> None:
+    task, seen = days(), list[set[tuple[str, int]]]()
+
+    def lead(situation: Situation) -> str:
+        seen.append(set(task.made[-1].asked))
+        return "work"
+
+    spec = EpisodeSpec(
+        instance=INSTANCE.id, guidance={"news": GuidanceSpec(source="recall", recall="step")}
+    )
+    members: dict[str, AgentLike] = {"news": lambda s: "fine", "risk": lambda s: "fine"}
+    play(Team(lead, members), task, spec, guidance=lambda role, situation, step: Guidance())
+    assert [max(n for r, n in asked if r == "news") for asked in seen] == [1, 2, 3, 4, 5, 6]
+    assert max(n for r, n in seen[0] if r == "risk") > 1
+
+
 def test_no_more_calls_at_a_time_than_there_are_slots() -> None:
     slots = Slots(2)
     own = context()
