@@ -88,6 +88,9 @@ def test_a_file_of_prices_alone_has_no_news_and_no_filings(
     [
         (TASK, ("--analyst-model", "offline:apprentice"), "give --team too"),
         (TASK, ("--team", "news,gossip"), "nothing for an analyst 'gossip'"),
+        (TASK, ("--team", ""), "--team '': no name given; give all, or roles such as"),
+        (TASK, ("--team", "news,news"), "--team 'news,news': 'news' is named twice; give all"),
+        (TASK, ("--team", "all,news"), "--team all,news: all stands alone; give it without"),
         (TASK, ("--team", "actor"), "'actor' cannot be an analyst's role"),
         ("gridnav-v1", ("--team", "all"), "gridnav-v1 previews nothing"),
         ("gridnav-v1", ("--team", "news"), "gridnav-v1 previews nothing"),
