@@ -23,6 +23,7 @@ from typing import Any
 
 import verbalrl as vrl
 from verbalrl.errors import ConfigurationError, UnknownNameError, VerbalRLError
+from verbalrl.execution import roles_of
 from verbalrl.result.plots import need_matplotlib
 from verbalrl.tasks.market import ROLES
 from verbalrl.view.report import report_html
@@ -102,9 +103,7 @@ def run(given: argparse.Namespace, task: Any, *, control: bool) -> vrl.RunResult
 def roles(given: argparse.Namespace, task: Any) -> tuple[str, ...]:
     """The analysts that were named, else those whose source the file has."""
     if given.analysts is None:
-        market = task.world.market
-        shown = [(asset, day) for asset in market.assets for day in range(len(market.days))]
-        return tuple(role for role, say in ROLES.items() if any(say(*one) for one in shown))
+        return roles_of(task)
     named = tuple(role.strip() for role in given.analysts.split(","))
     for role in named:
         if role not in ROLES:

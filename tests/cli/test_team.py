@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from tests.tasks.test_prices import bench, plain, written
 from verbalrl.cli import main
+from verbalrl.execution import roles_of
 from verbalrl.store import open_store
+from verbalrl.tasks import load_task
+from verbalrl.tasks.market import ROLES
 from verbalrl.view.page.app import application
 from verbalrl.view.page.guard import Keys
 
@@ -64,11 +68,29 @@ def test_all_is_whoever_the_task_has_something_for(capsys: pytest.CaptureFixture
     assert figures["arms"]["none"]["calls"] == [18, 18]
 
 
+def test_a_file_of_prices_alone_has_no_news_and_no_filings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = f"prices:{written(tmp_path / 'AAPL.csv', plain())}?horizon=8"
+    given = (*OFFLINE, "--method", "reflexion", "--instances", "1", "--arms", "none", "--dry-run")
+    assert main(["run", task, *given, "--json", "--team", "all"]) == 0
+    assert json.loads(capsys.readouterr().out)["arms"]["none"]["calls"][1] == 8 * 4
+    assert main(["run", task, *given, "--team", "momentum,news"]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()[-1:]
+    assert "nothing for an analyst 'news'; name some of momentum, volatility, risk" in line
+    told = tmp_path / "TOLD.json"
+    told.write_text(json.dumps(bench()), encoding="utf-8")
+    assert roles_of(load_task(f"prices:{told}")) == tuple(ROLES)
+
+
 @pytest.mark.parametrize(
     ("task", "given", "said"),
     [
         (TASK, ("--analyst-model", "offline:apprentice"), "give --team too"),
         (TASK, ("--team", "news,gossip"), "nothing for an analyst 'gossip'"),
+        (TASK, ("--team", ""), "--team '': no name given; give all, or roles such as"),
+        (TASK, ("--team", "news,news"), "--team 'news,news': 'news' is named twice; give all"),
+        (TASK, ("--team", "all,news"), "--team all,news: all stands alone; give it without"),
         (TASK, ("--team", "actor"), "'actor' cannot be an analyst's role"),
         ("gridnav-v1", ("--team", "all"), "gridnav-v1 previews nothing"),
         ("gridnav-v1", ("--team", "news"), "gridnav-v1 previews nothing"),

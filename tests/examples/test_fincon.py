@@ -85,6 +85,10 @@ def test_days_costs_and_the_report_are_named(
         (("nowhere.csv",), "nowhere.csv: no such file or folder"),
         (("AAPL.csv", "--train", "2021-01-01..2021-02-01"), "no day of the file"),
         (("AAPL.csv", "--analysts", "news,moon"), "unknown analyst 'moon'"),
+        (
+            ("AAPL.csv", "--analysts", "news"),
+            "nothing for an analyst 'news'; name some of momentum",
+        ),
         (("BAD.csv",), "BAD.csv: line 10: 2022-01-12 stands twice"),
     ],
 )

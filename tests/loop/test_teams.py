@@ -118,7 +118,7 @@ def test_a_single_agent_has_no_word_of_teams_in_its_figures() -> None:
     ("task", "roles", "what"),
     [
         ("gridnav-v1", ["news"], "gridnav-v1 previews nothing"),
-        (PERIOD, ["news", "gossip"], "has nothing for an analyst 'gossip'; there are"),
+        (PERIOD, ["news", "gossip"], "has nothing for an analyst 'gossip'; name some of"),
     ],
 )
 def test_a_team_that_a_task_shows_nothing_is_refused_before_a_call(

@@ -134,9 +134,26 @@ BAD: dict[str, tuple[Rows, str]] = {
     "negative": (changed(7, 4, "-3"), "line 7: the close is -3; prices must be above zero"),
     "negative open": (changed(7, 1, "-3"), "line 7: the open is -3; prices must be above zero"),
     "infinite": (changed(7, 4, "inf"), "line 7: the close is inf"),
-    "no number": (changed(7, 4, "x"), "line 7: the close 'x' is no number"),
+    "no number": (changed(7, 4, "x"), "line 7: the close 'x' is no number; write it with"),
+    "unsorted far": (
+        [*plain()[:2], *plain()[30:40], *plain()[2:30]],
+        "line 13: 2022-01-04 comes after 2022-02-24: sort the file by day",
+    ),
+    "thousands": (changed(7, 4, '"1,234.5"'), "line 7: the close '1,234.5' is no number; write"),
+    "semicolons": (
+        [[";".join(row)] for row in plain()],
+        "line 1: no commas between columns; save the file with commas",
+    ),
+    "no header": (plain()[1:], "line 1: no header but 2022-01-03, 100.0000, 101.0000"),
+    "no such day": (
+        changed(7, 0, "2022-13-45"),
+        "line 7: '2022-13-45' is no day of the form 2022-01-31; write it so, or",
+    ),
     "no day": (changed(7, 0, "07/01/2022"), "line 7: '07/01/2022' is no day of the form"),
-    "no close": ([r[:4] for r in plain()], "no column close; the header has date, open, high, low"),
+    "no close": (
+        [r[:4] for r in plain()],
+        "no column close; the header has date, open, high, low; rename",
+    ),
     "no date": ([r[1:] for r in plain()], "no column date; the header has open"),
     "two tickers": (
         with_column("Symbol", lambda n: "AAPL" if n else "MSFT"),
@@ -232,10 +249,29 @@ def test_options_name_the_ticker_and_allow_gaps(tmp_path: Path) -> None:
     assert load_task(f"prices:{gap}?max_gap=30").size("train")
     with pytest.raises(UnknownNameError, match="did you mean: horizon"):
         load_task(f"prices:{gap}?horison=3")
-    with pytest.raises(ConfigurationError, match="horizon: Input should be greater"):
+    with pytest.raises(
+        ConfigurationError, match="horizon=1: give a whole number of days, at least 2"
+    ):
         load_task(f"prices:{gap}?horizon=1")
+    with pytest.raises(ConfigurationError, match=r"cost=abc: give a share from 0 to below 0\.1"):
+        load_task(f"prices:{gap}?cost=abc")
+    with pytest.raises(ConfigurationError, match=r"cost: .*, not 'abc'"):
+        load_task("trading-v1?cost=abc")
     with pytest.raises(DataError, match="no such file"):
         load_task("prices:nowhere.csv")
+
+
+def test_a_file_is_checked_by_the_reference_of_its_task_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path / "AAPL.csv", plain())
+    assert main(["data", "check", f"prices:{path}"]) == 0
+    assert capsys.readouterr().out.split()[-1] == f"prices:{path}"
+    assert main(["data", "check", f"prices:{path}?cost=0"]) == 2
+    error = capsys.readouterr().err
+    assert f"leave out ?cost=0: `verbalrl data check prices:{path}`" in error
+    assert main(["data", "check", f"gsm8k:{path}", "--as", "prices"]) == 2
+    assert "gsm8k: and --as prices are two kinds" in capsys.readouterr().err
 
 
 def test_periods_follow_one_another_and_time_is_not_shuffled(tmp_path: Path) -> None:

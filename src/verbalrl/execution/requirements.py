@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ..agents import Team
@@ -19,16 +20,26 @@ _NOTHING = (
 
 
 def roles_of(task: Task) -> tuple[str, ...]:
-    """The analysts that `task` has something for.
+    """The analysts that `task` has something for in any of the instances that it takes by itself.
 
     Raises:
         ConfigurationError: It has nothing for any.
     """
-    instance = next((i for s in _SPLITS for i in task.instances(s, 0, 1)), None)
-    roles = () if instance is None else tuple(_has(instance, task, "roles") or ())
+    roles = _shown(task, (i for s in _SPLITS for i in task.instances(s)))
     if not roles:
         raise ConfigurationError(_NOTHING.format(task.id))
     return roles
+
+
+def _shown(task: Task, instances: Iterable[Instance]) -> tuple[str, ...]:
+    """The roles that see something in any of `instances`; none where the task names none."""
+    found: dict[str, None] = {}
+    for instance in instances:
+        roles = _has(instance, task, "roles")
+        if roles is None:
+            break
+        found |= dict.fromkeys(roles)
+    return tuple(found)
 
 
 def check(plan: RunPlan, task: Task, parts: Parts) -> None:
@@ -66,10 +77,16 @@ def _check_previews(plan: RunPlan, task: Task, roles: tuple[str, ...]) -> None:
     )
     if not shows:
         raise ConfigurationError(_NOTHING.format(task.id))
-    known = tuple(_has(plan.read[0], task, "roles") or roles)
+    if _has(plan.read[0], task, "roles") is None:
+        return
+    known = _shown(task, (*plan.read, *plan.train))
+    if set(roles) <= set(known):
+        return
+    # Few instances may lack what others have: then the analyst is heard later.
+    known = tuple(dict.fromkeys((*known, *roles_of(task))))
     if unknown := [role for role in roles if role not in known]:
         raise ConfigurationError(
-            f"{task.id} has nothing for an analyst {unknown[0]!r}; there are {', '.join(known)}"
+            f"{task.id} has nothing for an analyst {unknown[0]!r}; name some of {', '.join(known)}"
         )
 
 

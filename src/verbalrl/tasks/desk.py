@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ..ids import normalised
 from ..records import Action, Observation, StepResult
 from .base import Policy, follow
-from .market import ROLES, Market, described, drifted, foresight, traded
+from .market import ROLES, Market, described, drifted, foresight, told, traded
 
 DIRECTIONS = {"buy": 1, "hold": 0, "sell": -1}
 _WORDS = {direction: word for word, direction in DIRECTIONS.items()}
@@ -122,8 +122,8 @@ class Desk:
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """Whom `preview` shows something."""
-        return tuple(ROLES)
+        """Whom `preview` shows something on any day."""
+        return told(self.market, self.first, self.last)
 
     def left(self, roles: Sequence[str]) -> Observation:
         """The present observation without what `roles` are shown."""

@@ -134,6 +134,15 @@ def described(market: Market, day: int, roles: Sequence[str] = tuple(ROLES)) -> 
     return "\n".join(lines)
 
 
+def told(market: Market, first: int, last: int) -> tuple[str, ...]:
+    """The roles that see something of an asset on a day from `first` to `last` (excluded)."""
+    # From the end: what was filed once is known on all later days.
+    days = range(last - 1, first - 1, -1)
+    return tuple(
+        role for role, say in ROLES.items() if any(say(a, d) for a in market.assets for d in days)
+    )
+
+
 def looks_ahead(
     market: Market, days: Sequence[int], use: Callable[[Market, int], Any]
 ) -> tuple[int, ...]:

@@ -56,6 +56,10 @@ def first_problem(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     message = str(first["msg"]).removeprefix("Value error, ")
+    given = first["input"]
+    # Tables and missing names say nothing; a text or a number tells which of several is meant.
+    if isinstance(given, str | int | float) and first["type"] != "value_error":
+        message += f", not {str(given)[:40]!r}" if isinstance(given, str) else f", not {given}"
     return f"{where}: {message}" if where else message
 
 

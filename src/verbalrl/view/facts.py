@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -219,49 +218,6 @@ def settings_table(record: RunRecord) -> Table:
     """All that the run was set to."""
     rows = tuple((key, _plain(value)) for key, value in sorted(record.config.items()))
     return Table(name="settings", caption="Settings", heads=("setting", "value"), rows=rows)
-
-
-def command_line(record: RunRecord) -> str:
-    """The command that does the run again; empty where its agent is no model by name."""
-    config: dict[str, Any] = dict(record.config)
-    agent = str(config.get("agent", ""))
-    if not (agent.startswith("ChatAgent(") and ":" in agent):
-        return ""
-    model = agent.removeprefix("ChatAgent(").removesuffix(")")
-    words = ["verbalrl", "run", record.task, "--method", record.method, "--model", model]
-    for role in ("critic", "curator"):
-        if config.get(role) and config[role] != model:
-            words += [f"--{role}", str(config[role])]
-    if config.get("trials"):
-        words += ["--trials", str(config["trials"])]
-    words += _counts(config)
-    own = {k: v for k, v in (config.get("settings") or {}).items() if k not in _FLAGS}
-    for key, value in own.items():
-        if value is not None:
-            words += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
-    return shlex.join(words)
-
-
-_FLAGS = ("learn", "trials")
-"""Settings of a method that have a flag of their own."""
-
-
-def _counts(config: Mapping[str, Any]) -> list[str]:
-    words = []
-    span_of = config.get("instances")
-    if isinstance(span_of, list) and len(span_of) == 2 and None not in span_of:
-        words += ["--instances", f"{span_of[0]}:{span_of[1]}"]
-    if config.get("train_instances"):
-        words += ["--train-instances", str(config["train_instances"])]
-    if config.get("arms"):
-        words += ["--arms", ",".join(config["arms"])]
-    seeds = config.get("seeds") or [0]
-    words += ["--seed", str(seeds[0]), "--seeds", str(len(seeds))]
-    if config.get("task_seed"):
-        words += ["--task-seed", str(config["task_seed"])]
-    if config.get("start"):
-        words += ["--from", str(config["start"])]
-    return words if config.get("learn", True) else [*words, "--no-learn"]
 
 
 def _solved_at(seeds: Mapping[int, int | None]) -> str | None:

@@ -17,6 +17,7 @@ from ..result.curves import Curve, Gap, gaps
 from ..result.figures import curves
 from ..result.trading import READING
 from . import facts, trading
+from .again import command_line
 from .beliefs import beliefs_table
 from .charts import svg
 from .rows import RunRows
@@ -65,7 +66,7 @@ def report_html(rows: RunRows) -> str:
         broken=broken_of(rows.episodes),
         critics=facts.critics_table(figures),
         refused=refused_of(rows.critiques),
-        command=facts.command_line(rows.record),
+        command=command_line(rows.record),
         settings=facts.settings_table(rows.record),
         version=__version__,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ...errors import DataError
+from ...errors import ConfigurationError, DataError
 from ...tasks.datasets.load import KINDS, check_data, read_dataset
 from ...tasks.datasets.math import PLAIN
 from ...tasks.datasets.rows import Dataset
@@ -38,8 +38,9 @@ def check(file: Path, kind: str | None, as_json: bool) -> None:
     """Say which rows of FILE can be used, and why the others cannot.
 
     FILE is a .json list or JSON lines, packed with gzip or not, or a csv of daily
-    prices; Spider and BIRD are folders, prices may be one.
+    prices; Spider and BIRD are folders, prices may be one. KIND:FILE, as runs name it, will do.
     """
+    file, kind = _named(file, kind)
     found = _read(file, kind)
     # Options of a reference follow a question mark, so a path of your own .jsonl is its reference.
     ref = str(file) if found.kind == OWN else f"{found.kind}:{file}"
@@ -61,6 +62,22 @@ def check(file: Path, kind: str | None, as_json: bool) -> None:
     for line in found.lines(file.name):
         say(line)
     say(f"run it as: verbalrl run {ref}")
+
+
+def _named(file: Path, kind: str | None) -> tuple[Path, str | None]:
+    """The path and the kind of a FILE that may be the reference of its task."""
+    named, colon, place = str(file).partition(":")
+    if not colon or named not in KINDS or file.exists():
+        return file, kind
+    if kind not in (None, named):
+        raise ConfigurationError(f"{named}: and --as {kind} are two kinds; give one of them")
+    path, mark, options = place.partition("?")
+    if mark and not Path(place).exists():
+        raise ConfigurationError(
+            f"a file is checked without options; leave out ?{options}: "
+            f"`verbalrl data check {named}:{path}`"
+        )
+    return Path(place), named
 
 
 def _read(file: Path, kind: str | None) -> Dataset[object]:

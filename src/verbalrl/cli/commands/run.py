@@ -291,9 +291,18 @@ def _team(given: RunOptions, task: Task) -> dict[str, str]:
         if given.memos is not None:
             raise ConfigurationError("--memos is for the manager of a team: give --team too")
         return {}
-    roles = Names().convert(given.team, None, None)
+    try:
+        roles = Names().convert(given.team, None, None)
+    except click.BadParameter as error:
+        raise ConfigurationError(
+            f"--team {given.team!r}: {error.message}; give all, or roles such as news,momentum"
+        ) from error
     if roles == ("all",):
         roles = roles_of(task)
+    elif "all" in roles:
+        raise ConfigurationError(
+            f"--team {given.team}: all stands alone; give it without other names, or names alone"
+        )
     return dict.fromkeys(roles, given.analyst_model or given.model)
 
 

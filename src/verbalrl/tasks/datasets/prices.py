@@ -20,7 +20,6 @@ from ..base import Card, Environment, Policy, Problem, WorldTask
 from ..desk import Desk, Terms, plainly
 from ..market import Market, Series
 from ..questions import TRAIN_SHARE
-from ..tables import first_problem
 from ..trading import by_mean_variance, goal
 from .quotes import Quotes, Reading, read_quotes
 from .rows import Dataset
@@ -46,6 +45,15 @@ class Settings(Reading):
     """
     test: str = ""
     """The days of the test, such as 2022-10-05..2023-06-10; empty: all after those of training."""
+
+
+_WANTED = {
+    "horizon": "a whole number of days, at least 2",
+    "cost": "a share from 0 to below 0.1, such as 0.001",
+    "share": "a share above 0 and at most 1",
+    "price": "adjusted or close",
+    "max_gap": "a whole number of days, at least 1",
+}
 
 
 class PriceDay(NamedTuple):
@@ -253,7 +261,7 @@ def load_prices(
         given = {k: str(v) if k in ("ticker", *_SPLITS) else v for k, v in options.items()}
         settings = Settings.model_validate(given)
     except ValidationError as error:
-        raise ConfigurationError(f"{path}: {first_problem(error)}") from error
+        raise ConfigurationError(f"{path}: {_unfit(error)}") from error
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     data = read_prices(path, settings)
@@ -278,6 +286,13 @@ def load_prices(
         behaviour=sha256_json([used, [_plain(day) for day in data.rows]]),
     )
     return WorldTask(card, world)
+
+
+def _unfit(error: ValidationError) -> str:
+    """The first option that cannot be read: its name, its value, and what to give."""
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    return f"{name}={str(first['input'])[:40]}: give {_WANTED.get(name, first['msg'])}"
 
 
 def _plain(day: PriceDay) -> JsonValue:

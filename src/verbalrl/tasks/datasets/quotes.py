@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 import re
@@ -101,12 +102,12 @@ def _csv(text: str, how: Reading) -> tuple[Quotes, list[tuple[str, date]]]:
     _check_columns(table)
     dates = table.cells(*_DATES)
     if dates is None:
-        raise Refused(f"no column date; the header has {', '.join(table.columns)}")
+        raise _without("date", table.columns)
     closes, adjusted = table.cells("close"), table.cells("adjclose")
     chosen = adjusted if adjusted is not None and how.price != "close" else closes
     if chosen is None or (how.price == "adjusted" and adjusted is None):
         wanted = "adj close" if how.price == "adjusted" else "close"
-        raise Refused(f"no column {wanted}; the header has {', '.join(table.columns)}")
+        raise _without(wanted, table.columns)
     places = [f"line {line}" for line, _ in table.rows]
     marked = [(place, _day(cell, place)) for place, cell in zip(places, dates, strict=True)]
     prices = tuple(_price(c, p, "close") for p, c in zip(places, chosen, strict=True))
@@ -127,6 +128,21 @@ def _csv(text: str, how: Reading) -> tuple[Quotes, list[tuple[str, date]]]:
         tuple("" for _ in prices),
     )
     return quotes, marked
+
+
+def _without(wanted: str, columns: Sequence[str]) -> Refused:
+    """That a column is missing, and what may be the reason."""
+    if any(";" in name or "\t" in name for name in columns) or len(columns) == 1:
+        return Refused("line 1: no commas between columns; save the file with commas between them")
+    if _number(columns):
+        return Refused(
+            f"line 1: no header but {', '.join(columns[:4])}; put one above that names the columns,"
+            " such as date,close"
+        )
+    return Refused(
+        f"no column {wanted}; the header has {', '.join(columns)}; rename the one that is meant"
+        + (", or leave ?price=adjusted out" if wanted == "adj close" else "")
+    )
 
 
 def _table(text: str) -> _Table:
@@ -167,7 +183,10 @@ def _day(text: str, place: str) -> date:
     try:
         return date.fromisoformat(text.strip()[:10])
     except ValueError as error:
-        raise Refused(f"{place}: {text!r} is no day of the form 2022-01-31") from error
+        raise Refused(
+            f"{place}: {text.strip()[:40]!r} is no day of the form 2022-01-31; write it so, or "
+            "remove the row"
+        ) from error
 
 
 def _price(value: object, place: str, column: str) -> float:
@@ -177,7 +196,10 @@ def _price(value: object, place: str, column: str) -> float:
     try:
         found = float(text)
     except ValueError as error:
-        raise Refused(f"{place}: the {column} {text!r} is no number") from error
+        raise Refused(
+            f"{place}: the {column} {text[:40]!r} is no number; write it with digits and one point,"
+            " such as 1234.5"
+        ) from error
     if not math.isfinite(found) or found <= 0:
         raise Refused(f"{place}: the {column} is {text}; prices must be above zero")
     return found
@@ -204,20 +226,27 @@ def _check_band(table: _Table, closes: Sequence[float]) -> None:
 
 
 def _check_days(marked: Iterable[tuple[str, date]], how: Reading, today: date) -> None:
+    found = list(marked)
+    _check_order(found, today)
+    # In an order that is wrong each jump would look like a gap.
+    for (_, before), (place, day) in itertools.pairwise(found):
+        if (day - before).days > how.max_gap:
+            raise Refused(
+                f"{place}: prices have a gap: {(day - before).days} days from {before} to {day}; "
+                "fill it, or allow it with ?max_gap=DAYS"
+            )
+
+
+def _check_order(marked: Iterable[tuple[str, date]], today: date) -> None:
     seen: dict[date, str] = {}
     before: date | None = None
     for place, day in marked:
         if day in seen:
             raise Refused(f"{place}: {day} stands twice (first at {seen[day]}); remove one")
         if day > today:
-            raise Refused(f"{place}: {day} is in the future")
+            raise Refused(f"{place}: {day} is in the future; remove it, or mend the day")
         if before is not None and day < before:
             raise Refused(f"{place}: {day} comes after {before}: sort the file by day")
-        if before is not None and (day - before).days > how.max_gap:
-            raise Refused(
-                f"{place}: prices have a gap: {(day - before).days} days from {before} to {day}; "
-                "fill it, or allow it with ?max_gap=DAYS"
-            )
         seen[day], before = place, day
 
 

@@ -15,6 +15,7 @@ from ...result import plots
 from ...result.curves import Curve, Gap, gaps, known_curves
 from ...store import EPISODE_SORTS, MAIN, OUTCOMES, Group, as_it_is
 from .. import facts, trading
+from ..again import command_line
 from ..charts import svg
 from ..compare import arms_table, compare, read_side, settings_table
 from ..lists import ROWS, episode_row, episodes_table, run_row
@@ -54,7 +55,7 @@ def run(request: Request) -> Response:
         groups=groups,
         going=progress_of(record, groups),
         lessons={b: n for b, n in store.lesson_counts(record.id).items() if n},
-        command=facts.command_line(record),
+        command=command_line(record),
         served=record.method == SERVE,
         main=MAIN,
         settings=facts.settings_table(record),
