@@ -52,7 +52,7 @@ def check_place(file: Path) -> None:
     if not file.parent.is_dir():
         raise ConfigurationError(f"{file}: there is no folder {file.parent}; make it first")
     if not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise ConfigurationError(f"{file}: cannot be written; name another file, or mend its rights")
+        raise ConfigurationError(f"{file}: cannot be written; name another file")
 
 
 def report_html(rows: RunRows) -> str:
