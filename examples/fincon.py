@@ -14,20 +14,26 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import click
+
 import verbalrl as vrl
+from verbalrl.cli.app import DONE, INTERRUPTED, USAGE, exit_code
+from verbalrl.cli.app import main as verbalrl
+from verbalrl.cli.drive import drive, report
+from verbalrl.cli.options import Names
 from verbalrl.errors import ConfigurationError, UnknownNameError, VerbalRLError
 from verbalrl.execution import roles_of
 from verbalrl.result.plots import need_matplotlib
 from verbalrl.tasks.market import ROLES
-from verbalrl.view.report import report_html
-from verbalrl.view.rows import read_run
+from verbalrl.view.report import check_place
+from verbalrl.view.wording import rule
 
 WHOLE = 100_000
 """Days: longer than any file, so that training and test are one period each, as in the paper."""
@@ -37,29 +43,45 @@ ARMS = ("none", "learned")
 
 def main(arguments: Sequence[str]) -> int:
     """Run the team, print what it earned beside its controls, and write the report."""
-    given = read(arguments)
     try:
+        given = read(arguments)
         need_matplotlib()
-        with tempfile.TemporaryDirectory() as folder:
-            prices = given.prices or drawn(Path(folder))
-            task = vrl.load_task(reference(prices, given))
-            result = run(given, task, control=True)
-            print(result.table())
-            if given.without_control:
-                print("\nThe same team without the control of its risk:\n")
-                print(run(given, task, control=False).table())
-        tell(given, result.run)
-    except VerbalRLError as error:
-        print(f"fincon: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigurationError) else 1
-    # What a run has earned so far is told in any case.
-    return 0 if result.figures["status"] == "done" else 1
+        check_place(given.report)
+        task = vrl.load_task(reference(given.prices or drawn(given.store), given))
+        code, first = run(given, task, control=True)
+        if given.without_control and code == DONE:
+            click.echo("\nThe same team without the control of its risk:\n")
+            code, second = run(given, task, control=False)
+            if code == DONE:
+                click.echo("\nWithout the control (second) beside with it (first):\n")
+                verbalrl(["compare", first, second, "--store", str(given.store)])
+        return code
+    except BrokenPipeError:
+        # Whoever read along has seen enough, such as `head`; so has the flush at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        # Before the run or after it; one that is under way ends by itself.
+        click.echo("fincon: interrupted", err=True)
+        return INTERRUPTED
+    except (VerbalRLError, OSError, click.ClickException) as error:
+        click.echo(f"fincon: {error}", err=True)
+        return USAGE if isinstance(error, click.ClickException) else exit_code(error)
+
+
+class Options(argparse.ArgumentParser):
+    """Says what is wrong with an option in one line."""
+
+    def error(self, message: str) -> Any:
+        """Raise it, as all else that the caller can mend."""
+        raise ConfigurationError(f"{message} (see --help)")
 
 
 def read(arguments: Sequence[str]) -> argparse.Namespace:
     """The options."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("prices", nargs="?", help="csv or json of one asset, or a folder of them")
+    parser = Options(description=str(__doc__).partition("\n")[0])
+    source = "csv or json of one asset, or a folder of them; ?max_gap=DAYS and the like may follow"
+    parser.add_argument("prices", nargs="?", help=source)
     parser.add_argument("--model", default="offline:apprentice", metavar="P:NAME")
     parser.add_argument("--critic", metavar="P:NAME", help="who compares episodes [the model]")
     parser.add_argument("--base-url", metavar="URL", help="a server to ask instead of a provider")
@@ -80,12 +102,13 @@ def read(arguments: Sequence[str]) -> argparse.Namespace:
 def reference(prices: str, given: argparse.Namespace) -> str:
     """What `load_task` takes for these prices, days and costs."""
     options = {"horizon": WHOLE, "cost": given.cost, "train": given.train, "test": given.test}
-    told = "&".join(f"{name}={value}" for name, value in options.items() if value is not None)
-    return f"prices:{prices}?{told}"
+    told = (f"{name}={value}" for name, value in options.items() if value is not None)
+    path, _, own = prices.partition("?")
+    return f"prices:{path}?{'&'.join((*told, own) if own else told)}"
 
 
-def run(given: argparse.Namespace, task: Any, *, control: bool) -> vrl.RunResult:
-    """One run of the team: FinCon's method, and its control of risk in every arm or in none."""
+def run(given: argparse.Namespace, task: Any, *, control: bool) -> tuple[int, str]:
+    """One run of the team, with its control of risk in every arm or in none: exit code and id."""
     model = vrl.load_model(given.model, base_url=given.base_url)
     # Each analyst sees one source and talks to nobody but the manager, who alone decides.
     analysts = dict.fromkeys(roles(given, task), vrl.ChatAgent(model))
@@ -97,30 +120,42 @@ def run(given: argparse.Namespace, task: Any, *, control: bool) -> vrl.RunResult
         # Here rather than by the method alone: the team without beliefs has it, too.
         limits=vrl.Limits(control="cvar" if control else None),
     )
-    return learner.run_sync(task, seeds=range(given.seeds), arms=ARMS if control else ARMS[1:])
+    # With progress, and an end by Ctrl-C that keeps what is paid for and says how to go on.
+    ended = drive(learner, learner.run(task, seeds=range(given.seeds), arms=ARMS), given.store)
+    if ended.result is None:
+        return report(ended, learner, given.store, as_json=False), ""
+    name, place = ended.result.run, ("--store", str(given.store))
+    file = given.report if control else beside(given.report)
+    # What a run has earned so far is told in any case.
+    verbalrl(["report", name, "-o", str(file), *place])
+    code = report(ended, learner, given.store, as_json=False)
+    believed(given.store, name)
+    return code, name
+
+
+def believed(place: Path, run_id: str) -> None:
+    """Say what the team holds after its last training episode; `verbalrl beliefs` says why."""
+    with vrl.open_store(place) as store:
+        beliefs = [x for x in store.current_lessons(f"{run_id}/learned/0") if x.usable]
+    click.echo(f"\nbeliefs: {len(beliefs)}")
+    for belief in beliefs:
+        aspect = f"{belief.body.aspect}: " if belief.body.aspect else ""
+        click.echo(f"  {aspect}{rule(belief.body)}")
+
+
+def beside(file: Path) -> Path:
+    """Where the report of the run without control goes."""
+    return file.with_stem(f"{file.stem}-without-control")
 
 
 def roles(given: argparse.Namespace, task: Any) -> tuple[str, ...]:
     """The analysts that were named, else those whose source the file has."""
     if given.analysts is None:
         return roles_of(task)
-    named = tuple(role.strip() for role in given.analysts.split(","))
-    for role in named:
+    for role in (named := Names().convert(given.analysts, None, None)):
         if role not in ROLES:
             raise UnknownNameError.of("analyst", role, ROLES)
     return named
-
-
-def tell(given: argparse.Namespace, run_id: str) -> None:
-    """Write the report, and say what is believed and where all of it is."""
-    with vrl.open_store(given.store) as store:
-        beliefs = [x for x in store.current_lessons(f"{run_id}/learned/0") if x.usable]
-        given.report.write_text(report_html(read_run(store, run_id)), encoding="utf-8")
-    print(f"\nbeliefs: {len(beliefs)}")
-    for belief in beliefs:
-        aspect = f"{belief.body.aspect}: " if belief.body.aspect else ""
-        print(f"  {aspect}when {belief.when}: {belief.instruction}")
-    print(f"report: {given.report}; look further with `verbalrl view --store {given.store}`")
 
 
 def drawn(folder: Path) -> str:
@@ -133,6 +168,8 @@ def drawn(folder: Path) -> str:
         str(day): {"prices": close, "news": news, "10k": [], "10q": [filing] if filing else []}
         for day, close, news, filing in rows
     }
+    # In the store's folder, where a run that is resumed finds it again.
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "drawn.json"
     path.write_text(json.dumps(found), encoding="utf-8")
     return str(path)

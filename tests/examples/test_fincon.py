@@ -1,6 +1,7 @@
 """The FinCon example runs in one command, on a drawn market and on files of one's own."""
 
 import runpy
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.tasks.test_prices import plain, written
+from verbalrl.cli import main as verbalrl
 from verbalrl.records import RunRecord
 from verbalrl.store import Store, open_store
 from verbalrl.view.rows import read_run
@@ -40,10 +42,11 @@ def test_without_a_file_it_draws_a_market(
 ) -> None:
     days = ("--train", "..2024-02-15", "--test", "2024-02-16..2024-03-08")
     assert example((*QUICK, *days)) == 0
-    said = capsys.readouterr().out
+    said, noted = capsys.readouterr()
     assert "trading DRAWN: 1 period of 15 days, costs 0.10%" in said
     assert "says nothing about LLMs" in said
-    assert "report: fincon.html" in said
+    assert "fincon.html: run run_" in said
+    assert " in .verbalrl\n1 of ≤4 episodes" in noted
     html = (tmp_path / "fincon.html").read_text(encoding="utf-8")
     for title in ("Capital and drawdown", "Positions", "Beliefs by training episode"):
         assert f">{title}</title>" in html
@@ -59,18 +62,29 @@ def test_without_a_file_it_draws_a_market(
         assert reporting(store, shown["learned"]["episode"]) == ["news", "momentum"]
         # The team without beliefs has its control of risk, too.
         assert all(shown[arm]["alerts"] for arm in ("none", "learned"))
+    # What it drew is still there.
+    assert verbalrl(["resume", run.id]) == 0
 
 
 def test_days_costs_and_the_report_are_named(
     example: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    prices = written(tmp_path / "AAPL.csv", plain())
+    gap = [row for row in plain() if not "2022-01-10" <= row[0][:10] < "2022-01-24"]
+    prices = written(tmp_path / "AAPL.csv", gap)
     days = ("--train", "2022-01-03..2022-01-31", "--test", "2022-02-01..2022-02-28")
     more = ("--cost", "0", "--report", "aapl.html", "--store", "kept", "--without-control")
-    assert example((str(prices), "--trials", "2", *days, *more)) == 0
+    assert example((f"{prices}?max_gap=60", "--trials", "2", *days, *more)) == 0
     said = capsys.readouterr().out
     assert said.count("trading AAPL: 1 period of 19 days, costs 0.00%") == 2
-    assert (tmp_path / "aapl.html").exists()
+    for name in ("aapl.html", "aapl-without-control.html"):
+        assert (tmp_path / name).exists()
+    with open_store(tmp_path / "kept") as store:
+        one, other = (run.id for run in store.runs())
+    # Both have the team without beliefs, so that both arms are paired.
+    assert f"{one} (cvrf), then {other} (cvrf)" in " ".join(said.split())
+    earned = said.partition("Compounded return by arm")[2].splitlines()
+    assert [row.split()[0] for row in earned[2:4]] == ["none", "learned"]
+    assert [row.split()[5] for row in earned[2:4]] == ["1", "1"]
     with open_store(tmp_path / "kept") as store:
         controlled, free = (traded(run)["shown"]["learned"] for run in store.runs())
         # A csv has no news and no filings, so that nobody reports on them.
@@ -89,6 +103,10 @@ def test_days_costs_and_the_report_are_named(
             ("AAPL.csv", "--analysts", "news"),
             "nothing for an analyst 'news'; name some of momentum",
         ),
+        (("AAPL.csv", "--analysts", "momentum,momentum"), "'momentum' is named twice"),
+        (("AAPL.csv", "--cost", "abc"), "--cost: invalid float value: 'abc'"),
+        (("AAPL.csv", "--memos", "foo"), "--memos: invalid choice: 'foo'"),
+        (("AAPL.csv", "--report", "gone/x.html"), "there is no folder gone; make it first"),
         (("BAD.csv",), "BAD.csv: line 10: 2022-01-12 stands twice"),
     ],
 )
@@ -107,6 +125,36 @@ def test_what_cannot_work_is_one_line_and_exit_2(
     assert error.count("\n") == 1
     assert line in error
     assert not (tmp_path / ".verbalrl").exists()
+
+
+def begun(tmp_path: Path, *more: str) -> "subprocess.Popen[str]":
+    """The example on its own, once its first line of progress is there."""
+    command = [sys.executable, str(EXAMPLE), *more]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True)
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("run run_")
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_says_how_to_go_on(tmp_path: Path, number: signal.Signals) -> None:
+    process = begun(tmp_path)
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + number
+    assert "interrupted; go on with: verbalrl resume run_" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
+    process = begun(tmp_path, *QUICK)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    assert "Traceback" not in process.communicate(timeout=200)[1]
+    assert process.returncode == 0
 
 
 @pytest.mark.slow

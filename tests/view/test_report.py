@@ -192,3 +192,13 @@ def test_without_the_extra_one_line_says_how_to_get_it(
     assert capsys.readouterr().err.strip() == (
         "verbalrl: plots need matplotlib; install it with `pip install 'verbalrl[report]'`"
     )
+
+
+def test_a_place_that_takes_no_file_is_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    assert main(["report", "-o", str(gone / "x.html"), "--store", str(folder)]) == 2
+    assert capsys.readouterr().err.strip() == (
+        f"verbalrl: {gone / 'x.html'}: there is no folder {gone}; make it first"
+    )

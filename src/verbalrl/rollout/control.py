@@ -64,7 +64,7 @@ class Alert(NamedTuple):
 def alert_after(results: Sequence[float], alpha: float = ALPHA) -> Alert | None:
     """The alert after the last of `results`: it is negative, or CVaR fell; None else.
 
-    With fewer than 1/alpha days CVaR is the worst day so far, so that it falls with each new worst
+    With fewer than 2/alpha days CVaR is the worst day so far, so that it falls with each new worst
     day, also one that is only the smallest gain so far.
     """
     if not results:

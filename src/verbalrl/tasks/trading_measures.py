@@ -64,7 +64,7 @@ def max_drawdown(results: Sequence[float]) -> float:
 def cvar(results: Sequence[float], alpha: float = ALPHA) -> float:
     """The mean of the worst `alpha` of the results: the results at or below the VaR.
 
-    At least one counts, so with fewer than 1/alpha days this is the worst day; 0 without a day.
+    At least one counts, so with fewer than 2/alpha days this is the worst day; 0 without a day.
     """
     if not results:
         return 0.0

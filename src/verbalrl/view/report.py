@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from .._version import __version__
+from ..errors import ConfigurationError
 from ..records import Critique, Episode
 from ..result import plots, trading_plots
 from ..result.beliefs import BeliefRound, belief_changes
@@ -41,6 +44,16 @@ class Shown:
     table: Table
     folded: bool = False
     """Whether the data are to be opened: those of every day take pages."""
+
+
+def check_place(file: Path) -> None:
+    """Raise `ConfigurationError` where no report can be written to `file`: before the work."""
+    if file.is_dir():
+        raise ConfigurationError(f"{file}: a folder; name the file to write in it")
+    if not file.parent.is_dir():
+        raise ConfigurationError(f"{file}: there is no folder {file.parent}; make it first")
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise ConfigurationError(f"{file}: cannot be written; name another file")
 
 
 def report_html(rows: RunRows) -> str:

@@ -8,7 +8,7 @@ import click
 
 from ...errors import ConfigurationError
 from ...result.plots import need_matplotlib
-from ...view.report import report_html
+from ...view.report import check_place, report_html
 from ...view.rows import read_run
 from ..options import json_option, store_option, verbose_option
 from ..output import emit_json
@@ -36,6 +36,7 @@ def report(run: str | None, output: Path, store: Path, as_json: bool) -> None:
     prompts had them, failures, and the settings that reproduce it.
     """
     need_matplotlib()
+    check_place(output)
     with opened(store) as kept:
         rows = read_run(kept, find_run(kept, run).id)
     if not rows.episodes:
