@@ -69,7 +69,7 @@ def trading_lines(figures: Mapping[str, Any]) -> list[str]:
 
 def _lines(found: Sequence[tuple[str, ...]]) -> list[str]:
     """The table in 100 columns: intervals and chances stand below what they are of."""
-    whole = [_ABOVE, _UNDER]
+    whole: list[tuple[str, ...]] = [_ABOVE, _UNDER]
     for row in found:
         # So do the names of controls that trade alike: they would push all columns aside.
         first, *more = row[0].split(", ")
