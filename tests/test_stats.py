@@ -357,12 +357,35 @@ def test_a_table_that_is_too_wide_puts_counts_below_then_trials() -> None:
         arms = {arm: ArmFacts() for arm in names}
         return summarise(facts(trials=trials, train=6), outcomes, arms).table().splitlines()
 
-    narrow, wide, wider = shown(2), shown(6), shown(16)
-    assert narrow[1].split()[-3:] == ["episodes", "errors", "tokens"]
+    narrow, wide, wider = shown(2), shown(9), shown(19)
+    assert narrow[1].split()[-3:] == ["%]", "episodes", "tokens"]
     assert "by trial" in wide[1]
     assert "tokens" not in wide[1]
-    assert "learned: 36 episodes, 0 errors, 0 tokens" in wide
+    assert "learned: 54 episodes, 0 tokens" in wide
     assert "by trial" not in wider[1]
-    assert any(line.startswith("learned by trial: 0.00 0.00") for line in wider)
+    assert any(line.startswith("learned by trial: .00 .00") for line in wider)
     for lines in (narrow, wide, wider):
         assert max(map(len, lines[1:4])) <= 100
+
+
+def test_a_table_of_the_size_of_the_demo_stays_whole() -> None:
+    outcomes = [
+        outcome(f"i{n}", t, t == 3 and n < 3, arm=arm, split="test")
+        for arm in ("retry", "learned")
+        for n in range(6)
+        for t in ((1, 2, 3) if arm == "retry" else (1,))
+    ]
+    arms = {"retry": ArmFacts(), "learned": ArmFacts()}
+    told = facts(learns="shared", reported="test", trials=3, test=6)
+    lines = summarise(told, outcomes, arms).table().splitlines()
+    heads = lines[1]
+    assert [head in heads for head in ("by trial", "episodes", "tokens")] == [True] * 3
+    assert " (oracle-stopped)" in lines
+    assert max(map(len, lines)) <= 100
+
+
+def test_the_table_has_no_column_that_says_nothing() -> None:
+    outcomes = [outcome("a", 1, False, arm=a) for a in ("none", "learned")]
+    table = summarise(facts(), outcomes, {"none": ArmFacts(), "learned": ArmFacts()}).table()
+    assert "vs retry" not in table
+    assert "errors" not in table

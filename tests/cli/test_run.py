@@ -293,6 +293,18 @@ def test_demo_shows_tables_lessons_and_banner(
     assert out.splitlines()[-1] == "offline apprentice: tests the loop, says nothing about LLMs"
 
 
+@pytest.mark.slow
+def test_the_table_in_the_readme_is_what_the_demo_prints(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "--store", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    shown = re.search(r"```text\n(arm .*?)```", readme, re.S)
+    assert shown is not None
+    assert shown.group(1) in printed
+
+
 def test_a_run_of_which_nothing_ends_says_why_and_fails(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -79,14 +80,19 @@ def test_the_table_stands_below_the_usual_one(tmp_path: Path) -> None:
     result = figures(tmp_path, lambda _: {"action": "buy"}, instances=2)
     lines = result.table().splitlines()
     place = lines.index("trading AAPL: 2 periods of 41 days, costs 0.00%")
-    heads, none = lines[place + 1], lines[place + 2]
+    heads, none = lines[place + 1], lines[place + 3]
     assert heads.split()[:3] == ["arm", "runs", "log-sum"]
     assert none.startswith("none")
     # With one asset three controls are buy-and-hold.
     assert list(controls(result.figures["trading"])) == [
         "buy-and-hold, equal-weight, mean-variance, minimum-variance", "momentum", "random",
     ]  # fmt: skip
-    assert max(map(len, lines[place:])) < 130
+    assert max(map(len, lines[1:])) <= 100
+    # Intervals and chances stand below what they are of; so do the names of controls alike.
+    assert none.split()[-2:] == ["–", "+0.000"]
+    assert re.fullmatch(r" +\[[+-][\d.]+, [+-][\d.]+\] +p=1\.000", lines[place + 4])
+    assert lines[place + 7].startswith("buy-and-hold,")
+    assert lines[place + 8].startswith(" equal-weight,")
     html = result._repr_html_()
     assert html.count("<table>") == 2
     assert "<p>none" not in html

@@ -161,7 +161,7 @@ def test_stored_text_stays_text(
 
 
 def test_parts_without_data_are_absent(tmp_path: Path) -> None:
-    bare = Sizes(instances=2, trials=1, arms=("none",), lessons=0, critiques=0, steps=1)
+    bare = Sizes(instances=2, trials=2, arms=("retry",), lessons=0, critiques=0, steps=1)
     asyncio.run(fill(tmp_path, sizes=bare))
     with open_store(tmp_path) as store:
         html = report_html(read_run(store, "run_made"))

@@ -30,7 +30,7 @@ from .reading import Unopened, opened
 _POLL = 0.2
 _GRACE = 2.0
 """Seconds by which making the instances may outlast --max-seconds."""
-_LISTED = (LessonKind.REFLECTION, LessonKind.BEHAVIOR)
+_LISTED = (LessonKind.REFLECTION, LessonKind.BEHAVIOR, LessonKind.BELIEF)
 """Kinds with a command of their own."""
 
 
@@ -223,3 +223,4 @@ def _hints(run: str, store: Path) -> None:
     kinds = [f"{kind}s" for kind in _LISTED if kind in learned]
     for name in (*kinds, *(["critiques"] if judged else []), "episodes"):
         note(f"  {command(name, '--run', run, store=store)}")
+    note(f"  {command('report', run, '-o', 'report.html', store=store)}")

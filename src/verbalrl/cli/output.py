@@ -72,12 +72,22 @@ def note(text: str) -> None:
         return
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[object]], *, flexible: int = -1) -> None:
-    """Print aligned columns in 100: the column `flexible` is cut first, then the widest names."""
+def table(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    flexible: int = -1,
+    whole: Sequence[int] = (),
+) -> None:
+    """Print aligned columns in 100: the column `flexible` is cut first, then the widest names.
+
+    Columns that are `whole` are not cut, nor are numbers.
+    """
     cells = [[one_line("–" if c is None else str(c)) for c in row] for row in rows]
     widths = [max(len(row[n]) for row in [list(heads), *cells]) for n in range(len(heads))]
     right = [_is_number(rows, n) for n in range(len(heads))]
-    floors = [w if r else max(len(h), 8) for h, w, r in zip(heads, widths, right, strict=True)]
+    kept = [right[n] or n in whole for n in range(len(heads))]
+    floors = [w if k else max(len(h), 8) for h, w, k in zip(heads, widths, kept, strict=True)]
     widths = fitted(widths, floors, flexible % len(heads))
     click.echo(click.style(_row(heads, widths, right), bold=True))
     for row in cells:

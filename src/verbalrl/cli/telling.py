@@ -113,9 +113,10 @@ def critique_state(critique: Critique) -> str:
 def tell_critique(critique: Critique, *, fully: bool = False) -> None:
     """What the critic said of an attempt, and what became of it."""
     heading(f"{critique.id}  {critique_state(critique)}")
-    say(f"{critique.instance} trial {critique.trial}, verdict {critique.verdict}", indent=2)
+    say(f"{wording.judged(critique)}, verdict {critique.verdict}", indent=2)
     for cause in critique.causes:
-        quote = f" “{one_line(cause.quote, 120)}”" if cause.quote else ""
+        said = wording.quoted(cause)
+        quote = f" “{one_line(said, 120)}”" if said else ""
         say(f"step {cause.step} of trial {cause.trial}:{quote} {one_line(cause.why)}", indent=4)
     for proposal in critique.proposals:
         say(f"→ {rule(proposal)}", indent=4)
@@ -188,7 +189,7 @@ def tell_served(served: Served, feedback: Sequence[Feedback]) -> None:
 
 def _tell_guidance(role: str, guidance: Guidance) -> None:
     if guidance:
-        say(f"guidance of the {role} ({guidance.tokens} tokens)", indent=2)
+        say(f"guidance of the {wording.reader_word(role)} ({guidance.tokens} tokens)", indent=2)
     for line in guidance.lines:
         say(f"[{line.alias}] {line.lesson}", indent=4)
         say(rule(LessonProposal(**line.model_dump(include=_RULE))), indent=6)
@@ -222,7 +223,8 @@ def _tell_step(step: Step, cited: Sequence[tuple[str, Cause]]) -> None:
     if step.feedback:
         say(f"← {one_line(step.feedback, 400)}", indent=4)
     for critique, cause in cited:
-        quote = f" “{one_line(cause.quote, 120)}”" if cause.quote else ""
+        said = wording.quoted(cause)
+        quote = f" “{one_line(said, 120)}”" if said else ""
         say(f"◂ {critique}:{quote} {one_line(cause.why)}", indent=4)
 
 

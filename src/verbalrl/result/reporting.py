@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from ..records import Episode
+from ..text import plural
 
 WORTH = ("decisive", "useful", "useless")
 
@@ -64,6 +65,6 @@ def said(arms: Mapping[str, Any]) -> list[str]:
     shares = ", ".join(f"{role} {counted[role]:,}" for role in roles)
     tail = f"; of use, as the manager says: {shares}" if judged else ""
     return [
-        f"team: {len(roles)} analysts sent {messages:,} reports before {decisions:,} decisions"
-        f"{tail}"
+        f"team: {plural(len(roles), 'analyst')} sent {messages:,} reports "
+        f"before {decisions:,} decisions{tail}"
     ]

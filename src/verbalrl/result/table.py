@@ -11,52 +11,70 @@ from .marks import label, remarks
 from .trading import trading_lines
 
 _COLUMNS = 100
-_BY_TRIAL, _COUNTS = 2, 4
-"""Columns: the one with a figure for each trial, and the first of episodes, errors, tokens."""
+_BY_TRIAL, _COUNTS = "by trial", ("episodes", "errors", "tokens", "cost")
+"""What gives way where a table is too wide, the counts first."""
 
 
 def table(figures: Mapping[str, Any]) -> str:
     """The arms side by side, and below them what a reader must know beside the figures."""
-    trial = next((a["vs_retry"]["trial"] for a in figures["arms"].values() if a["vs_retry"]), None)
-    versus = "vs retry" if trial is None else f"vs retry@{trial} [95 %]"
-    heads = ("arm", "success [95 %]", "by trial", versus, "episodes", "errors", "tokens")
-    # Offline models have no price, and most tables no such column.
-    paid = any(arm.get("cost_usd") is not None for arm in figures["arms"].values())
-    rows: list[tuple[str, ...]] = [(*heads, "cost") if paid else heads]
-    for name, arm in figures["arms"].items():
-        total = sum(t["input"] + t["cached"] + t["output"] for t in arm["tokens"].values())
-        rows.append(
-            (
-                label(name, arm),
-                _rate(arm) + ("*" if _unfinished(arm) else ""),
-                " ".join("–" if r is None else f"{r:.2f}" for r in arm["success_by_trial"]),
-                _difference(arm["vs_retry"]),
-                str(arm["episodes"]),
-                str(arm["errors"]),
-                f"{total:,}",
-                *([_dollars(arm.get("cost_usd"))] if paid else []),
-            )
-        )
-    lines, below = _fitted(rows)
+    arms: Mapping[str, Any] = figures["arms"]
+    trial = next((a["vs_retry"]["trial"] for a in arms.values() if a["vs_retry"]), None)
+    names = [label(name, arm) for name, arm in arms.items()]
+    lines, below = _fitted(names, _columns(arms, trial))
     where = f"{_read(figures['split'])}, seeds {figures['seeds']}"
     title = f"{figures['task']} · {figures['method']} · {figures['model']} · {where}"
     return "\n".join([title, *lines, *below, *_tail(figures, trial), *trading_lines(figures)])
 
 
-def _fitted(rows: Sequence[tuple[str, ...]]) -> tuple[list[str], list[str]]:
+def _columns(arms: Mapping[str, Any], trial: int | None) -> dict[str, list[str]]:
+    """By head the cells of the arms; a column that would say nothing is left out."""
+    every = list(arms.values())
+    made = {
+        "success [95 %]": [_rate(arm) + ("*" if _unfinished(arm) else "") for arm in every],
+        _BY_TRIAL: [" ".join(map(_share, arm["success_by_trial"])) for arm in every],
+    }
+    if trial is not None:
+        made[f"vs retry@{trial} [95 %]"] = [_difference(arm["vs_retry"]) for arm in every]
+    made["episodes"] = [str(arm["episodes"]) for arm in every]
+    if any(arm["errors"] for arm in every):
+        made["errors"] = [str(arm["errors"]) for arm in every]
+    spent = (arm["tokens"].values() for arm in every)
+    totals = (sum(t["input"] + t["cached"] + t["output"] for t in roles) for roles in spent)
+    made["tokens"] = [f"{total:,}" for total in totals]
+    # Offline models have no price.
+    if any(arm.get("cost_usd") is not None for arm in every):
+        made["cost"] = [_dollars(arm.get("cost_usd")) for arm in every]
+    return made
+
+
+def _fitted(names: list[str], columns: Mapping[str, list[str]]) -> tuple[list[str], list[str]]:
     """The lines of the table, and those below it with what does not fit in 100 columns."""
-    lines, below = _aligned(rows), list[str]()
+    lines, below = _table(names, columns), list[str]()
     if max(map(len, lines)) > _COLUMNS:
-        heads = rows[0][_COUNTS:]
-        for name, *cells in rows[1:]:
-            counts = zip(cells[_COUNTS - 1 :], heads, strict=True)
-            below.append(f"{name}: {', '.join(f'{cell} {head}' for cell, head in counts)}")
-        rows = [row[:_COUNTS] for row in rows]
-        lines = _aligned(rows)
+        counts = {head: cells for head, cells in columns.items() if head in _COUNTS}
+        for name, *cells in zip(names, *counts.values(), strict=True):
+            told = (f"{cell} {head}" for cell, head in zip(cells, counts, strict=True))
+            below.append(f"{name}: {', '.join(told)}")
+        columns = {head: cells for head, cells in columns.items() if head not in _COUNTS}
+        lines = _table(names, columns)
     if max(map(len, lines)) > _COLUMNS:
-        below = [*(f"{row[0]} by trial: {row[_BY_TRIAL]}" for row in rows[1:]), *below]
-        lines = _aligned([(*row[:_BY_TRIAL], *row[_BY_TRIAL + 1 :]) for row in rows])
+        tried = zip(names, columns[_BY_TRIAL], strict=True)
+        below = [*(f"{name} by trial: {cell}" for name, cell in tried), *below]
+        lines = _table(names, {h: cells for h, cells in columns.items() if h != _BY_TRIAL})
     return lines, below
+
+
+def _table(names: list[str], columns: Mapping[str, list[str]]) -> list[str]:
+    """The lines; where they are too long, what marks a name stands below it."""
+    lines = _aligned([("arm", *columns), *zip(names, *columns.values(), strict=True)])
+    if max(map(len, lines)) <= _COLUMNS:
+        return lines
+    whole: list[tuple[str, ...]] = [("arm", *columns)]
+    for name, *cells in zip(names, *columns.values(), strict=True):
+        first, _, mark = name.partition(" (")
+        whole.append((first, *cells))
+        whole += [(f" ({mark}", *[""] * len(cells))] if mark else []
+    return _aligned(whole)
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -220,6 +238,11 @@ def _rate(arm: Mapping[str, Any]) -> str:
         return "unknown" if arm["unknown"] else "–"
     low, high = arm["ci95"]
     return f"{arm['success_rate']:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _share(rate: float | None) -> str:
+    """`.54`, as chances are written: there is one for every trial."""
+    return "–" if rate is None else "1.0" if rate >= 0.995 else f"{rate:.2f}".removeprefix("0")
 
 
 def _dollars(cost: float | None) -> str:

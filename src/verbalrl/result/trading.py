@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import markup
@@ -20,6 +20,9 @@ HEADS = (
     "vs none",
     "vs buy-and-hold",
 )
+_ABOVE = (*HEADS[:3], "return", "Sharpe", "draw-", "CVaR", "turn-", "vs none", "vs buy-")
+_UNDER = ("", "", "", "[95 %]", "", "down", "", "over", "", "and-hold")
+_COLUMNS = 100
 MEASURES = ("log_return", "compounded", "sharpe", "max_drawdown", "cvar", "turnover")
 _FIRST = "buy-and-hold"
 """The control that stands first."""
@@ -58,19 +61,30 @@ def trading_lines(figures: Mapping[str, Any]) -> list[str]:
     found = figures.get("trading")
     if not found:
         return []
-    cells = [HEADS, *rows(found)]
-    # Names of controls that trade alike would push all columns aside: they wrap below.
-    names = [row[0].split(", ") for row in cells]
-    widths = [max(len(part) for parts in names for part in parts)]
-    widths += [max(len(row[n]) for row in cells) for n in range(1, len(HEADS))]
-    lines = []
-    for row, (name, *more) in zip(cells, names, strict=True):
-        said = (name + ("," if more else ""), *row[1:])
-        lines.append("  ".join(c.ljust(w) for c, w in zip(said, widths, strict=True)).rstrip())
-        lines += [f" {part}{',' if part != more[-1] else ''}" for part in more]
+    lines = _lines(rows(found))
     cut = [f"{name} {arm['left_out']}" for name, arm in found["arms"].items() if arm["left_out"]]
     tail = [f"runs that did not reach the end, left out: {', '.join(cut)}"] if cut else []
     return ["", title(found), *lines, *tail, *READING]
+
+
+def _lines(found: Sequence[tuple[str, ...]]) -> list[str]:
+    """The table in 100 columns: intervals and chances stand below what they are of."""
+    whole: list[tuple[str, ...]] = [_ABOVE, _UNDER]
+    for row in found:
+        # So do the names of controls that trade alike: they would push all columns aside.
+        first, *more = row[0].split(", ")
+        names = [first + ("," if more else "")]
+        names += [f" {name}{',' if name != more[-1] else ''}" for name in more]
+        pairs = [cell.partition(" ")[::2] for cell in row[1:]]
+        whole.append((names[0], *(above for above, _ in pairs)))
+        under = ("".join(names[1:2]), *(below for _, below in pairs))
+        whole += [under] if any(under) else []
+        whole += [(name, *[""] * len(pairs)) for name in names[2:]]
+    widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
+    gap = "  " if sum(widths) + 2 * len(widths) - 2 <= _COLUMNS else " "
+    return [
+        gap.join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in whole
+    ]
 
 
 def trading_html(figures: Mapping[str, Any]) -> str:

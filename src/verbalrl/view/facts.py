@@ -10,6 +10,8 @@ from typing import Any
 from ..records import Episode, RunRecord
 from ..result.curves import Curve, Gap
 from ..result.marks import label, remarks, roles_of
+from ..result.trading import chance
+from ..text import plural
 from .tables import Cell, Table
 from .wording import figure, outcome_word, span
 
@@ -19,14 +21,24 @@ _LISTED = 500
 
 
 def headline(figures: Mapping[str, Any], found: Sequence[Gap]) -> str:
-    """What came out, in one or two sentences."""
-    learned = figures["arms"].get("learned")
+    """What came out, in one or two sentences; of what was traded the returns."""
+    arms: Mapping[str, Any] = figures["arms"]
+    if (figures.get("trading") or {}).get("arms", {}).get("learned", {}).get("runs"):
+        return _earned(figures["trading"])
+    learned = arms.get("learned")
     rate = None if learned is None else learned["success_rate"]
-    if rate is None:
+    if learned is None or rate is None:
         return "No success rate of the arm learned is known."
     said = f"With what it learned the agent solved {rate:.0%} of the instances"
     gap = next((g for g in found if g.arm == "learned"), None)
     if gap is None:
+        beside = [
+            f"{name} solved {arm['success_rate']:.0%}"
+            for name, arm in arms.items()
+            if name != "learned" and arm["success_rate"] is not None
+        ]
+        if beside:
+            return f"{said}; {', '.join(beside)}. The arm retry, which would pair them, is absent."
         return f"{said}; nothing stands beside it to compare with."
     shows = (learned.get("vs_retry") or {}).get("shows")
     # Runs of before there was the test have the interval alone.
@@ -36,6 +48,21 @@ def headline(figures: Mapping[str, Any], found: Sequence[Gap]) -> str:
         f"{said}: {gap.mean * 100:+.0f} points against retry at trial {gap.trial} "
         f"(95 % interval {gap.low * 100:+.0f} to {gap.high * 100:+.0f}); {sure}."
     )
+
+
+def _earned(found: Mapping[str, Any]) -> str:
+    """What the arm learned earned, beside what it is paired with."""
+    learned = found["arms"]["learned"]
+    pairs = (("none", "vs_none"), ("buy-and-hold", "vs_buy_and_hold"))
+    against = [
+        f"{versus['diff'] * 100:+.1f} points against {name} ({chance(versus['p'])})"
+        for name, key in pairs
+        if (versus := learned.get(key))
+    ]
+    said = f"With what it learned the agent earned {learned['compounded']:+.1%} in a period"
+    if not against:
+        return f"{said}; what else was earned stands under Trading."
+    return f"{said}: {' and '.join(against)}, over {plural(learned['runs'], 'run')}."
 
 
 def caveats(figures: Mapping[str, Any]) -> tuple[str, ...]:
@@ -61,7 +88,9 @@ def caveats(figures: Mapping[str, Any]) -> tuple[str, ...]:
 def arms_table(figures: Mapping[str, Any]) -> Table:
     """The arms side by side."""
     paid = any(arm.get("cost_usd") is not None for arm in figures["arms"].values())
-    heads = ("arm", "success", "95 %", "solved", "vs retry", "95 %", "episodes", "errors", "tokens")
+    versed = any(arm.get("vs_retry") for arm in figures["arms"].values())
+    heads = ["arm", "success", "95 %", "solved", *(["vs retry", "95 %"] if versed else [])]
+    heads += ["episodes", "errors", "tokens", *(["USD"] if paid else [])]
     rows = []
     for name, arm in figures["arms"].items():
         versus = arm.get("vs_retry") or {}
@@ -70,19 +99,15 @@ def arms_table(figures: Mapping[str, Any]) -> Table:
             figure(arm["success_rate"]),
             span(arm["ci95"]),
             (arm.get("solved_by_trial") or [None])[-1],
-            figure(versus.get("diff"), signed=True),
-            span(versus.get("ci95"), signed=True),
-            arm["episodes"],
-            arm["errors"],
-            sum(role_tokens(arm).values()),
         ]
+        if versed:
+            row += [
+                figure(versus.get("diff"), signed=True),
+                span(versus.get("ci95"), signed=True),
+            ]
+        row += [arm["episodes"], arm["errors"], sum(role_tokens(arm).values())]
         rows.append((*row, arm["cost_usd"]) if paid else tuple(row))
-    return Table(
-        name="arms",
-        caption="Arms",
-        heads=(*heads, "USD") if paid else heads,
-        rows=tuple(rows),
-    )
+    return Table(name="arms", caption="Arms", heads=tuple(heads), rows=tuple(rows))
 
 
 def curve_table(found: Sequence[Curve]) -> Table:

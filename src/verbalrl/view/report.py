@@ -120,7 +120,8 @@ def plots_of(rows: RunRows, found: tuple[Curve, ...], apart: tuple[Gap, ...]) ->
         (
             "curves",
             "Learning curves",
-            bool(found),
+            # At one trial there is nothing to learn from, and no line: the table has the share.
+            any(point.trial > 1 for curve in found for point in curve.points),
             lambda: plots.learning_curves(found),
             facts.curve_table(found),
         ),

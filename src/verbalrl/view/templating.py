@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -13,7 +14,7 @@ from urllib.parse import quote_plus
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from .wording import critique_word, rule
+from .wording import critique_word, judged, quoted, reader_word, rule
 
 
 def render(template: str, **values: Any) -> str:
@@ -37,6 +38,11 @@ def here(path: str, asked: Mapping[str, object] | None = None, **more: object) -
 def _quoted(value: str) -> str:
     """`value` in an address: the rows of a list name one branch fifty times over."""
     return quote_plus(value)
+
+
+def breakable(text: str) -> Markup:
+    """`text`, which may be an address, with places to break it that are not within a number."""
+    return Markup("<wbr>").join(re.split(r"(?<=[/?&:])", text))
 
 
 @cache
@@ -66,6 +72,10 @@ def _environment() -> Environment:
     made.globals["number"] = lambda cell: isinstance(cell, int | float)
     made.globals["here"] = here
     made.globals["rule"] = rule
+    made.globals["reader_word"] = reader_word
+    made.globals["quoted"] = quoted
+    made.globals["judged"] = judged
+    made.filters["breakable"] = breakable
     made.globals["word"] = critique_word
     made.globals["style"] = lambda: Markup(stylesheet())
     made.globals["style_hash"] = style_hash

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..records import Critique, Episode, LessonBody, LessonProposal, Step, Usage
+from ..records import Cause, Critique, Episode, LessonBody, LessonProposal, Step, Usage
+from ..records.trajectory import spoken
+from ..result.marks import ROLES
 
 
 def rule(body: LessonBody | LessonProposal) -> str:
@@ -42,6 +44,24 @@ def tokens_text(usage: Usage) -> str:
     inputs = usage.input + usage.cache_read + usage.cache_write
     cost = "" if usage.cost_usd is None else f", ${usage.cost_usd:.4f}"
     return f"{inputs:,} in, {usage.output:,} out, {usage.calls:,} calls{cost}"
+
+
+def reader_word(role: str) -> str:
+    """`actor`, `critic`; of a team's others `news analyst`."""
+    return role if role in ROLES else f"{spoken(role)} analyst"
+
+
+def quoted(cause: Cause) -> str:
+    """What is quoted of a step; empty where the reason says the same words."""
+    return "" if " ".join(cause.quote.split()) == " ".join(cause.why.split()) else cause.quote
+
+
+def judged(critique: Critique) -> str:
+    """`train/0 trial 1`; of several attempts compared, all trials that are spoken of."""
+    trials = sorted({critique.trial, *(cause.trial for cause in critique.causes)})
+    if len(critique.episodes) < 2 or len(trials) < 2:
+        return f"{critique.instance} trial {critique.trial}"
+    return f"{critique.instance} trials {', '.join(map(str, trials[:-1]))} and {trials[-1]}"
 
 
 def reported(step: Step) -> str:

@@ -36,7 +36,7 @@ def runs(store: Path, as_json: bool, **asked: Any) -> None:
             {"store": str(store), "total": len(every), "runs": [_summary(run) for run in found]}
         )
     elif found:
-        table(_HEADS, [_row(run) for run in found], flexible=4)
+        table(_HEADS, [_row(run) for run in found], flexible=4, whole=(8,))
         if any("*" in str(figure) for run in found for figure in _row(run)[5:8]):
             note("* the run was cut short: not all of its instances are finished")
         if more := more_rows(len(found), len(every), offset):

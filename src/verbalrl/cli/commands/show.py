@@ -69,7 +69,7 @@ def _only(store: Store, identity: str) -> Found:
     if not found:
         raise UnknownNameError(
             f"nothing in {store.path} has the id {identity!r}; "
-            "see `verbalrl runs`, `episodes`, `critiques`, `behaviors`, `reflections`"
+            "see `verbalrl runs`, `episodes`, `critiques`, `behaviors`, `beliefs`, `reflections`"
         )
     listed = ", ".join(item.id for item in found[:8])
     more = " and more" if len(found) > 8 else ""

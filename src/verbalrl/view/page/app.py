@@ -59,6 +59,7 @@ def _routes() -> list[Route]:
         Route(f"{one}/revoke", actions.take_out, methods=post),
         Route("/style.css", _style),
         Route("/live.js", _script),
+        Route("/favicon.ico", _no_icon),
     ]
 
 
@@ -68,6 +69,11 @@ def _style(_: Request) -> Response:
 
 def _script(_: Request) -> Response:
     return Response(_live(), media_type="text/javascript")
+
+
+def _no_icon(_: Request) -> Response:
+    """Every browser asks for it; without an answer it would say that something is missing."""
+    return Response(status_code=204)
 
 
 @cache

@@ -10,7 +10,7 @@ from ...memory.measured import effects_on
 from ...memory.revoke import foreseen
 from ...memory.rollback import Difference, differences
 from ...records import Critique, Lesson, LessonKind, Operation, Status
-from ...store import LESSON_SORTS, LIVE, TRANSITIONS, Store, source_of
+from ...store import LESSON_SORTS, LIVE, TRANSITIONS, Line, Store, source_of
 from ..lineage import lesson_view
 from ..lists import ROWS, LessonRow, lesson_row, lessons_page, lessons_table
 from ..rows import measured_of
@@ -57,7 +57,7 @@ def lessons(request: Request) -> Response:
 def lesson(request: Request) -> Response:
     """One lesson with its whole life."""
     store, branch, found = _one(request)
-    lines = [x for x in store.lines(lesson=found.id) if x.branch == branch]
+    lines = _life(store, branch, found)
     scopes = frozenset({found.scope})
     effects = effects_on(store, branch, scopes) if store.tossed(found.id) else {}
     told = lesson_view(
@@ -78,6 +78,19 @@ def lesson(request: Request) -> Response:
         may=allowed(found),
         closed=closed(store, branch),
     )
+
+
+def _life(store: Store, branch: str, found: Lesson) -> list[Line]:
+    """The changes of a lesson on a branch, those before it was begun from its parent first."""
+    every, told = store.lines(lesson=found.id), list[Line]()
+    name, until = branch, None
+    while True:
+        own = [x for x in every if x.branch == name and (until is None or x.revision <= until)]
+        told = own + told
+        record = store.branch(name)
+        if record.parent is None:
+            return told
+        name, until = record.parent, record.pinned.get(found.scope, 0)
 
 
 def falling(request: Request) -> Response:
