@@ -38,7 +38,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Match, Route
 
-from benchmarks._rows import ARMS, Sizes, fill
+from benchmarks._rows import ARMS, Sizes, add_run, fill
 from tests.view.browser import browser
 from verbalrl.store import Store, open_store
 from verbalrl.store.schema import FILE_NAME, connect
@@ -47,7 +47,7 @@ from verbalrl.view.page.guard import COOKIE, Guard, Keys
 from verbalrl.view.report import report_html
 from verbalrl.view.rows import read_run
 
-RUN, PORT = "run_made000001", 8123
+RUN, OTHER, PORT = "run_made000001", "run_made000002", 8123
 MOST_MS, MOST_TIMES = 300.0, 10.0
 QUICK_MS, MORE = 20.0, 10
 """What takes less is asked for so many times more: its noise is larger."""
@@ -112,6 +112,29 @@ WRITTEN = (
 )
 
 
+SOLVED = (
+    "SELECT arm, instance, seed, trial, success, status FROM episodes"
+    " WHERE run = ? AND purpose = 'attempt' AND split = 'train'"
+)
+SAYING = (
+    "SELECT when_text, when_not, instruction FROM lessons WHERE branch = ?"
+    " AND status IN ('active', 'provisional') ORDER BY born, position"
+)
+PLACES = (
+    "SELECT id, scope, kind, name, when_text, when_not, instruction, content, born, position"
+    " FROM lessons WHERE branch = ? ORDER BY scope, born, position, id"
+)
+TOSSED = (
+    "SELECT u.content, u.role, e.round, e.instance, u.outcome, u.probability, e.success, u.tokens"
+    " FROM uses u JOIN episodes e ON e.id = u.episode WHERE e.run = ? AND e.arm = 'learned'"
+    " AND e.seed = 0 AND u.probability > 0 AND u.probability < 1"
+)
+LINKS = (
+    "SELECT lesson, body FROM updates"
+    """ WHERE instr(body, '"parents":[]') = 0 OR instr(body, '"snapshot":null') = 0"""
+)
+
+
 class Case(NamedTuple):
     """A list or page, and the plain SQL of all rows that it shows."""
 
@@ -161,6 +184,9 @@ def run_pages(store: Store) -> list[Case]:
     critique = store.critique_page({"run": RUN}, limit=1).rows[0]
     judged = critique.episodes[0]
     at = f"/runs/{RUN}"
+    sides = [(named[0], (x,)) for x in (RUN, OTHER)] + [(SOLVED, (x,)) for x in (RUN, OTHER)]
+    said = [(SAYING, (f"{x}/learned/0",)) for x in (RUN, OTHER)]
+    compared: tuple[Sql, ...] = (*sides, *said, ("SELECT * FROM runs ORDER BY seq DESC", ()))
     return [
         Case("page runs", "/", (("SELECT * FROM runs ORDER BY seq DESC LIMIT 50", ()),
              ("SELECT count(*) FROM runs", ()))),
@@ -174,6 +200,8 @@ def run_pages(store: Store) -> list[Case]:
              (named, (f"{EPISODES} LIMIT 50 OFFSET 90000", (RUN,)), count, arms)),
         Case("page episode", f"/episodes/{carried}", episode_rows(carried)),
         Case("page episode, judged", f"/episodes/{judged}", episode_rows(judged)),
+        Case("page two runs", f"/compare?one={RUN}&other={OTHER}", compared),
+        Case("page two runs, first", f"/compare?one={RUN}&other={OTHER}", compared, forget=True),
         Case("page critique", f"/critiques/{critique.id}",
              (("SELECT body FROM critiques WHERE id = ?", (critique.id,)),)),
     ]  # fmt: skip
@@ -209,6 +237,14 @@ def lesson_pages(store: Store, branch: str) -> list[Case]:
               (LINES, (lesson.id,)), (CARRIED, (lesson.id,)),
               (f"SELECT body FROM critiques WHERE id IN ({marks})", tuple(critiques)),
               ("SELECT body FROM proofs WHERE lesson = ?", (lesson.id,)), (STATE, (branch,)))),
+        Case("page lessons by effect", f"/lessons?branch={branch}&sort=effect",
+             ((PLACES, (branch,)), (TOSSED, (RUN,)), used(x.id for _, x in listed), every,
+              (f"{LESSONS} LIMIT 50", (branch,)))),
+        Case("page what would fall", f"/lessons/{lesson.id}/revoke?branch={branch}",
+             (("SELECT body FROM lessons WHERE branch = ? AND id = ?", (branch, lesson.id)),
+              (LINKS, ()), (LINES, (lesson.id,)), ("SELECT * FROM tombstones", ()), every,
+              ("SELECT id FROM lessons WHERE content = ?", (lesson.body.content,)),
+              (CARRIED, (lesson.id,)), (STATE, (branch,)))),
         Case("page review", "/review?status=provisional",
              ((f"{WAITING} LIMIT 50", ()), used(x.id for _, x in waiting), (QUEUES, ()),
               ("SELECT count(*) FROM lessons WHERE status = 'provisional'", ()),
@@ -341,12 +377,16 @@ async def timed(
     if not case.forget:
         return Median(*await medians((sql, own, whole, bare), rounds, clock))
 
-    def own_anew() -> object:
+    def forget() -> None:
         pages.app.state.groups.clear()
+        pages.app.state.compared.clear()
+
+    def own_anew() -> object:
+        forget()
         return own()
 
     async def whole_anew() -> int:
-        pages.app.state.groups.clear()
+        forget()
         return await whole()
 
     return Median(*await medians((sql, own_anew, whole_anew, bare), rounds, clock))
@@ -423,6 +463,8 @@ def main(arguments: Sequence[str] = ()) -> None:
         began = time.perf_counter()
         asyncio.run(fill(Path(folder) / "large", RUN, sizes))
         with open_store(Path(folder) / "large") as store:
+            # Beside the first, and as long; what it learned would be in other lists.
+            asyncio.run(add_run(store, OTHER, sizes._replace(lessons=0, critiques=0)))
             count = store.episode_page({"run": RUN}, limit=1).total
             took = time.perf_counter() - began
             print(f"{count:,} episodes, {asked.lessons:,} lessons, written in {took:.0f} s")

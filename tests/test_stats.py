@@ -10,7 +10,14 @@ import pytest
 from verbalrl import stats
 from verbalrl.records import Usage
 from verbalrl.result import ArmFacts, Outcome, RunFacts, solved_by, summarise
-from verbalrl.stats import EXACT, interval, mean_by_instance, paired_chance, paired_difference
+from verbalrl.stats import (
+    EXACT,
+    interval,
+    intervals,
+    mean_by_instance,
+    paired_chance,
+    paired_difference,
+)
 
 
 def outcome(instance: str, trial: int, success: bool | None, **changes: object) -> Outcome:
@@ -45,6 +52,11 @@ def test_an_interval_does_not_depend_on_how_many_draws_are_made_at_once(
     for at_once in (1, 7 * count, stats.DRAWS * count):
         monkeypatch.setattr(stats, "_AT_ONCE", at_once)
         assert interval(values) == usual
+
+
+def test_several_intervals_are_those_of_each() -> None:
+    samples = [[n * 0.37 % k for n in range(count)] for k, count in ((1, 40), (2, 40), (3, 7))]
+    assert intervals([*samples, []]) == (*map(interval, samples), None)
 
 
 def test_an_interval_over_many_instances_needs_little_memory() -> None:

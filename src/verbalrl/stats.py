@@ -7,9 +7,14 @@ Resampling episodes as if they were independent would make every interval too na
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 DRAWS = 2_000
 _SEED = 20_260_101
@@ -35,21 +40,38 @@ class Interval(NamedTuple):
 
 def interval(per_instance: Sequence[float]) -> Interval | None:
     """The mean of `per_instance` with its interval; None without values."""
+    return intervals((per_instance,))[0]
+
+
+def intervals(samples: Sequence[Sequence[float]]) -> tuple[Interval | None, ...]:
+    """Each of `samples` as `interval` has it; what has the same length is drawn for once."""
     import numpy as np
 
-    if not per_instance:
-        return None
-    values = np.asarray(per_instance, dtype=float)
+    found: dict[int, Interval] = {}
+    for n in sorted({len(sample) for sample in samples} - {0}):
+        alike = [i for i, sample in enumerate(samples) if len(sample) == n]
+        values = [np.asarray(samples[i], dtype=float) for i in alike]
+        for i, here, means in zip(alike, values, _drawn(values), strict=True):
+            low, high = np.percentile(means, (2.5, 97.5))
+            found[i] = Interval(float(here.mean()), float(low), float(high), n)
+    return tuple(found.get(i) for i in range(len(samples)))
+
+
+def _drawn(values: Sequence[Floats]) -> list[Floats]:
+    """Of each of `values`, all of length n, the means of the same `DRAWS` draws of n."""
+    import numpy as np
+
+    n = len(values[0])
     rng = np.random.default_rng(_SEED)
     # The draws come one after the other from the generator however many are asked for at once, so
     # a few rows at a time give the same means; all of 5,000 instances would take 160 MB.
-    rows = max(1, _AT_ONCE // len(values))
-    drawn = (min(rows, DRAWS - done) for done in range(0, DRAWS, rows))
-    means = np.concatenate(
-        [values[rng.integers(0, len(values), size=(n, len(values)))].mean(axis=1) for n in drawn]
-    )
-    low, high = np.percentile(means, (2.5, 97.5))
-    return Interval(float(values.mean()), float(low), float(high), len(values))
+    rows = max(1, _AT_ONCE // n)
+    means: list[list[Floats]] = [[] for _ in values]
+    for done in range(0, DRAWS, rows):
+        drawn = rng.integers(0, n, size=(min(rows, DRAWS - done), n))
+        for here, of in zip(values, means, strict=True):
+            of.append(here.take(drawn).mean(axis=1))
+    return [np.concatenate(of) for of in means]
 
 
 def mean_by_instance(values: Mapping[tuple[str, int], float]) -> dict[str, float]:
@@ -64,9 +86,15 @@ def paired_difference(
     ours: Mapping[tuple[str, int], float], theirs: Mapping[tuple[str, int], float]
 ) -> Interval | None:
     """The mean of ours minus theirs over the instances and seeds that both have."""
+    return interval(differences(ours, theirs))
+
+
+def differences(
+    ours: Mapping[tuple[str, int], float], theirs: Mapping[tuple[str, int], float]
+) -> list[float]:
+    """Ours minus theirs by instance, in sorted order, of the instances and seeds that both have."""
     shared = ours.keys() & theirs.keys()
-    differences = {key: ours[key] - theirs[key] for key in shared}
-    return interval(list(mean_by_instance(differences).values()))
+    return list(mean_by_instance({key: ours[key] - theirs[key] for key in shared}).values())
 
 
 def paired_chance(
@@ -80,10 +108,13 @@ def paired_chance(
     to 1/2520. Beyond, the normal approximation. One tail is half of it. None where they share
     nothing.
     """
-    shared = ours.keys() & theirs.keys()
-    if not shared:
+    return sign_flip(differences(ours, theirs))
+
+
+def sign_flip(means: Sequence[float]) -> float | None:
+    """What `paired_chance` gives for these differences of instances; None without any."""
+    if not means:
         return None
-    means = mean_by_instance({key: ours[key] - theirs[key] for key in shared}).values()
     steps = _whole(means)
     unit = math.gcd(*steps)
     sizes = [abs(step) // unit for step in steps if step] if unit else []
@@ -96,13 +127,15 @@ def paired_chance(
     return _flipped(sizes, seen)
 
 
-def _whole(means: Iterable[float]) -> list[int]:
+def _whole(means: Sequence[float]) -> list[int]:
     """`means` as multiples of one step, so that sums which are equal are equal."""
-    fractions = [Fraction(mean).limit_denominator(_SEEDS) for mean in means]
-    shared = math.lcm(*(f.denominator for f in fractions))
-    if shared * sum(map(abs, fractions)) > _WIDEST:
-        shared = _STEPS
-    return [round(f * shared) for f in fractions]
+    # Of thousands of instances only a few differ.
+    known = {mean: Fraction(mean).limit_denominator(_SEEDS) for mean in set(means)}
+    shared = math.lcm(*(f.denominator for f in known.values()))
+    steps = {mean: round(f * shared) for mean, f in known.items()}
+    if sum(abs(steps[mean]) for mean in means) > _WIDEST:
+        steps = {mean: round(f * _STEPS) for mean, f in known.items()}
+    return [steps[mean] for mean in means]
 
 
 def shown_by(difference: float, chance: float) -> str:

@@ -22,9 +22,10 @@ from verbalrl.errors import VerbalRLError
 from verbalrl.memory import recall
 from verbalrl.memory.editing import edit
 from verbalrl.memory.health import verify
+from verbalrl.memory.lineage import Target, trace
 from verbalrl.memory.purge import purge
 from verbalrl.memory.review import review
-from verbalrl.memory.revoke import revoke
+from verbalrl.memory.revoke import carriers, decided, foreseen, revoke, with_earlier
 from verbalrl.memory.rollback import rollback
 from verbalrl.memory.transfer import export_lines, import_lessons, read_lines
 from verbalrl.prompts import PromptLibrary
@@ -47,6 +48,8 @@ SOURCES = ("ann", "bob", "eve")
 BRANCHES = ("main", "r1/learned/0", "r2/learned/0")
 PROMPTS = PromptLibrary()
 MARK = re.compile(r"by(ann|bob|eve)")
+
+HOMES = [(branch, scope) for branch in BRANCHES for scope in SCOPES]
 
 # Most of it happens in one place, so that much happens to the same lessons.
 homes = st.sampled_from(
@@ -302,6 +305,18 @@ class LessonLife(RuleBasedStateMachine):
             assert export_lines(other.current_lessons("main")) == again
         same = ("status", "trust", "version")
         assert [_without(x, same) for x in again] == [_without(x, same) for x in lines]
+
+    @invariant()
+    def what_is_foreseen_is_what_the_whole_store_says(self) -> None:
+        lines, branches, barred = self.store.lines(), self.store.branches(), self.store.barred()
+        known = sorted({x.id for home in HOMES for x in self._lessons(home)})
+        for lesson in known[self.count % 5 :: 5]:
+            whole = with_earlier(Target(lessons=frozenset({lesson})), barred)
+            memories = trace(lines, branches, whole)
+            places = decided(memories, whole, f"revoked: lesson {lesson}")
+            seen = foreseen(self.store, lesson)
+            assert seen.places == places
+            assert seen.carried == carriers(self.store, memories, places)
 
     @invariant()
     def recall_depends_on_lessons_alone(self) -> None:

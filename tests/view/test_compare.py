@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks._rows import Sizes, add_run, fill
+from tests.store.builders import an_episode, lane, new_store, open_lane, wait
 from verbalrl.cli import main
 from verbalrl.errors import ConfigurationError
 from verbalrl.store import open_store
-from verbalrl.view.compare import check_alike, compare, read_side
+from verbalrl.view.compare import Kept, check_alike, compare, read_side
 
 ONE, OTHER = "run_made000001", "run_made000002"
 
@@ -28,7 +30,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_does_not_differ_from_itself(two: Path) -> None:
     with open_store(two) as store:
         side = read_side(store, ONE)
-    found = compare(side, side)
+        found = compare(store, side, side)
     assert {(pair.difference, pair.low, pair.high) for pair in found.arms} == {(0.0, 0.0, 0.0)}
     assert (found.settings, found.only_one, found.only_other) == ((), (), ())
 
@@ -36,7 +38,7 @@ def test_a_run_does_not_differ_from_itself(two: Path) -> None:
 def test_differences_are_paired_and_turn_around(two: Path) -> None:
     with open_store(two) as store:
         one, other = read_side(store, ONE), read_side(store, OTHER)
-    there, back = compare(one, other), compare(other, one)
+        there, back = compare(store, one, other), compare(store, other, one)
     for pair, turned in zip(there.arms, back.arms, strict=True):
         assert pair.n == 20
         assert (pair.one, pair.other) == (turned.other, turned.one)
@@ -67,3 +69,35 @@ def test_the_command_fits_and_says_the_same_as_its_json(
     told = json.loads(capsys.readouterr().out)
     assert f"{told['arms']['learned']['difference']:+.4f}" in out
     assert told["settings"]["trials"] == ["3", "4"]
+
+
+def test_what_was_cut_short_after_it_acted_has_not_failed_where_nobody_judges(
+    tmp_path: Path,
+) -> None:
+    """Read without its steps, such an attempt looked like one that never began."""
+    runs = []
+    with new_store(tmp_path) as store:
+        for name in ("r1", "r2"):
+            open_lane(store, lane(name))
+            for i in range(3):
+                made = an_episode(lane(name), f"i{i}", success=None, truncated=True)
+                wait(store.put_episode(made))
+            runs.append(read_side(store, store.update_run(name, status="done").id))
+        found = compare(store, runs[0], runs[1])
+    assert [(pair.arm, pair.difference, pair.n) for pair in found.arms] == [("learned", None, 0)]
+
+
+def test_what_is_kept_is_told_again_until_a_run_ends_anew(two: Path) -> None:
+    with open_store(two) as store:
+        one, other = read_side(store, ONE), read_side(store, OTHER)
+        kept = Kept()
+        first = compare(store, one, other, kept)
+        assert compare(store, one, other, kept) == first == compare(store, one, other)
+        assert compare(store, one, other, kept).arms is first.arms
+        for record in (
+            other.record.replace(status="running"),
+            other.record.replace(result={**(other.record.result or {}), "discarded": 1}),
+        ):
+            again = replace(other, record=record)
+            assert compare(store, one, again, kept).arms is not first.arms
+            assert compare(store, one, again, kept).arms == first.arms

@@ -7,7 +7,7 @@ text, or it was copied from one. A text that clean evidence says word for word s
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..records import (
@@ -92,15 +92,25 @@ class Memory:
 
 
 def trace(
-    lines: Iterable[Line], branches: Iterable[BranchRecord], target: Target
+    lines: Iterable[Line],
+    branches: Iterable[BranchRecord],
+    target: Target,
+    homes: Collection[Home] | None = None,
 ) -> Mapping[Home, Memory]:
     """All lessons as they are now, of every branch and scope that has or reads any.
 
     A branch that only reads its parent's lessons gets them as they were at the revision it pinned.
+
+    Args:
+        lines: The updates, in the order of writing: all, or those of `Store.lines_around`.
+        branches: All.
+        target: What is taken out.
+        homes: All that have updates; by default those of `lines`.
     """
     made = _Trace(target, {b.id: b for b in branches})
     ordered = list(lines)
-    readers = made.readers({(line.branch, line.scope) for line in ordered})
+    owned = {(line.branch, line.scope) for line in ordered}
+    readers = made.readers(owned if homes is None else homes)
     for line in ordered:
         home = (line.branch, line.scope)
         for revision, reader in readers.get(home, ()):
@@ -120,7 +130,7 @@ class _Trace:
         self.everywhere: dict[str, list[Track]] = {}
         """The tracks of a lesson on all branches, as they were made."""
 
-    def readers(self, owned: set[Home]) -> dict[Home, list[tuple[int, Home]]]:
+    def readers(self, owned: Collection[Home]) -> dict[Home, list[tuple[int, Home]]]:
         """By home that has updates: the revision at which another branch reads it."""
         found: dict[Home, list[tuple[int, Home]]] = {}
         for branch in self.branches.values():
@@ -132,7 +142,9 @@ class _Trace:
                     found.setdefault(home, []).append((pinned, (branch.id, scope)))
         return found
 
-    def _owner(self, branch: BranchRecord, scope: str, at: int, owned: set[Home]) -> Home | None:
+    def _owner(
+        self, branch: BranchRecord, scope: str, at: int, owned: Collection[Home]
+    ) -> Home | None:
         parent = self.branches.get(branch.parent or "")
         while parent is not None:
             if (parent.id, scope) in owned and at > parent.pinned.get(scope, 0):

@@ -37,10 +37,13 @@ def _judged(trials: list[Trial]) -> dict[str, dict[str, Effect]]:
 
 def order_of(lesson: Lesson, effects: Mapping[str, ByRole]) -> tuple[float, float]:
     """Sorts lessons by effect: the largest lower end first, the untested last."""
-    best = [e for e in effects.get(lesson.body.content, {}).values() if e.low is not None]
-    if not best:
-        return (1.0, 0.0)
-    return (0.0, -max(e.low for e in best if e.low is not None))
+    return order_of_content(lesson.body.content, effects)
+
+
+def order_of_content(content: str, effects: Mapping[str, ByRole]) -> tuple[float, float]:
+    """The same for the lesson of that content."""
+    ends = [e.low for e in effects.get(content, {}).values() if e.low is not None]
+    return (0.0, -max(ends)) if ends else (1.0, 0.0)
 
 
 def plain(effect: Effect) -> dict[str, Any]:

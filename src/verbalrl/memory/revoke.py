@@ -176,7 +176,9 @@ def foreseen(store: Store, lesson: str) -> Revocation:
     """
     target, reason, _ = aim(store, lesson=lesson)
     whole = with_earlier(target, store.barred())
-    memories = trace(store.lines(), store.branches(), whole)
+    memories = trace(
+        store.lines_around(target.lessons), store.branches(), whole, homes=store.homes()
+    )
     places = decided(memories, whole, reason)
     runs = {store.branch(branch).run for branch, _ in places} - {None}
     ending = tuple(sorted(run for run in runs if run and store.run(run).status != "done"))

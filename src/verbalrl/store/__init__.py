@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .._lazy import on_use
 
 if TYPE_CHECKING:
+    from .columns import Words as Words
     from .digest import episodes_digest as episodes_digest
     from .digest import memory_digest as memory_digest
     from .keeping import Carried as Carried
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 on_use(
     __name__,
     {
+        "columns": "Words",
         "digest": "episodes_digest memory_digest",
         "keeping": "Carried Line Version",
         "leases": "Lease",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ..records import Commit, Lesson, LessonBody, MemoryUpdate
-from . import commits, lessons, outbox, purging, tombstones, undoing
+from . import commits, kinship, lessons, outbox, purging, tombstones, undoing
 from .lessons import Cache
 from .locks import FileLock
 from .rows import load, where
@@ -91,6 +91,22 @@ class Keepers:
     ) -> tuple[Line, ...]:
         """Every update, of one lesson or one branch or of all, in the order of writing."""
         return self._read(lambda c: tuple(_lines(c, lesson, branch)))
+
+    def lines_around(self: Keeping, wanted: Collection[str]) -> tuple[Line, ...]:
+        """Every update that may bear on what becomes of these lessons, or of what is barred."""
+
+        def read(c: sqlite3.Connection) -> tuple[Line, ...]:
+            found = kinship.around(c, wanted, tombstones.barred(c))
+            lines = [line for name in found for line in _lines(c, name, None)]
+            return tuple(sorted(lines, key=lambda line: line.n))
+
+        return self._read(read)
+
+    def homes(self: Keeping) -> frozenset[tuple[str, str]]:
+        """The branches and scopes that have updates of their own."""
+        # A commit that makes updates makes a revision; there are fewer commits than updates.
+        sql = "SELECT DISTINCT branch, scope FROM commits WHERE revision > base"
+        return frozenset(self._read(lambda c: c.execute(sql).fetchall()))
 
     def home(self: Keeping, lesson: str) -> str | None:
         """The branch on which a lesson was first written."""

@@ -32,6 +32,7 @@ from ..records import (
     Status,
 )
 from . import commits, digest, episodes, journal, leases, lessons, publish, purging, runs, schema
+from .columns import Columns
 from .keeping import Keepers
 from .leases import Lease
 from .listing import Lists
@@ -75,7 +76,7 @@ def open_store(path: str | Path, *, create: bool = False) -> Store:
         ) from error
 
 
-class Store(Snapshots, Readers, Keepers, Servings, Lists):
+class Store(Snapshots, Readers, Keepers, Servings, Lists, Columns):
     """All that is kept, through one writer and one reader connection; a context manager.
 
     Coroutines and methods that write return once their rows are on the disk; what is put under an

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..execution.tally import outcome_of
-from ..records import Lesson, RunRecord, Split
-from ..result import Outcome, solved_by
-from ..result.figures import judged
-from ..stats import paired_chance, paired_difference
+from ..records import RunRecord, Split, Status
+from ..stats import Interval, differences, intervals, sign_flip
 from ..store import Store
 from .rows import check_measured, figures_of
 from .tables import Table
 from .trading import ReturnPair, return_pairs
 from .wording import figure, rule, span
+
+_KEPT = 64
+"""Pairs of runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +26,8 @@ class Side:
 
     record: RunRecord
     figures: Mapping[str, Any]
-    outcomes: tuple[Outcome, ...]
-    lessons: tuple[Lesson, ...]
-    """Usable ones of the arm `learned`, first seed."""
+    texts: tuple[str, ...]
+    """Of usable lessons of the arm `learned`, first seed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,30 +71,36 @@ def read_side(store: Store, run: str) -> Side:
     """
     record = store.run(run)
     check_measured(record)
-    episodes = store.episodes(run=record.id, steps=False)
+    # The figures that a run ended with need no episodes.
+    episodes = () if record.result else store.episodes(run=record.id, steps=False)
+    figures = figures_of(store, record, episodes)
     branches = [b for b in store.branches(record.id) if b.arm == "learned"]
-    lessons = store.current_lessons(branches[0].id) if branches else ()
+    said = store.said(branches[0].id, (Status.ACTIVE, Status.PROVISIONAL)) if branches else ()
     return Side(
         record=record,
-        figures=figures_of(store, record, episodes),
-        outcomes=tuple(outcome_of(e) for e in episodes),
-        lessons=tuple(x for x in lessons if x.usable),
+        figures=figures,
+        texts=tuple(dict.fromkeys(map(rule, said))),
     )
 
 
-def compare(one: Side, other: Side) -> Comparison:
+def compare(store: Store, one: Side, other: Side, kept: Kept | None = None) -> Comparison:
     """`one` and `other` by arm, setting and lesson.
+
+    Args:
+        store: Where both are.
+        one: The first.
+        other: What the first is taken from.
+        kept: What has been compared before.
 
     Raises:
         ConfigurationError: They are of different tasks, or one is simulated and the other is not.
     """
     check_alike(one.record, other.record)
-    arms = dict.fromkeys((*one.figures["arms"], *other.figures["arms"]))
-    texts = [_texts(side.lessons) for side in (one, other)]
+    texts = [dict.fromkeys(side.texts) for side in (one, other)]
     return Comparison(
         one=one.record,
         other=other.record,
-        arms=tuple(_arm(arm, one, other) for arm in arms),
+        arms=(kept or Kept()).pairs(store, one, other),
         returns=return_pairs(one.figures, other.figures),
         settings=differing(one.record.config, other.record.config),
         both=tuple(t for t in texts[0] if t in texts[1]),
@@ -165,12 +170,50 @@ def settings_table(found: Comparison) -> Table:
     )
 
 
-def _arm(arm: str, one: Side, other: Side) -> ArmPair:
-    sides = [side.figures["arms"].get(arm) for side in (one, other)]
-    trials = [len(s["success_by_trial"]) if s else 0 for s in sides]
-    solved = [_solved(s, arm, max(1, t)) for s, t in zip((one, other), trials, strict=True)]
-    found = paired_difference(solved[1], solved[0]) if min(trials) else None
-    chance = paired_chance(solved[1], solved[0]) if min(trials) else None
+class Kept:
+    """The arms of the pairs of runs compared last: what has ended stays as it is."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], tuple[object, tuple[ArmPair, ...]]] = {}
+
+    def pairs(self, store: Store, one: Side, other: Side) -> tuple[ArmPair, ...]:
+        """The arms of either, side by side."""
+        records = (one.record, other.record)
+        # A run that is tried again ends with other figures, which hold digests of its episodes.
+        ends = [(r.status, r.result) for r in records]
+        key = (one.record.id, other.record.id)
+        if key in self._found and self._found[key][0] == ends:
+            return self._found[key][1]
+        found = arm_pairs(store, one, other)
+        if all(r.status == "done" and r.result for r in records):
+            self._found[key] = (ends, found)
+            while len(self._found) > _KEPT:
+                self._found.pop(next(iter(self._found)), None)
+        return found
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._found.clear()
+
+
+def arm_pairs(store: Store, one: Side, other: Side) -> tuple[ArmPair, ...]:
+    """The arms of either, side by side."""
+    solved = [_solved(store, side) for side in (one, other)]
+    arms = tuple(dict.fromkeys((*one.figures["arms"], *other.figures["arms"])))
+    both = [(solved[1].get(arm), solved[0].get(arm)) for arm in arms]
+    apart = [[] if ours is None or theirs is None else differences(ours, theirs)
+             for ours, theirs in both]  # fmt: skip
+    sides = [[side.figures["arms"].get(arm) for side in (one, other)] for arm in arms]
+    return tuple(map(_arm, arms, sides, apart, intervals(apart)))
+
+
+def _arm(
+    arm: str,
+    sides: Sequence[Mapping[str, Any] | None],
+    means: Sequence[float],
+    found: Interval | None,
+) -> ArmPair:
+    chance = sign_flip(means)
     low, high = (None, None) if found is None else (round(found.low, 4), round(found.high, 4))
     return ArmPair(
         arm=arm,
@@ -185,19 +228,18 @@ def _arm(arm: str, one: Side, other: Side) -> ArmPair:
     )
 
 
-def _solved(side: Side, arm: str, trial: int) -> dict[tuple[str, int], float]:
+def _solved(store: Store, side: Side) -> dict[str, dict[tuple[str, int], float]]:
+    """By arm with trials, what was solved after its last one, on the split that is reported."""
     split: Split = "test" if side.figures["split"]["reported"] == "test" else "train"
-    return solved_by([o for o in judged(side.outcomes) if o.arm == arm], split, trial)
+    trials = {arm: len(of["success_by_trial"]) for arm, of in side.figures["arms"].items()}
+    run = side.record.id
+    return {arm: store.solved(run, arm, split, k) for arm, k in trials.items() if k}
 
 
 def _tokens(arm: Mapping[str, Any] | None) -> int:
     if arm is None:
         return 0
     return sum(t["input"] + t["cached"] + t["output"] for t in arm["tokens"].values())
-
-
-def _texts(lessons: Iterable[Lesson]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(rule(x.body) for x in lessons))
 
 
 def _flat(config: Mapping[str, Any], lead: str = "") -> Sequence[tuple[str, str]]:

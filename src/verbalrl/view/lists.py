@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..memory.measured import effects_on, order_of
-from ..records import Episode, Lesson, RunRecord, Usage
-from ..store import Page, Store, within
+from ..memory.measured import effects_on, order_of, order_of_content
+from ..records import Episode, Lesson, LessonBody, LessonKind, RunRecord, Usage
+from ..store import Page, Store, Words, within
 from .lineage import ORDER, support
 from .tables import Cell, Table
 from .wording import about, episode_word, rule
@@ -126,22 +126,46 @@ def lessons_page(
 ) -> Page[tuple[str, Lesson]]:
     """(branch, lesson), also of branches that read some lessons through their parent."""
     branch = asked.get("branch")
-    by_effect = sort == "effect" and branch is not None
-    if branch is None or not (by_effect or store.reads_through(branch)):
+    through = branch is not None and store.reads_through(branch)
+    if branch is None or not (through or sort == "effect"):
         return store.lesson_page(asked, text=text, sort=sort, limit=limit, offset=offset)
+    cut = slice(offset, None if limit is None else offset + limit)
+    if not through:
+        return _by_effect(store, branch, asked, text, cut)
     words = text.casefold().split()
     found = [
         lesson
         for lesson in store.current_lessons(branch)
-        if _fits(lesson, asked)
-        and all(w in f"{lesson.name} {rule(lesson.body)}".casefold() for w in words)
+        if _fits(lesson, asked) and _says(lesson.name, lesson.body, words)
     ]
     found.sort(key=_key(sort))
-    if by_effect:
+    if sort == "effect":
         effects = effects_on(store, branch, frozenset(x.scope for x in found))
         found.sort(key=lambda x: order_of(x, effects))
-    end = None if limit is None else offset + limit
-    return Page(tuple((branch, x) for x in found[offset:end]), len(found), offset)
+    return Page(tuple((branch, x) for x in found[cut]), len(found), offset)
+
+
+def _by_effect(
+    store: Store, branch: str, asked: Mapping[str, str | None], text: str, cut: slice
+) -> Page[tuple[str, Lesson]]:
+    """Of the branch's own lessons: sorted by their columns, and only those of the page are read."""
+    words, scope = text.casefold().split(), asked.get("scope")
+    named = {name: asked.get(name) for name in ("kind", "status", "trust")}
+    found = [x for x in store.places(branch, named) if _says(x.name, x.words, words)]
+    if scope is not None:
+        # What a reflection is about its evidence says, which is in the body.
+        far = [x.id for x in found if x.scope != scope and x.kind == LessonKind.REFLECTION]
+        near = {x.id for x in store.lessons_of(branch, far) if within(x, scope)}
+        found = [x for x in found if x.scope == scope or x.id in near]
+    effects = effects_on(store, branch, frozenset(x.scope for x in found))
+    found.sort(key=lambda x: (order_of_content(x.content, effects), x.born, x.position))
+    shown = store.lessons_of(branch, [x.id for x in found[cut]])
+    return Page(tuple((branch, x) for x in shown), len(found), cut.start)
+
+
+def _says(name: str, body: LessonBody | Words, words: Sequence[str]) -> bool:
+    said = f"{name} {rule(body)}".casefold() if words else ""
+    return all(word in said for word in words)
 
 
 def episodes_table(rows: Sequence[EpisodeRow]) -> Table:

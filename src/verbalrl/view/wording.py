@@ -5,9 +5,10 @@ from __future__ import annotations
 from ..records import Cause, Critique, Episode, LessonBody, LessonProposal, Step, Usage
 from ..records.trajectory import spoken
 from ..result.marks import ROLES
+from ..store import Words
 
 
-def rule(body: LessonBody | LessonProposal) -> str:
+def rule(body: LessonBody | LessonProposal | Words) -> str:
     """`When X (not when Y): do Z`; what was purged says nothing any more."""
     if not body.instruction:
         return "(erased)"

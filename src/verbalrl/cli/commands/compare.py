@@ -30,8 +30,8 @@ def compare_runs(one: str, other: str, store: Path, as_json: bool) -> None:
     seeds that both have, with 95 % intervals; then the settings and the lessons that differ.
     """
     with opened(store) as kept:
-        sides = [read_side(kept, find_run(kept, name).id) for name in (one, other)]
-    found = compare(*sides)
+        first, second = (read_side(kept, find_run(kept, name).id) for name in (one, other))
+        found = compare(kept, first, second)
     if as_json:
         emit_json(_summary(found))
         return

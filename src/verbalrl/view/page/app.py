@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from ...errors import ConfigurationError, StorageError, UnknownNameError
 from ...store import Store
+from ..compare import Kept
 from ..templating import stylesheet
 from . import actions, lessons, runs
 from .asking import one_state, page
@@ -32,7 +33,8 @@ def application(store: Store, keys: Keys, port: int) -> Starlette:
             HTTPException: _http,
         },
     )
-    made.state.store, made.state.keys, made.state.groups = store, keys, {}
+    made.state.store, made.state.keys = store, keys
+    made.state.groups, made.state.compared = {}, Kept()
     return made
 
 

@@ -155,7 +155,8 @@ def comparison(request: Request) -> Response:
     known = [run_row(r) for r in store.runs()[::-1] if r.method != SERVE]
     found = None
     if all(names):
-        found = compare(*(read_side(store, name) for name in names))
+        one, other = (read_side(store, name) for name in names)
+        found = compare(store, one, other, request.app.state.compared)
     return page(
         request,
         "compare.html",

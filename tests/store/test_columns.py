@@ -1,0 +1,93 @@
+"""What is read as columns says what the records say."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.store.builders import (
+    a_commit,
+    a_run,
+    add,
+    an_episode,
+    lane,
+    new_store,
+    open_lane,
+    wait,
+)
+from verbalrl.execution.tally import outcome_of
+from verbalrl.records import BranchRecord, Episode, Status
+from verbalrl.result import solved_by
+from verbalrl.result.figures import judged
+from verbalrl.store import LIVE, Store, Words
+
+
+def attempts(seed: int, *, judges: bool) -> list[Episode]:
+    """Of every kind that there is: judged or not, cut short before the first step or after."""
+    draw = random.Random(seed)
+    told = (True, False, None) if judges else (None,)
+    return [
+        an_episode(
+            lane(seed=s),
+            f"i{i}",
+            trial,
+            steps=draw.choice((0, 0, 2)),
+            success=draw.choice(told),
+            status=draw.choice(("finished", "finished", "finished", "failed")),
+            truncated=draw.random() < 0.5,
+        )
+        for s in (0, 1)
+        for i in range(12)
+        for trial in range(1, draw.randint(1, 3) + 1)
+    ]
+
+
+@pytest.mark.parametrize("judges", [True, False])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_what_was_solved_is_what_the_outcomes_say(
+    tmp_path: Path, seed: int, *, judges: bool
+) -> None:
+    made = attempts(seed, judges=judges)
+    with new_store(tmp_path) as store:
+        open_lane(store)
+        for episode in made:
+            wait(store.put_episode(episode))
+        outcomes = judged([outcome_of(e) for e in made])
+        for trial in (1, 2, 3):
+            wanted = solved_by(outcomes, "train", trial)
+            assert store.solved("r1", "learned", "train", trial) == wanted
+            assert store.solved("r1", "learned", "test", trial) == {}
+    assert wanted
+    assert len(wanted) < 24 or judges
+
+
+def family(store: Store) -> tuple[str, str]:
+    """A branch with lessons, and one that reads some of them through."""
+    home = open_lane(store)
+    made = [add(f"le_{n}", status=s) for n, s in enumerate((*LIVE, Status.ACTIVE))]
+    wait(store.put_commit(a_commit(home, 0, *made[:2])))
+    wait(store.put_commit(a_commit(home, 0, *made[2:], scope="r")))
+    store.create_run(a_run("r2"))
+    child = BranchRecord(id="r2/learned/0", run="r2", arm="learned", seed=0, parent=home)
+    return home, store.create_branch(child).id
+
+
+def test_what_lessons_say_is_in_their_order_also_through_a_parent(tmp_path: Path) -> None:
+    with new_store(tmp_path) as store:
+        for branch in family(store):
+            usable = [x for x in store.current_lessons(branch) if x.usable]
+            assert usable
+            assert store.said(branch, (Status.ACTIVE, Status.PROVISIONAL)) == tuple(
+                Words(x.when, x.when_not, x.instruction) for x in usable
+            )
+
+
+def test_places_are_those_of_the_lessons_and_lead_to_them(tmp_path: Path) -> None:
+    with new_store(tmp_path) as store:
+        home, _ = family(store)
+        lessons, places = store.current_lessons(home), store.places(home, {"kind": None})
+        assert [(p.id, p.scope, p.content, p.born, p.position) for p in places] == [
+            (x.id, x.scope, x.body.content, x.born, x.position) for x in lessons
+        ]
+        ids = [x.id for x in lessons][::-1]
+        assert store.lessons_of(home, [*ids, "le_none"]) == lessons[::-1]
