@@ -18,7 +18,7 @@ from ..store import Store
 from ..tasks import Task
 from ..tasks import trading_paths as paths
 from ..tasks.trading_controls import CONTROLS, Traded
-from ..tasks.trading_paths import MEASURES, Path, Run
+from ..tasks.trading_paths import MEASURES, Path, Period
 from .plan import RunPlan
 
 BASE = "buy-and-hold"
@@ -30,7 +30,7 @@ ALERTS = "cvar"
 class _Arm(NamedTuple):
     """What an arm traded."""
 
-    paths: dict[Run, Path]
+    paths: dict[Period, Path]
     """The runs that reached the end of their period."""
     cut: int
     """How many did not, and are left out."""
@@ -87,7 +87,7 @@ def trading_figures(store: Store, task: Task, plan: RunPlan, run: str) -> dict[s
 
 def _arm(store: Store, world: Traded, plan: RunPlan, run: str, arm: str) -> _Arm:
     order = {instance.id: place for place, instance in enumerate(plan.read)}
-    found: dict[Run, Path] = {}
+    found: dict[Period, Path] = {}
     cut, first = 0, None
     bare = store.episodes(run=run, arm=arm, purpose="attempt", steps=False)
     read = _read(bare, plan)
@@ -103,7 +103,7 @@ def _arm(store: Store, world: Traded, plan: RunPlan, run: str, arm: str) -> _Arm
     return _Arm(found, cut, first)
 
 
-def _read(episodes: Iterable[Episode], plan: RunPlan) -> dict[Run, str]:
+def _read(episodes: Iterable[Episode], plan: RunPlan) -> dict[Period, str]:
     """By run, the id of the attempt that counts."""
     known = {instance.id for instance in plan.read}
     first_only = plan.method.learns != "instance"
@@ -123,12 +123,12 @@ def _path(world: Traded, instance: Instance, episode: Episode) -> Path | None:
     return path if path.whole and episode.failure is None else None
 
 
-def _control(world: Traded, plan: RunPlan, name: str, done: set[Run]) -> dict[Run, Path]:
+def _control(world: Traded, plan: RunPlan, name: str, done: set[Period]) -> dict[Period, Path]:
     """The control in every run that some arm has done; in all of them, where none has any.
 
     But for `random` the seeds of a period are alike, and it is traded once.
     """
-    made: dict[Run, Path] = {}
+    made: dict[Period, Path] = {}
     for instance in plan.read:
         alike: Path | None = None
         for seed in plan.seeds:
@@ -141,11 +141,11 @@ def _control(world: Traded, plan: RunPlan, name: str, done: set[Run]) -> dict[Ru
     return made
 
 
-def _returns(found: Mapping[Run, Path]) -> dict[Run, float]:
+def _returns(found: Mapping[Period, Path]) -> dict[Period, float]:
     return {key: paths.measures(path)["compounded"] for key, path in found.items()}
 
 
-def _measured(found: Mapping[Run, Path]) -> dict[str, JsonValue]:
+def _measured(found: Mapping[Period, Path]) -> dict[str, JsonValue]:
     """Each measure as the mean over the seeds of a period, then over periods; not rounded."""
     by_run = {key: paths.measures(path) for key, path in found.items()}
     made: dict[str, JsonValue] = {"runs": len(found)}
@@ -158,7 +158,7 @@ def _measured(found: Mapping[Run, Path]) -> dict[str, JsonValue]:
     return made
 
 
-def _by_day(found: Mapping[Run, Path], of: Any) -> list[float]:
+def _by_day(found: Mapping[Period, Path], of: Any) -> list[float]:
     return [round(v, 6) for v in paths.mean_by_day(of(path.results) for path in found.values())]
 
 

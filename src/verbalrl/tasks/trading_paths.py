@@ -17,8 +17,8 @@ from .base import Task
 from .desk import Desk
 from .trading_controls import Traded, rule_of
 
-Run = tuple[str, int]
-"""(instance, seed)."""
+Period = tuple[str, int]
+"""One period of a market as one seed traded it: (instance, seed)."""
 
 MEASURES = ("log_return", "compounded", "sharpe", "max_drawdown", "cvar", "turnover")
 
@@ -115,7 +115,9 @@ def mean_by_day(series: Iterable[Sequence[float]]) -> list[float]:
     ]
 
 
-def paired(ours: Mapping[Run, float], theirs: Mapping[Run, float]) -> dict[str, float | int] | None:
+def paired(
+    ours: Mapping[Period, float], theirs: Mapping[Period, float]
+) -> dict[str, float | int] | None:
     """Wilcoxon's signed-rank test over the runs that both have; None where they share none.
 
     `diff` is the mean of ours less theirs, `w` the smaller rank sum, `p` the two-sided chance.
