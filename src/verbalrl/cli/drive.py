@@ -49,13 +49,15 @@ def drive(
     store: Path,
     *,
     max_seconds: float | None = None,
+    quiet: bool = False,
 ) -> Ended:
     """Run `work`, a run of `learner`, to its end or to the first signal.
 
     One that has not begun soon after `max_seconds` is given up; once begun, it keeps them itself.
+    `quiet`: no progress is shown.
     """
     try:
-        return asyncio.run(_drive(learner, work, store, max_seconds))
+        return asyncio.run(_drive(learner, work, store, max_seconds, quiet))
     except VerbalRLError as error:
         state = learner.progress()
         if state is None and isinstance(error, StorageError):
@@ -71,9 +73,11 @@ async def _drive(
     work: Coroutine[Any, Any, RunResult],
     store: Path,
     max_seconds: float | None,
+    quiet: bool,
 ) -> Ended:
     try:
-        return await _Session(learner, asyncio.ensure_future(work), store).end(max_seconds)
+        task = asyncio.ensure_future(work)
+        return await _Session(learner, task, store, quiet).end(max_seconds)
     finally:
         await learner.aclose()
 
@@ -81,8 +85,10 @@ async def _drive(
 class _Session:
     """One run under way: what is shown of it, and what has been asked of it from outside."""
 
-    def __init__(self, learner: Learner, task: asyncio.Future[RunResult], store: Path) -> None:
-        self._learner, self._task, self._store = learner, task, store
+    def __init__(
+        self, learner: Learner, task: asyncio.Future[RunResult], store: Path, quiet: bool
+    ) -> None:
+        self._learner, self._task, self._store, self._quiet = learner, task, store, quiet
         self._screen: progress.Screen | None = None
         self._signal: int | None = None
 
@@ -121,7 +127,7 @@ class _Session:
         )
 
     def _show(self, state: Progress) -> None:
-        if self._signal is not None:
+        if self._signal is not None or self._quiet:
             return
         if self._screen is None:
             note(f"run {state.run} in {self._store}")

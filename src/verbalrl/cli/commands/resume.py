@@ -10,14 +10,16 @@ from typing import Any
 
 import click
 
-from ...errors import ConfigurationError
+from ...errors import ConfigurationError, DataError
 from ...integrations import load_task
 from ...records import SERVE, RunRecord
 from ...rollout import Limits
+from ...tasks import Task
 from ..budgets import budget_of, budget_options
 from ..building import Setup, base_url_option, cache_option, learner_of, say_notes, servers_in
 from ..drive import drive, report
 from ..options import json_option, store_option, verbose_option
+from ..output import note
 from ..reading import find_run, opened
 from .prove import tell_resumed
 
@@ -59,24 +61,39 @@ def resume(context: click.Context, /, **options: Any) -> None:
         raise ConfigurationError(
             f"{record.id} was recorded while serving; `verbalrl learn` learns from what waits"
         )
-    config = record.config
-    task = load_task(
-        str(config["task"]),
-        task_seed=_int(config.get("task_seed")) or 0,
-        trust_code=bool(config.get("trust_code")),
-        untrusted=bool(config.get("untrusted")),
-    )
+    task = _task(record)
     setup = _setup(record, folder, options)
     if options["cache"] is not None:
         setup = replace(setup, cache=options["cache"])
     learner = learner_of(setup.at(options["base_url"]))
-    say_notes(task)
     going_on = learner.resume(record.id, task, retry_failed=options["retry_failed"])
-    ended = drive(learner, going_on, folder)
+    over = record.status == "done" and not options["retry_failed"]
+    if not over:
+        say_notes(task)
+    ended = drive(learner, going_on, folder, quiet=over)
+    if over:
+        note(f"{record.id} was done already: nothing was asked, and these are its figures")
     code = report(ended, learner, folder, as_json=options["as_json"])
     if record.method == PROVE:
         tell_resumed(folder, record.id)
     context.exit(code)
+
+
+def _task(record: RunRecord) -> Task:
+    """The task that `record` ran, loaded as it was."""
+    config = record.config
+    try:
+        return load_task(
+            str(config["task"]),
+            task_seed=_int(config.get("task_seed")) or 0,
+            trust_code=bool(config.get("trust_code")),
+            untrusted=bool(config.get("untrusted")),
+        )
+    except DataError as error:
+        raise DataError(
+            f"cannot resume {record.id}: {error}; its task must be there as it was, at the same "
+            "place"
+        ) from error
 
 
 def _setup(record: RunRecord, folder: Path, options: Mapping[str, Any]) -> Setup:

@@ -16,6 +16,7 @@ from ...memory.memos import POLICIES
 from ...methods import ALL_ARMS, ARMS, METHODS, Method, default_for, method
 from ...models import Budget
 from ...records import Split
+from ...result import RunResult
 from ...tasks import Task
 from ..app import DONE
 from ..budgets import budget_of, budget_options
@@ -28,6 +29,8 @@ from ..reading import Unopened, opened
 F = TypeVar("F", bound=Callable[..., Any])
 POSITIVE = click.IntRange(min=1)
 SEED = click.IntRange(min=0)
+_LOOKED_AT = 50
+"""Episodes whose rewards are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +240,11 @@ def run(context: click.Context, /, **options: Any) -> None:
 
 
 def _run(given: RunOptions, how: Method, task: Task) -> int:
+    if given.control is not None and task.max_steps == 1:
+        raise ConfigurationError(
+            f"--control {given.control}: an episode of {task.id} has one step, so that no decision "
+            "follows a reward; leave it out"
+        )
     learner = learner_of(
         Setup(
             model=given.model,
@@ -280,7 +288,22 @@ def _run(given: RunOptions, how: Method, task: Task) -> int:
     ended = drive(
         learner, learner.run(task, **chosen), given.store, max_seconds=given.budget.seconds
     )
-    return report(ended, learner, given.store, as_json=given.as_json)
+    code = report(ended, learner, given.store, as_json=given.as_json)
+    _say_unheard(given, ended.result, task)
+    return code
+
+
+def _say_unheard(given: RunOptions, result: RunResult | None, task: Task) -> None:
+    """Say where a control of risk had nothing to go by; what rewards a task gives, no task says."""
+    if given.control is None or result is None or result.figures.get("trading"):
+        return
+    with opened(given.store) as store:
+        played = [e.trajectory.steps for e in store.episodes(run=result.run, limit=_LOOKED_AT)]
+    if played and not any(step.reward for steps in played for step in steps[:-1]):
+        note(
+            f"--control {given.control} had nothing to say: {task.id} gives no reward before the "
+            "last step, and is no trading; leave it out"
+        )
 
 
 def _team(given: RunOptions, task: Task) -> dict[str, str]:
