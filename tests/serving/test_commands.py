@@ -221,8 +221,9 @@ def test_learn_asks_where_serving_asked(
 def test_no_session_keeps_an_address_with_a_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OPENAI_BASE_URL", "https://me:a-key@127.0.0.1/v1")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     with serve(tmp_path, "support", model="openai:any", strict=True) as coach:
+        monkeypatch.setenv("OPENAI_BASE_URL", "https://me:a-key@127.0.0.1/v1")
         case(coach)
     (run,) = coach_runs(tmp_path)
     assert run.config["servers"] == {}

@@ -20,7 +20,8 @@ from tests.serving.worlds import (
     exchange,
     lessons,
 )
-from verbalrl.errors import LeaseError, ProviderDown, QuotaSpent
+from verbalrl import serve
+from verbalrl.errors import ConfigurationError, LeaseError, ProviderDown, QuotaSpent
 from verbalrl.models import Budget, Reply, Request, ScriptedModel
 from verbalrl.records import Origin, Status
 
@@ -362,3 +363,31 @@ def test_waiting_for_other_critiques_is_no_delay_of_ones_own(tmp_path: Path) -> 
         for name in [case(coach) for _ in range(8)]:
             coach.feedback(name, success=False)
         assert coach.learn_sync().critiques == {"accepted": 8}
+
+
+@pytest.mark.parametrize("role", ["model", "critic", "curator"])
+@pytest.mark.parametrize(
+    ("name", "key"), [("openai:any", "OPENAI_API_KEY"), ("anthropic:any", "ANTHROPIC_API_KEY")]
+)
+def test_a_missing_key_is_said_before_anything_is_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: Any, name: str, key: str
+) -> None:
+    for variable in (key, "ANTHROPIC_AUTH_TOKEN", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    named: dict[str, Any] = {role: name}
+    with pytest.raises(ConfigurationError, match=f"{name} needs a key: set {key}"):
+        serve(tmp_path / "store", SCOPE, **named)
+    assert not (tmp_path / "store").exists()
+    # Programs are no models.
+    serve(tmp_path / "store", SCOPE, critic="checks:sql", curator=curator).close()
+
+
+def test_it_says_why_critiques_were_refused(tmp_path: Path) -> None:
+    """What the README says of the offline model: it makes no lesson of words."""
+    with serve(tmp_path, SCOPE, model="offline:apprentice", strict=True) as coach:
+        name = case(coach)
+        coach.feedback(name, reward=0.0, text="the refund was not offered", origin="operator")
+        learned = coach.learn_sync()
+    assert learned.refusals == {"empty": 2}
+    assert "critiques: 2 refused (2 empty); lessons: unchanged" in str(learned)

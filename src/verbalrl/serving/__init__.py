@@ -47,7 +47,7 @@ def serve(
         strict: Raise errors of memory rather than log them and go on without lessons.
 
     Raises:
-        ConfigurationError: A setting that cannot work.
+        ConfigurationError: A setting that cannot work, such as a named model without its key.
         StorageError: The store cannot be opened.
     """
     check_type("store", store, Store | Path | str, "a folder, or an open store")
@@ -61,10 +61,12 @@ def serve(
         raise ConfigurationError(f"gate={gate!r}; it is one of {', '.join(_GATES)}")
     judge = critic if critic is not None else model
     writer = curator if curator is not None else _model_of(model if model is not None else judge)
+    models = Models(judge, writer)
+    models.check()
     return Coach(
         store,
         scope.strip(),
-        Models(judge, writer),
+        models,
         gate=gate,
         strict=strict,
         rules=rules or ServeRules(),

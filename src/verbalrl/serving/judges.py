@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from ..critics import CriticLike
+from ..critics import CriticLike, named
 from ..curators import CuratorLike
 from ..errors import ConfigurationError
 from ..execution import servers_of
@@ -17,6 +17,15 @@ class Models(NamedTuple):
 
     critic: CriticLike | None
     curator: CuratorLike | None
+
+    def check(self) -> None:
+        """Raise `ConfigurationError` where one that is named cannot be asked: its key is missing.
+
+        That would else come out at the first `learn`, when agents have been served for days.
+        """
+        for part in self:
+            if isinstance(part, str) and named(part) is None:
+                load_model(part)
 
     def names(self) -> dict[str, str | None]:
         """By role, how they can be loaded again; what is no model has no name."""

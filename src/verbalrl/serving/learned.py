@@ -15,6 +15,8 @@ class Learned:
     """Those that were learned from."""
     critiques: dict[str, int] = field(default_factory=dict)
     """accepted, refused, failed."""
+    refusals: dict[str, int] = field(default_factory=dict)
+    """Why critiques were refused, such as empty."""
     updates: dict[str, int] = field(default_factory=dict)
     """By operation, what became of lessons."""
     abandoned: int = 0
@@ -42,9 +44,12 @@ class Learned:
         waiting = f"; {self.pending} wait: {self.stopped}" if self.stopped else ""
         return (
             f"learned from {counted(self.episodes, 'episode')}; "
-            f"critiques: {_listed(self.critiques) or 'none'}; "
+            f"critiques: {_listed(self.critiques) or 'none'}{self._why_refused()}; "
             f"lessons: {made or 'unchanged'}{failed}{waiting}"
         )
+
+    def _why_refused(self) -> str:
+        return f" ({_listed(self.refusals)})" if self.refusals else ""
 
 
 def counted(count: int, what: str) -> str:

@@ -363,8 +363,11 @@ class LearnPass:
         counts = self.report.critiques
         for case in read:
             for asked in case.wanted:
-                status = written[asked.id].status
-                counts[status] = counts.get(status, 0) + 1
+                made = written[asked.id]
+                counts[made.status] = counts.get(made.status, 0) + 1
+                if made.refusal is not None:
+                    why = made.refusal.value
+                    self.report.refusals[why] = self.report.refusals.get(why, 0) + 1
 
     def _count(self, episodes: int, commits: Iterable[Commit]) -> None:
         report = self.report
