@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..records import Critique, Evidence, Lesson, Status
-from ..store import Carried, Line
+from ..store import Borne, Line
 from .wording import about, outcome_word, rule
 
 LISTED_EVIDENCE, LISTED_USES = 8, 12
@@ -44,6 +44,8 @@ class Carrier:
     version: int
     outcome: str
     """What became of the lesson: injected, withheld, and so on."""
+    prompts: int
+    """Of that episode, one for each role and step."""
     went: str
     """How the episode went."""
 
@@ -62,9 +64,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uses:
-    """How often prompts carried a lesson, and how those episodes went."""
+    """How many prompts of how many episodes carried a lesson, and how those episodes went."""
 
+    prompts: int = 0
     injected: int = 0
+    """Episodes; so are the rest."""
     solved: int = 0
     failed: int = 0
     left_out: int = 0
@@ -118,7 +122,7 @@ def lesson_view(
     lesson: Lesson,
     branch: str,
     critiques: Mapping[str, Critique],
-    carried: Sequence[Carried],
+    carried: Sequence[Borne],
     lines: Sequence[Line],
     measured: Sequence[str] = (),
 ) -> LessonView:
@@ -166,7 +170,7 @@ def source_of(evidence: Evidence, critiques: Mapping[str, Critique]) -> Source:
     )
 
 
-def carrier_of(use: Carried) -> Carrier:
+def carrier_of(use: Borne) -> Carrier:
     """`use` in words."""
     return Carrier(
         episode=use.episode,
@@ -174,25 +178,21 @@ def carrier_of(use: Carried) -> Carrier:
         trial=use.trial,
         version=use.version,
         outcome=use.outcome,
+        prompts=use.prompts,
         went=outcome_word(use.success),
     )
 
 
-def uses_of(carried: Sequence[Carried]) -> Uses:
-    """Counts over episodes: a lesson that several steps of one carried counts once."""
-    outcomes: dict[str, str] = {}
-    went: dict[str, bool | None] = {}
-    for use in carried:
-        if outcomes.get(use.episode) != "injected":
-            outcomes[use.episode] = use.outcome
-        went[use.episode] = use.success
-    counts = Counter(outcomes.values())
-    judged = Counter(went[e] for e, outcome in outcomes.items() if outcome == "injected")
+def uses_of(carried: Sequence[Borne]) -> Uses:
+    """Counts over episodes, and the prompts of those that carried it."""
+    injected = [use for use in carried if use.outcome == "injected"]
+    judged = Counter(use.success for use in injected)
     return Uses(
-        injected=counts["injected"],
+        prompts=sum(use.prompts for use in injected),
+        injected=len(injected),
         solved=judged[True],
         failed=judged[False],
-        left_out=counts.total() - counts["injected"],
+        left_out=len(carried) - len(injected),
     )
 
 

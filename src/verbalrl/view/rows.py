@@ -15,7 +15,7 @@ from ..methods import LEARNED
 from ..records import SERVE, Critique, Episode, Lesson, RunRecord
 from ..result import Outcome
 from ..result.beliefs import BeliefRound
-from ..store import Carried, Line, Store, as_it_is
+from ..store import Carried, Line, Store, as_it_is, borne
 from .beliefs import read_beliefs
 from .lineage import LessonView, first_of, lesson_view
 from .standing import figures_so_far
@@ -139,7 +139,7 @@ def lessons_of(
             x,
             branch,
             critiques,
-            carried.get(x.id, ()),
+            borne(carried.get(x.id, ())),
             lines.get(x.id, ()),
             measured_of(store, x, effects),
         )

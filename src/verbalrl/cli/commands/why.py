@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +68,12 @@ def _episode(store: Store, identity: str) -> Episode:
 
 def _told(store: Store, episode: Episode, given: Guidance) -> dict[str, Any]:
     lines = {line.lesson: line for line in given.lines}
-    uses = [_use(store, episode, use, lines.get(use.lesson)) for use in given.uses]
-    recorded = Counter(use.outcome for use in given.uses)
+    steps = len(episode.trajectory.steps)
+    uses = [
+        _use(store, episode, alike, lines.get(alike[0].lesson), steps)
+        for alike in _alike(given.uses)
+    ]
+    recorded = Counter(use["outcome"] for use in uses)
     return {
         "tokens": given.tokens,
         "injected": recorded["injected"],
@@ -80,7 +84,20 @@ def _told(store: Store, episode: Episode, given: Guidance) -> dict[str, Any]:
     }
 
 
-def _use(store: Store, episode: Episode, use: Use, line: GuidanceLine | None) -> dict[str, Any]:
+def _alike(uses: Iterable[Use]) -> list[list[Use]]:
+    """What is selected step by step is mostly the same again: the uses that say the same."""
+    found: dict[tuple[object, ...], list[Use]] = {}
+    for use in uses:
+        key = (use.lesson, use.version, use.outcome, use.block, use.probability)
+        found.setdefault(key, []).append(use)
+    return list(found.values())
+
+
+def _use(
+    store: Store, episode: Episode, alike: list[Use], line: GuidanceLine | None, steps: int
+) -> dict[str, Any]:
+    """The first of uses that say the same, with how many `steps` it held for."""
+    use = alike[0]
     kept = store.lesson(use.lesson, branch=episode.branch) or store.lesson(use.lesson)
     if line is not None:
         text = rule(_body(line))
@@ -98,6 +115,7 @@ def _use(store: Store, episode: Episode, use: Use, line: GuidanceLine | None) ->
         "text": text,
         "block": use.block,
         "step": use.step,
+        "steps": len({x.step for x in alike}) if use.step else max(1, steps),
         "probability": use.probability,
         "tokens": use.tokens,
         "parts": dict(use.parts),
@@ -120,7 +138,8 @@ def _say_role(role: str, told: Mapping[str, Any]) -> None:
         say(f"given word for word: {text}", indent=2)
     for use in told["uses"]:
         where = f", {use['block']}" if use["block"] else ""
-        step = f", step {use['step']}" if use["step"] else ""
+        many = f", {use['steps']} steps" if use["steps"] > 1 else ""
+        step = many or (f", step {use['step']}" if use["step"] else "")
         chance = f", probability {use['probability']:g}" if use["probability"] < 1 else ""
         say(
             f"{use['rank']:>3}  {use['outcome']}{where}{step}{chance}: {use['reason']}; "
