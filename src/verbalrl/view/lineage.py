@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ..memory.editing import REWORDED
 from ..records import Critique, Evidence, Lesson, Status
-from ..store import Borne, Line
+from ..store import Borne, Line, Version
 from .wording import about, outcome_word, rule
 
 LISTED_EVIDENCE, LISTED_USES = 8, 12
@@ -100,6 +101,20 @@ class LessonView:
     changes: tuple[Change, ...]
     measured: tuple[str, ...] = ()
     """What withholding it has shown, by role, and what proofs have."""
+    edited: str = ""
+    """What it says now, where a person reworded it after the run whose words `text` has."""
+
+
+def as_in_the_run(
+    view: LessonView, lines: Sequence[Line], versions: Sequence[Version]
+) -> LessonView:
+    """`view` with the words that prompts of the run had, where a person has edited it since."""
+    since = next((line.n for line in lines if line.update.reason == REWORDED), None)
+    before = [version for version in versions if since is not None and version.n < since]
+    if not before:
+        return view
+    last = before[-1]
+    return replace(view, text=rule(last.body), version=last.number, edited=view.text)
 
 
 def support(lesson: Lesson) -> int:
