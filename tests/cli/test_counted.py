@@ -5,11 +5,14 @@ import json
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 from tests.cli import filled
 from verbalrl.cli import main
 from verbalrl.records import Episode, Use
 from verbalrl.store import borne, open_store
+from verbalrl.view.page.app import application
+from verbalrl.view.page.guard import Keys
 from verbalrl.view.rows import read_run
 
 STEPS = 4
@@ -72,3 +75,17 @@ def test_history_and_report_count_the_same_prompts(
     view = next(x for x in views if x.id == lesson)
     assert [(c.episode, c.prompts) for c in view.carriers] == [(episode, 2 * STEPS)]
     assert (view.uses.prompts, view.uses.injected, view.uses.solved) == (2 * STEPS, 1, 1)
+
+
+def test_the_page_of_an_episode_shows_a_lesson_once_for_each_role(
+    place: tuple[Path, str, str],
+) -> None:
+    folder, lesson, episode = place
+    with open_store(folder) as store:
+        keys = Keys()
+        reader = TestClient(application(store, keys, 8123), base_url="http://127.0.0.1:8123")
+        reader.get(f"/?token={keys.token}")
+        html = reader.get(f"/episodes/{episode}").text
+    assert html.count(f"injected, volatile, {STEPS} steps") == 2
+    assert html.count(f">{lesson}</a>") == 2
+    assert "What the news analyst was given" in html

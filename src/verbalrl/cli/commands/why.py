@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import click
 from ...errors import UnknownNameError
 from ...records import Episode, Guidance, GuidanceLine, LessonBody, LessonKind, Use
 from ...store import Store
+from ...view.trajectory import alike, steps_of
 from ..options import reader
 from ..output import emit_json, heading, plural, say, success_word
 from ..reading import opened
@@ -68,11 +69,7 @@ def _episode(store: Store, identity: str) -> Episode:
 
 def _told(store: Store, episode: Episode, given: Guidance) -> dict[str, Any]:
     lines = {line.lesson: line for line in given.lines}
-    steps = len(episode.trajectory.steps)
-    uses = [
-        _use(store, episode, alike, lines.get(alike[0].lesson), steps)
-        for alike in _alike(given.uses)
-    ]
+    uses = [_use(store, episode, same, lines.get(same[0].lesson)) for same in alike(given.uses)]
     recorded = Counter(use["outcome"] for use in uses)
     return {
         "tokens": given.tokens,
@@ -84,20 +81,11 @@ def _told(store: Store, episode: Episode, given: Guidance) -> dict[str, Any]:
     }
 
 
-def _alike(uses: Iterable[Use]) -> list[list[Use]]:
-    """What is selected step by step is mostly the same again: the uses that say the same."""
-    found: dict[tuple[object, ...], list[Use]] = {}
-    for use in uses:
-        key = (use.lesson, use.version, use.outcome, use.block, use.probability)
-        found.setdefault(key, []).append(use)
-    return list(found.values())
-
-
 def _use(
-    store: Store, episode: Episode, alike: list[Use], line: GuidanceLine | None, steps: int
+    store: Store, episode: Episode, same: tuple[Use, ...], line: GuidanceLine | None
 ) -> dict[str, Any]:
-    """The first of uses that say the same, with how many `steps` it held for."""
-    use = alike[0]
+    """The first of uses that say the same, with how many steps it held for."""
+    use = same[0]
     kept = store.lesson(use.lesson, branch=episode.branch) or store.lesson(use.lesson)
     if line is not None:
         text = rule(_body(line))
@@ -115,7 +103,7 @@ def _use(
         "text": text,
         "block": use.block,
         "step": use.step,
-        "steps": len({x.step for x in alike}) if use.step else max(1, steps),
+        "steps": steps_of(same, episode),
         "probability": use.probability,
         "tokens": use.tokens,
         "parts": dict(use.parts),
