@@ -21,7 +21,7 @@ from .records import SERVE, Evidence, Lesson, Origin, Record, Status
 from .serving import Coach, ServeRules, said_of
 from .serving.coach import Models
 from .serving.recalling import KINDS, Recall
-from .store import AGENT, MAIN, Store
+from .store import AGENT, MAIN, Store, borne
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
@@ -102,7 +102,7 @@ class Stem(Record):
 
 
 class Carrier(Record):
-    """A prompt for which the lesson was chosen."""
+    """An episode for whose prompts the lesson was considered."""
 
     episode: str
     outcome: str
@@ -118,6 +118,7 @@ class Explained(Record):
     injected: int
     """Prompts that carried it."""
     left_out: int
+    """Episodes that it was left out of."""
     uses: tuple[Carrier, ...]
     """Of those, at most 20."""
 
@@ -193,15 +194,15 @@ class Tools:
         found = self._store.lesson(lesson, branch=MAIN)
         if found is None or found.scope not in self.scopes() or found.kind not in KINDS:
             raise UnknownNameError(f"no lesson has the id {lesson!r:.80}; see list_lessons")
-        uses = self._store.carried([found.id])
-        injected = sum(use.outcome == "injected" for use in uses)
+        uses = borne(self._store.carried([found.id]))
+        had = [use for use in uses if use.outcome == "injected"]
         carriers = (Carrier(episode=u.episode, outcome=u.outcome, success=u.success) for u in uses)
         return Explained(
             lesson=_listed(found),
             version=found.version,
             stems=tuple(s for e in found.evidence[:_SHOWN] if (s := self._stem(e)) is not None),
-            injected=injected,
-            left_out=len(uses) - injected,
+            injected=sum(use.prompts for use in had),
+            left_out=len(uses) - len(had),
             uses=tuple(carriers)[:_SHOWN],
         )
 

@@ -1,5 +1,7 @@
 """What report, page and comparison show of a run that traded."""
 
+import base64
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
+from selenium.webdriver import Chrome
 from starlette.testclient import TestClient
 
 import verbalrl as vrl
@@ -173,3 +177,63 @@ def test_no_text_of_the_plots_is_cut_or_covered(
             assert driver.execute_script(_AMISS) == []
             whole = driver.execute_script("return document.documentElement.scrollWidth")
             assert whole <= width
+
+
+_PARTED = """
+return [...document.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth)
+  .map(e => e.getAttribute("aria-label"));
+"""
+_BOX = """
+const box = document.querySelector("#trading-head ~ .scroll");
+box.scrollLeft = arguments[0] ? box.scrollWidth : 0;
+const at = box.getBoundingClientRect();
+return [at.left, at.right, at.bottom].map((n, i) => n + (i < 2 ? scrollX : scrollY));
+"""
+
+
+def _edges(driver: Chrome, end: bool) -> tuple[int, int]:
+    """How bright the left and the right edge of the box of the trading table are."""
+    left, right, bottom = driver.execute_script(_BOX, end)
+    taken = driver.execute_cdp_cmd(
+        "Page.captureScreenshot",
+        {
+            "captureBeyondViewport": True,
+            "clip": {"x": 0, "y": bottom - 60, "width": NARROW, "height": 16, "scale": 1},
+        },
+    )
+    with Image.open(io.BytesIO(base64.b64decode(taken["data"]))) as picture:
+        grey = picture.convert("L")
+        # The picture is laid out without the bar of the page: the edge is within some pixels.
+        sides = (range(round(left), round(left) + 4), range(round(right) - 4, NARROW - 16))
+        first, last = (min(_middle(grey, x) for x in side) for side in sides)
+    return first, last
+
+
+def _middle(grey: Image.Image, x: int) -> int:
+    """How bright most of a column is, whatever text crosses it."""
+    column = grey.crop((x, 0, x + 1, grey.height)).tobytes()
+    return sorted(column)[len(column) // 2]
+
+
+@pytest.mark.slow
+def test_a_box_that_scrolls_shows_it_and_none_does_on_a_screen(
+    store: Store, runs: tuple[str, str], tmp_path: Path
+) -> None:
+    rows = read_run(store, runs[0])
+    figures = json.loads(json.dumps(rows.figures))
+    for of in (*figures["trading"]["arms"].values(), *figures["trading"]["controls"].values()):
+        of["ci95"] = [-0.1544, 0.1271]
+    target = tmp_path / "report.html"
+    target.write_text(report_html(replace(rows, figures=figures)), encoding="utf-8")
+    with browser(tmp_path / "profile") as driver:
+        resize(driver, WIDE)
+        driver.get(target.as_uri())
+        assert driver.execute_script(_PARTED) == []
+        resize(driver, NARROW)
+        assert any(name.startswith("Trading") for name in driver.execute_script(_PARTED))
+        first, last = _edges(driver, end=False)
+        assert first > 245
+        assert last < 220
+        first, last = _edges(driver, end=True)
+        assert first < 220
+        assert last > 245

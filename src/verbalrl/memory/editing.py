@@ -13,6 +13,8 @@ from .changing import check_over, commits_of, find, leased
 
 FIELDS = ("name", "when", "when_not", "instruction")
 """What can be reworded."""
+REWORDED = "reworded by a person"
+"""Why; only lessons of runs that are over can be."""
 LONGEST = 2_000
 """Characters of one field."""
 
@@ -59,7 +61,7 @@ async def edit(
             lesson=lesson,
             body=body,
             trust=Origin.OPERATOR,
-            reason="reworded by a person",
+            reason=REWORDED,
         )
         await store.put_commits(commits_of(store, "edit", {(home, found.scope): [update]}), fences)
     return Edited(home, found, find(store, lesson, home)[1])

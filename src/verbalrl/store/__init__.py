@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from .._lazy import on_use
 
 if TYPE_CHECKING:
+    from .bearing import Borne as Borne
+    from .bearing import borne as borne
     from .columns import Words as Words
     from .digest import episodes_digest as episodes_digest
     from .digest import memory_digest as memory_digest
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
 on_use(
     __name__,
     {
+        "bearing": "Borne borne",
         "columns": "Words",
         "digest": "episodes_digest memory_digest",
         "keeping": "Carried Line Version",

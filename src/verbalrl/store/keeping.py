@@ -51,6 +51,8 @@ class Carried(NamedTuple):
     version: int
     outcome: str
     probability: float
+    steps: int
+    """Of the episode."""
     success: bool | None
 
 
@@ -250,7 +252,8 @@ def _lines(
 
 _CARRIED = (
     "SELECT e.id, e.run, e.instance, e.trial, u.role, u.step, u.lesson, u.version, u.outcome,"
-    " u.probability, e.success FROM uses u JOIN episodes e ON e.id = u.episode"
+    " u.probability, (SELECT count(*) FROM steps s WHERE s.episode = e.id), e.success"
+    " FROM uses u JOIN episodes e ON e.id = u.episode"
 )
 
 

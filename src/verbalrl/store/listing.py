@@ -233,7 +233,7 @@ class Lists:
         return self._read(read)
 
     def use_counts(self: Listed, wanted: Sequence[str]) -> dict[str, tuple[int, int, int]]:
-        """By lesson: prompts that carried it, how many of these were solved, and left-out ones."""
+        """By lesson: episodes that carried it, how many of these were solved, and left-out ones."""
         sql = (
             "SELECT count(DISTINCT u.episode) FILTER (WHERE u.outcome = 'injected'),"
             " count(DISTINCT u.episode) FILTER (WHERE u.outcome = 'injected' AND e.success = 1),"

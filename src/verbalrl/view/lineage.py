@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ..memory.editing import REWORDED
 from ..records import Critique, Evidence, Lesson, Status
-from ..store import Carried, Line
+from ..store import Borne, Line, Version
 from .wording import about, outcome_word, rule
 
 LISTED_EVIDENCE, LISTED_USES = 8, 12
@@ -44,6 +45,8 @@ class Carrier:
     version: int
     outcome: str
     """What became of the lesson: injected, withheld, and so on."""
+    prompts: int
+    """Of that episode, one for each role and step."""
     went: str
     """How the episode went."""
 
@@ -62,9 +65,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uses:
-    """How often prompts carried a lesson, and how those episodes went."""
+    """How many prompts of how many episodes carried a lesson, and how those episodes went."""
 
+    prompts: int = 0
     injected: int = 0
+    """Episodes; so are the rest."""
     solved: int = 0
     failed: int = 0
     left_out: int = 0
@@ -96,6 +101,20 @@ class LessonView:
     changes: tuple[Change, ...]
     measured: tuple[str, ...] = ()
     """What withholding it has shown, by role, and what proofs have."""
+    edited: str = ""
+    """What it says now, where a person reworded it after the run whose words `text` has."""
+
+
+def as_in_the_run(
+    view: LessonView, lines: Sequence[Line], versions: Sequence[Version]
+) -> LessonView:
+    """`view` with the words that prompts of the run had, where a person has edited it since."""
+    since = next((line.n for line in lines if line.update.reason == REWORDED), None)
+    before = [version for version in versions if since is not None and version.n < since]
+    if not before:
+        return view
+    last = before[-1]
+    return replace(view, text=rule(last.body), version=last.number, edited=view.text)
 
 
 def support(lesson: Lesson) -> int:
@@ -118,7 +137,7 @@ def lesson_view(
     lesson: Lesson,
     branch: str,
     critiques: Mapping[str, Critique],
-    carried: Sequence[Carried],
+    carried: Sequence[Borne],
     lines: Sequence[Line],
     measured: Sequence[str] = (),
 ) -> LessonView:
@@ -166,7 +185,7 @@ def source_of(evidence: Evidence, critiques: Mapping[str, Critique]) -> Source:
     )
 
 
-def carrier_of(use: Carried) -> Carrier:
+def carrier_of(use: Borne) -> Carrier:
     """`use` in words."""
     return Carrier(
         episode=use.episode,
@@ -174,25 +193,21 @@ def carrier_of(use: Carried) -> Carrier:
         trial=use.trial,
         version=use.version,
         outcome=use.outcome,
+        prompts=use.prompts,
         went=outcome_word(use.success),
     )
 
 
-def uses_of(carried: Sequence[Carried]) -> Uses:
-    """Counts over episodes: a lesson that several steps of one carried counts once."""
-    outcomes: dict[str, str] = {}
-    went: dict[str, bool | None] = {}
-    for use in carried:
-        if outcomes.get(use.episode) != "injected":
-            outcomes[use.episode] = use.outcome
-        went[use.episode] = use.success
-    counts = Counter(outcomes.values())
-    judged = Counter(went[e] for e, outcome in outcomes.items() if outcome == "injected")
+def uses_of(carried: Sequence[Borne]) -> Uses:
+    """Counts over episodes, and the prompts of those that carried it."""
+    injected = [use for use in carried if use.outcome == "injected"]
+    judged = Counter(use.success for use in injected)
     return Uses(
-        injected=counts["injected"],
+        prompts=sum(use.prompts for use in injected),
+        injected=len(injected),
         solved=judged[True],
         failed=judged[False],
-        left_out=counts.total() - counts["injected"],
+        left_out=len(carried) - len(injected),
     )
 
 

@@ -10,14 +10,15 @@ from typing import Any
 from ..effects import Effect, in_words
 from ..errors import ConfigurationError
 from ..execution.tally import outcome_of
+from ..memory.editing import REWORDED
 from ..memory.measured import effects_on, order_of
 from ..methods import LEARNED
 from ..records import SERVE, Critique, Episode, Lesson, RunRecord
 from ..result import Outcome
 from ..result.beliefs import BeliefRound
-from ..store import Carried, Line, Store, as_it_is
+from ..store import Carried, Line, Store, as_it_is, borne
 from .beliefs import read_beliefs
-from .lineage import LessonView, first_of, lesson_view
+from .lineage import LessonView, as_in_the_run, first_of, lesson_view
 from .standing import figures_so_far
 
 LISTED = 300
@@ -134,15 +135,12 @@ def lessons_of(
     lines: dict[str, list[Line]] = {}
     for line in store.lines(branch=branch) if shown else ():
         lines.setdefault(line.update.lesson, []).append(line)
-    told = tuple(
-        lesson_view(
-            x,
-            branch,
-            critiques,
-            carried.get(x.id, ()),
-            lines.get(x.id, ()),
-            measured_of(store, x, effects),
-        )
-        for x in shown
-    )
-    return told, len(every)
+    told = []
+    for x in shown:
+        made = lines.get(x.id, [])
+        measured = measured_of(store, x, effects)
+        view = lesson_view(x, branch, critiques, borne(carried.get(x.id, ())), made, measured)
+        if any(line.update.reason == REWORDED for line in made):
+            view = as_in_the_run(view, made, store.versions(x.id, branch))
+        told.append(view)
+    return tuple(told), len(every)

@@ -14,6 +14,7 @@ from urllib.parse import quote_plus
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from ..text import plural
 from .wording import critique_word, judged, quoted, reader_word, rule
 
 
@@ -74,6 +75,7 @@ def _environment() -> Environment:
     made.globals["rule"] = rule
     made.globals["reader_word"] = reader_word
     made.globals["quoted"] = quoted
+    made.globals["plural"] = plural
     made.globals["judged"] = judged
     made.filters["breakable"] = breakable
     made.globals["word"] = critique_word

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..records import Cause, Critique, Episode
+from ..records import Cause, Critique, Episode, Use
 
 
 def citations(
@@ -22,3 +22,19 @@ def citations(
             if meant or cause.episode == episode.id:
                 found.setdefault(cause.step, []).append((critique.id, cause))
     return {step: tuple(causes) for step, causes in found.items()}
+
+
+def alike(uses: Iterable[Use]) -> tuple[tuple[Use, ...], ...]:
+    """What is selected step by step is mostly the same again: the uses that say the same."""
+    found: dict[tuple[object, ...], list[Use]] = {}
+    for use in uses:
+        key = (use.lesson, use.version, use.outcome, use.block, use.probability)
+        found.setdefault(key, []).append(use)
+    return tuple(map(tuple, found.values()))
+
+
+def steps_of(uses: tuple[Use, ...], episode: Episode) -> int:
+    """For how many steps uses that say the same held; what was selected once held for all."""
+    if uses[0].step:
+        return len({use.step for use in uses})
+    return max(1, len(episode.trajectory.steps))

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ...records import Critique
-from ...store import Carried, Line, Store, Version
+from ...store import Borne, Line, Store, Version, borne
 from ..options import reader
 from ..output import emit_json, heading, one_line, plural, say, success_word
 from ..reading import find_lesson, opened
@@ -36,7 +36,7 @@ def history(lesson: str, branch: str | None, whole: bool, store: Path, as_json: 
             "critiques": _critiques(kept, name),
             "versions": list(kept.versions(name, branch)),
             "lines": [x for x in kept.lines(lesson=name) if branch in (None, x.branch)],
-            "uses": kept.carried([name]),
+            "uses": borne(kept.carried([name])),
         }
     if as_json:
         emit_json(_summary(name, found))
@@ -82,14 +82,17 @@ def _tell_versions(versions: list[Version]) -> None:
         say(f"{version.number}  {rule(version.body)}", indent=2)
 
 
-def _tell_uses(uses: tuple[Carried, ...], shown: int | None) -> None:
+def _tell_uses(uses: tuple[Borne, ...], shown: int | None) -> None:
     injected = [u for u in uses if u.outcome == "injected"]
-    heading(f"in {plural(len(injected), 'prompt')}, left out of {len(uses) - len(injected)}")
+    prompts, episodes = sum(u.prompts for u in injected), plural(len(injected), "episode")
+    left = len(uses) - len(injected)
+    heading(f"in {plural(prompts, 'prompt')} of {episodes}, left out of {left}")
     for use in uses[:shown]:
         chance = "" if use.probability == 1.0 else f", probability {use.probability:g}"
         say(
-            f"{use.episode}  version {use.version} {use.outcome}{chance}: "
-            f"{attempt(use.episode, use.instance, use.trial)}, {success_word(use.success)}",
+            f"{use.episode}  version {use.version} {use.outcome}{chance}, "
+            f"{plural(use.prompts, 'prompt')}: {attempt(use.episode, use.instance, use.trial)}, "
+            f"{success_word(use.success)}",
             indent=2,
         )
     _tell_more(len(uses), shown)

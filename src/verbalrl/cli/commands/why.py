@@ -12,6 +12,7 @@ import click
 from ...errors import UnknownNameError
 from ...records import Episode, Guidance, GuidanceLine, LessonBody, LessonKind, Use
 from ...store import Store
+from ...view.trajectory import alike, steps_of
 from ..options import reader
 from ..output import emit_json, heading, plural, say, success_word
 from ..reading import opened
@@ -68,8 +69,8 @@ def _episode(store: Store, identity: str) -> Episode:
 
 def _told(store: Store, episode: Episode, given: Guidance) -> dict[str, Any]:
     lines = {line.lesson: line for line in given.lines}
-    uses = [_use(store, episode, use, lines.get(use.lesson)) for use in given.uses]
-    recorded = Counter(use.outcome for use in given.uses)
+    uses = [_use(store, episode, same, lines.get(same[0].lesson)) for same in alike(given.uses)]
+    recorded = Counter(use["outcome"] for use in uses)
     return {
         "tokens": given.tokens,
         "injected": recorded["injected"],
@@ -80,7 +81,11 @@ def _told(store: Store, episode: Episode, given: Guidance) -> dict[str, Any]:
     }
 
 
-def _use(store: Store, episode: Episode, use: Use, line: GuidanceLine | None) -> dict[str, Any]:
+def _use(
+    store: Store, episode: Episode, same: tuple[Use, ...], line: GuidanceLine | None
+) -> dict[str, Any]:
+    """The first of uses that say the same, with how many steps it held for."""
+    use = same[0]
     kept = store.lesson(use.lesson, branch=episode.branch) or store.lesson(use.lesson)
     if line is not None:
         text = rule(_body(line))
@@ -98,6 +103,7 @@ def _use(store: Store, episode: Episode, use: Use, line: GuidanceLine | None) ->
         "text": text,
         "block": use.block,
         "step": use.step,
+        "steps": steps_of(same, episode),
         "probability": use.probability,
         "tokens": use.tokens,
         "parts": dict(use.parts),
@@ -120,7 +126,8 @@ def _say_role(role: str, told: Mapping[str, Any]) -> None:
         say(f"given word for word: {text}", indent=2)
     for use in told["uses"]:
         where = f", {use['block']}" if use["block"] else ""
-        step = f", step {use['step']}" if use["step"] else ""
+        many = f", {use['steps']} steps" if use["steps"] > 1 else ""
+        step = many or (f", step {use['step']}" if use["step"] else "")
         chance = f", probability {use['probability']:g}" if use["probability"] < 1 else ""
         say(
             f"{use['rank']:>3}  {use['outcome']}{where}{step}{chance}: {use['reason']}; "

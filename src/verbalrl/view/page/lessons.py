@@ -10,7 +10,7 @@ from ...memory.measured import effects_on
 from ...memory.revoke import foreseen
 from ...memory.rollback import Difference, differences
 from ...records import Critique, Lesson, LessonKind, Operation, Status
-from ...store import LESSON_SORTS, LIVE, TRANSITIONS, Line, Store, source_of
+from ...store import LESSON_SORTS, LIVE, TRANSITIONS, Line, Store, borne, source_of
 from ..lineage import lesson_view
 from ..lists import ROWS, LessonRow, lesson_row, lessons_page, lessons_table
 from ..rows import measured_of
@@ -64,7 +64,7 @@ def lesson(request: Request) -> Response:
         found,
         branch,
         _behind(store, found),
-        store.carried([found.id]),
+        borne(store.carried([found.id])),
         lines,
         measured_of(store, found, effects),
     )

@@ -21,7 +21,7 @@ from ..compare import arms_table, compare, read_side, settings_table
 from ..lists import ROWS, episode_row, episodes_table, run_row
 from ..rows import ordered
 from ..tables import Table
-from ..trajectory import citations
+from ..trajectory import alike, citations, steps_of
 from ..wording import episode_word, recalled, reported, tokens_text
 from .asking import chosen, number, page, sheet, store_of, text
 
@@ -128,6 +128,8 @@ def episode(request: Request) -> Response:
         cited=citations(found, critiques),
         usage={role: tokens_text(of) for role, of in found.usage.items()},
         reported=reported,
+        alike=alike,
+        steps_of=steps_of,
         recalled=recalled,
     )
 
