@@ -1,5 +1,6 @@
 """The FinCon example runs in one command, on a drawn market and on files of one's own."""
 
+import re
 import runpy
 import signal
 import subprocess
@@ -46,7 +47,8 @@ def test_without_a_file_it_draws_a_market(
     assert "trading DRAWN: 1 period of 15 days, costs 0.10%" in said
     assert "says nothing about LLMs" in said
     assert "fincon.html: run run_" in said
-    assert " in .verbalrl\n1 of ≤4 episodes" in noted
+    # How many are done by the first line depends on the machine.
+    assert re.search(r" in \.verbalrl\n[0-4] of ≤4 episodes", noted)
     html = (tmp_path / "fincon.html").read_text(encoding="utf-8")
     for title in ("Capital and drawdown", "Positions", "Beliefs by training episode"):
         assert f">{title}</title>" in html
