@@ -33,7 +33,8 @@ def test_of_what_was_traded_the_returns_are_told() -> None:
     said = headline(figures(trading={"arms": {"learned": learned}}), ())
     assert said == (
         "With what it learned the agent earned +15.8% in a period: +13.9 points against none "
-        "(p=.500) and +24.8 points against buy-and-hold (p<.001), over 4 runs."
+        "(p=.500) and +24.8 points against buy-and-hold (p<.001), "
+        "over 4 periods, each seed's apart."
     )
 
 

@@ -62,7 +62,8 @@ def _earned(found: Mapping[str, Any]) -> str:
     said = f"With what it learned the agent earned {learned['compounded']:+.1%} in a period"
     if not against:
         return f"{said}; what else was earned stands under Trading."
-    return f"{said}: {' and '.join(against)}, over {plural(learned['runs'], 'run')}."
+    periods = f"{plural(learned['runs'], 'period')}, each seed's apart"
+    return f"{said}: {' and '.join(against)}, over {periods}."
 
 
 def caveats(figures: Mapping[str, Any]) -> tuple[str, ...]:
