@@ -308,9 +308,12 @@ class LessonLife(RuleBasedStateMachine):
 
     @invariant()
     def what_is_foreseen_is_what_the_whole_store_says(self) -> None:
+        # It reads the whole store: after each step it would be most of the time of all.
+        if self.count % 4:
+            return
         lines, branches, barred = self.store.lines(), self.store.branches(), self.store.barred()
         known = sorted({x.id for home in HOMES for x in self._lessons(home)})
-        for lesson in known[self.count % 5 :: 5]:
+        for lesson in known[self.count % 5 :: 5][:4]:
             whole = with_earlier(Target(lessons=frozenset({lesson})), barred)
             memories = trace(lines, branches, whole)
             places = decided(memories, whole, f"revoked: lesson {lesson}")
