@@ -11,7 +11,7 @@ as many tasks as there are calls in flight. The median of the repeats.
 
 *Slots in use*: calls × latency / (slots × wall), the time in which the server really worked on an
 answer over what the slots could have had; the wall includes making the learner and the store, the
-first wave and the last.
+first wave and the last. Modules are loaded before.
 
 *Efficiency*: the ideal wall time of what was asked over the wall time. The ideal is a lower bound
 in whole waves of one latency, taken from the journal: in each round of an arm and seed the longest
@@ -271,6 +271,10 @@ def loop_figures(given: Any) -> bool:
         "reflexion": vrl.methods.reflexion(),
         "handbook": vrl.methods.handbook(),
     }
+    # Modules are loaded on use: `benchmarks.import_cost` has what they take.
+    with _server.running(0.005) as port:
+        first = model_at(given.api[0], port, given.transport)
+        asyncio.run(run(walks(given.steps), first, methods["reflexion"], 1, instances=1))
     for slots in given.slots:
         for name, method in methods.items():
             settings: dict[str, Any] = {"instances": given.instances}
