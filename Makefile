@@ -13,8 +13,9 @@ help: ## list the targets
 demo: $(STAMP) ## watch an agent learn, offline, with no key
 	$(BIN)/verbalrl demo --store .verbalrl
 
+# In two processes; the tests of a file stay together and in order, so that they share what the file sets up.
 test: $(STAMP) ## the tests that take seconds
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(STAMP) ## only the slow tests
 	$(BIN)/python -m pytest -m slow
@@ -44,6 +45,7 @@ install: $(STAMP) ## .venv with the locked packages and this checkout
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' \
 		|| { echo "verbalrl needs Python 3.11 to 3.14: make PYTHON=python3.11 install"; exit 1; }
+	@echo "installing the locked packages into $(VENV) (a few minutes on a slow line)"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --no-deps --requirement requirements.lock
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .

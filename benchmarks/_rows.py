@@ -49,6 +49,8 @@ T = TypeVar("T")
 
 TASK = "made-v1"
 ARMS = ("none", "retry", "raw_failures", "shuffled", "learned")
+_INSIDE = 0.8
+"""Where coins are tossed."""
 _SKILL = {"none": 0.2, "retry": 0.2, "raw_failures": 0.3, "shuffled": 0.22, "learned": 0.45}
 
 
@@ -63,6 +65,8 @@ class Sizes(NamedTuple):
     lessons: int = 60
     critiques: int = 100
     """Of the arm `learned`, of its first failures."""
+    coins: bool = False
+    """Whether one is tossed for each lesson that an attempt may carry, with four of five inside."""
 
 
 async def fill(folder: Path, run: str = "run_made000001", sizes: Sizes | None = None) -> RunRecord:
@@ -95,12 +99,12 @@ async def add_run(store: Store, run: str, sizes: Sizes) -> RunRecord:
         for seed in sizes.seeds
     ]
     store.create_run(record, branches)
-    names = [_lesson(run, n, sizes)[0] for n in range(sizes.lessons)]
+    names = [_lesson(run, n, sizes)[:2] for n in range(sizes.lessons)]
     tallies = {
         arm: ArmTally(expected=0, instances=sizes.instances, reported="train") for arm in sizes.arms
     }
     failed: list[Episode] = []
-    for group in batched(episodes(run, sizes, names), 500):
+    for group in batched(episodes(run, sizes, [(i, body.content) for i, body in names]), 500):
         await asyncio.gather(*map(store.put_episode, group))
         for episode in group:
             tallies[episode.arm].episode(episode)
@@ -143,9 +147,12 @@ def figures(record: RunRecord, sizes: Sizes, tallies: dict[str, ArmTally]) -> di
     return dict(summarise(facts, outcomes, arms).figures)
 
 
-def episodes(run: str, sizes: Sizes, lessons: list[str]) -> Iterator[Episode]:
-    """The attempts of a run in the order of its lanes; an instance ends with its first success."""
-    draw = random.Random(run)
+def episodes(run: str, sizes: Sizes, lessons: list[tuple[str, str]]) -> Iterator[Episode]:
+    """The attempts of a run in the order of its lanes; an instance ends with its first success.
+
+    `lessons` are (id, content).
+    """
+    draw, coin = random.Random(run), random.Random(f"{run} coin") if sizes.coins else None
     for arm in sizes.arms:
         trials = 1 if arm == "none" else sizes.trials
         for seed in sizes.seeds:
@@ -154,22 +161,29 @@ def episodes(run: str, sizes: Sizes, lessons: list[str]) -> Iterator[Episode]:
                 for trial in range(1, trials + 1):
                     solved = draw.random() < _SKILL.get(arm, 0.3)
                     carried = draw.sample(lessons, 2) if arm == "learned" and lessons else []
-                    yield _episode(lane, number, trial, solved, carried, sizes.steps)
+                    uses = tuple(_use(n, *of, coin) for n, of in enumerate(carried, start=1))
+                    yield _episode(lane, number, trial, solved, uses, sizes.steps)
                     if solved:
                         break
 
 
+def _use(rank: int, lesson: str, content: str, coin: random.Random | None) -> Use:
+    if coin is None or coin.random() < _INSIDE:
+        chance = 1.0 if coin is None else _INSIDE
+        return Use(lesson=lesson, version=1, content=content, rank=rank, outcome="injected",
+                   block="volatile", probability=chance, tokens=10)  # fmt: skip
+    return Use(lesson=lesson, version=1, content=content, rank=rank, outcome="withheld",
+               probability=_INSIDE)  # fmt: skip
+
+
 def _episode(
-    lane: LaneKey, number: int, trial: int, solved: bool, lessons: list[str], steps: int
+    lane: LaneKey, number: int, trial: int, solved: bool, uses: tuple[Use, ...], steps: int
 ) -> Episode:
     spec = EpisodeSpec(instance=f"{TASK}/train/{number}", trial=trial)
+    inside = [use for use in uses if use.outcome == "injected"]
     lines = tuple(
-        GuidanceLine(alias=n, lesson=name, when=f"at door {n}", instruction="knock first")
-        for n, name in enumerate(lessons, start=1)
-    )
-    uses = tuple(
-        Use(lesson=name, version=1, content="c", rank=n, outcome="injected", block="volatile")
-        for n, name in enumerate(lessons, start=1)
+        GuidanceLine(alias=n, lesson=use.lesson, when=f"at door {n}", instruction="knock first")
+        for n, use in enumerate(inside, start=1)
     )
     made = tuple(
         Step(
@@ -192,7 +206,7 @@ def _episode(
         reward=Reward(value=float(solved)),
         terminated=True,
         stop_reason=StopReason.TERMINATED,
-        guidance={"actor": Guidance(volatile=lines, uses=uses, tokens=20)} if lessons else {},
+        guidance={"actor": Guidance(volatile=lines, uses=uses, tokens=20)} if uses else {},
         usage={"actor": Usage(input=300 * steps, output=12 * steps, calls=steps)},
     )
 

@@ -113,7 +113,7 @@ async def shares(
                 here = context.at(step=place * 10 + n, hook=kind)
                 judged: dict[str, bool] = {}
                 if model is not None:
-                    judged = await ask_applies(model, lessons, text, here, prompts)
+                    judged, _ = await ask_applies(model, lessons, text, here, prompts)
                 got = recall(lessons, spec, situation=text, prompts=prompts, judged=judged)
                 inside = {line.lesson for line in got.lines}
                 found[kind]["applied"] += row.lesson.id in inside

@@ -197,11 +197,12 @@ def _told(pair: tuple[float | None, float | None]) -> str:
 
 
 def _spread(gains: Sequence[float]) -> str:
-    found = interval(gains)
+    found = interval(gains, None)
     assert found is not None
+    ends = "" if found.pair is None else f" [{found.low:+.3f}, {found.high:+.3f}]"
     better = sum(gain > 0 for gain in gains)
     return (
-        f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}], above 0 in {better} of "
+        f"{found.mean:+.3f}{ends}, above 0 in {better} of "
         f"{len(gains)} seeds, sign test p = {sign_test(gains):.2g}"
     )
 
@@ -209,7 +210,11 @@ def _spread(gains: Sequence[float]) -> str:
 def _shallower(pairs: Sequence[tuple[float | None, float | None]]) -> str:
     known = [(a, b) for a, b in pairs if a is not None and b is not None]
     less, equal = (sum(f(b, a) for a, b in known) for f in (operator.lt, operator.eq))
-    return f"{less + equal} of {len(known)} ({less} shallower, {equal} equal)"
+    said = f"{less + equal} of {len(known)} ({less} shallower, {equal} equal)"
+    if not known:
+        return said
+    before, after = map(fmean, zip(*known, strict=True))
+    return f"{said}, on average {after:.3f} after {before:.3f}"
 
 
 def main(arguments: Sequence[str] = ()) -> int:

@@ -124,6 +124,7 @@ class World:
                 kind=LessonKind.BEHAVIOR,
                 gate=self.gate,
                 max_lessons=10_000,
+                evidence_tokens=1_000_000,
             ),
             branch=BRANCH,
             base=base,
@@ -131,7 +132,6 @@ class World:
             episodes=self.episodes,
             lessons=self.store.lessons(BRANCH, scope),
             goal="Answer the ticket.",
-            evidence_tokens=1_000_000,
         )
         context = CallContext(MemoryJournal(), Slots(), case.id, role="curator")
         made = await curate_shared(case, adapt_curator(obedient, PROMPTS), context)

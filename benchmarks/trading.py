@@ -51,11 +51,12 @@ def earned(tasks: Sequence[WorldTask], name: str, count: int, seed: int = 0) -> 
 
 def line(name: str, found: Earned, base: Earned) -> str:
     """One row of the table."""
-    mean = interval(found.returns)
+    mean = interval(found.returns, None)
     assert mean is not None
+    ends = "" if mean.pair is None else f"[{mean.low:+.3f}, {mean.high:+.3f}]"
     _, chance = measured.signed_rank(found.returns, base.returns)
     return (
-        f"{name:<17} {mean.mean:+7.3f} [{mean.low:+.3f}, {mean.high:+.3f}]"
+        f"{name:<17} {mean.mean:+7.3f} {ends:<16}"
         f" {measured.sharpe(found.days):+7.2f} {measured.max_drawdown(found.days):9.3f}"
         f" {measured.cvar(found.days):+7.3f} {found.traded:9.2f} {found.success:8.3f}"
         f" {chance:8.3f}"

@@ -8,11 +8,16 @@ store's is, in one read transaction). Medians in milliseconds, of three things:
 
 own     what the store, for a page the function behind its address, takes: rows to records to HTML;
 whole   the request as a server hands it on, through guard, routing and threads;
-bare    the same for an answer of the same size that is a constant.
+bare    the same for an answer of the same size that is a constant; in a thread where the page is.
 
 Two bars of 10 × the SQL, for `own` and for `whole - bare`, and 300 ms for `whole`; no floor. The
 last columns say which bars hold; `--cpu` counts the time of the processor, which others'
-work does not stretch. Figures of a run that is done are kept: `first` forgets them.
+work does not stretch. Figures of a run that is done are kept, and effects until something is
+written: `first` forgets them.
+
+`--split` shares the episodes between the two runs, so that the store has so many in all; `--coins`
+tosses one for each use, so that lessons have effects. `--store FOLDER` keeps what was made, and
+takes it where it is there; `--only WORDS` asks for lines of that name alone.
 
 The report of 5 arms × 50 instances × 5 trials is made and, where there is a browser, opened.
 """
@@ -28,6 +33,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import closing
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -54,11 +60,11 @@ QUICK_MS, MORE = 20.0, 10
 
 Sql = tuple[str, tuple[object, ...]]
 
-LANE = "run, arm, seed, instance, trial, candidate, purpose"
-EPISODES = f"SELECT id, reward, components, body FROM episodes WHERE run = ? ORDER BY {LANE}"
+COUNTED = "rtrim({0}instance, '0123456789'), length({0}instance), {0}instance"
+LANE = f"run, arm, seed, {COUNTED.format('')}, trial, candidate, purpose"
 WORST = "SELECT id, reward, components, body FROM episodes WHERE run = ? ORDER BY reward, seq"
 OF_RUN = "FROM critiques c WHERE c.branch IN (SELECT id FROM branches WHERE run = ?)"
-CRITIQUES = f"SELECT c.body {OF_RUN} ORDER BY c.branch, c.instance, c.trial, c.template, c.sample"
+BY_LANE = f"c.branch, {COUNTED.format('c.')}, c.trial, c.template, c.sample"
 SUPPORT = "coalesce(json_extract(body, '$.votes.support'), json_array_length(body, '$.evidence'))"
 LESSONS = (
     "SELECT branch, body FROM lessons WHERE branch = ? ORDER BY instr('active provisional"
@@ -76,12 +82,16 @@ GROUPS = (
 )
 USED = (
     "SELECT u.lesson, count(DISTINCT u.episode) FILTER (WHERE u.outcome = 'injected'),"
-    " count(DISTINCT u.episode) FILTER (WHERE u.outcome = 'injected' AND e.success = 1)"
-    " FROM uses u JOIN episodes e ON e.id = u.episode WHERE u.lesson IN ({}) GROUP BY u.lesson"
+    " count(DISTINCT u.episode) FILTER (WHERE u.outcome = 'injected' AND e.success = 1),"
+    " count(DISTINCT u.episode) FILTER (WHERE u.outcome = 'injected' AND r.simulated),"
+    " count(DISTINCT u.episode) FILTER (WHERE u.outcome = 'injected' AND e.success = 1"
+    " AND r.simulated) FROM uses u JOIN episodes e ON e.id = u.episode"
+    " JOIN runs r ON r.id = e.run WHERE u.lesson IN ({}) GROUP BY u.lesson"
 )
 CARRIED = (
-    "SELECT e.id, e.run, e.instance, e.trial, e.success, u.* FROM uses u"
-    " JOIN episodes e ON e.id = u.episode WHERE u.lesson = ? ORDER BY e.seq, u.slot, u.i"
+    "SELECT e.id, e.run, e.instance, e.trial, e.success, r.simulated, u.* FROM uses u"
+    " JOIN episodes e ON e.id = u.episode JOIN runs r ON r.id = e.run WHERE u.lesson = ?"
+    " ORDER BY e.seq, u.slot, u.i"
 )
 LINES = (
     "SELECT u.*, c.at FROM updates u JOIN commits c ON c.id = u.commit_id WHERE u.lesson = ?"
@@ -155,18 +165,32 @@ class Median(NamedTuple):
     bare: float | None = None
 
 
+def episodes(cut: str) -> str:
+    """One page of a run's episodes in the order of lanes, chosen by number."""
+    chosen = f"SELECT seq FROM episodes WHERE run = ? ORDER BY {LANE} {cut}"
+    return (
+        f"SELECT id, reward, components, body FROM episodes WHERE seq IN ({chosen}) ORDER BY {LANE}"
+    )
+
+
+def critiques(cut: str) -> str:
+    """The same of its critiques."""
+    chosen = f"SELECT c.seq {OF_RUN} ORDER BY {BY_LANE} {cut}"
+    return f"SELECT c.body FROM critiques c WHERE c.seq IN ({chosen}) ORDER BY {BY_LANE}"
+
+
 def lists(store: Store, branch: str) -> list[Case]:
     """All lists."""
     first = " LIMIT 50"
     count = ("SELECT count(*) FROM episodes WHERE run = ?", (RUN,))
     return [
         Case("list episodes", lambda: store.episode_page({"run": RUN}, limit=50),
-             ((EPISODES + first, (RUN,)), count)),
+             ((episodes(first), (RUN,)), count)),
         Case("list worst episodes",
              lambda: store.episode_page({"run": RUN}, sort="worst", limit=50),
              ((WORST + first, (RUN,)), count)),
         Case("list critiques", lambda: store.critique_page({"run": RUN}, limit=50),
-             ((CRITIQUES + first, (RUN,)), (f"SELECT count(*) {OF_RUN}", (RUN,)))),
+             ((critiques(first), (RUN,)), (f"SELECT count(*) {OF_RUN}", (RUN,)))),
         Case("list lessons", lambda: store.lesson_page({"branch": branch}, limit=50),
              ((LESSONS + first, (branch,)),
               ("SELECT count(*) FROM lessons WHERE branch = ?", (branch,)))),
@@ -195,9 +219,9 @@ def run_pages(store: Store) -> list[Case]:
         Case("page progress", f"{at}/progress", (named, groups)),
         Case("page progress, first", f"{at}/progress", (named, groups), forget=True),
         Case("page episodes", f"{at}/episodes",
-             (named, (f"{EPISODES} LIMIT 50", (RUN,)), count, arms)),
+             (named, (episodes("LIMIT 50"), (RUN,)), count, arms)),
         Case("page episodes, far", f"{at}/episodes?offset=90000",
-             (named, (f"{EPISODES} LIMIT 50 OFFSET 90000", (RUN,)), count, arms)),
+             (named, (episodes("LIMIT 50 OFFSET 90000"), (RUN,)), count, arms)),
         Case("page episode", f"/episodes/{carried}", episode_rows(carried)),
         Case("page episode, judged", f"/episodes/{judged}", episode_rows(judged)),
         Case("page two runs", f"/compare?one={RUN}&other={OTHER}", compared),
@@ -226,6 +250,8 @@ def lesson_pages(store: Store, branch: str) -> list[Case]:
     lesson = listed[0][1]
     scope = lesson.scope
     every: Sql = ("SELECT * FROM branches", ())
+    by_effect = ((PLACES, (branch,)), (TOSSED, (RUN,)), used(x.id for _, x in listed), every,
+                 (f"{LESSONS} LIMIT 50", (branch,)))  # fmt: skip
     critiques = [e.critique for e in lesson.evidence]
     marks = ", ".join("?" * len(critiques))
     return [
@@ -237,9 +263,8 @@ def lesson_pages(store: Store, branch: str) -> list[Case]:
               (LINES, (lesson.id,)), (CARRIED, (lesson.id,)),
               (f"SELECT body FROM critiques WHERE id IN ({marks})", tuple(critiques)),
               ("SELECT body FROM proofs WHERE lesson = ?", (lesson.id,)), (STATE, (branch,)))),
-        Case("page lessons by effect", f"/lessons?branch={branch}&sort=effect",
-             ((PLACES, (branch,)), (TOSSED, (RUN,)), used(x.id for _, x in listed), every,
-              (f"{LESSONS} LIMIT 50", (branch,)))),
+        Case("page by effect", f"/lessons?branch={branch}&sort=effect", by_effect),
+        Case("page by effect, first", f"/lessons?branch={branch}&sort=effect", by_effect, True),
         Case("page what would fall", f"/lessons/{lesson.id}/revoke?branch={branch}",
              (("SELECT body FROM lessons WHERE branch = ? AND id = ?", (branch, lesson.id)),
               (LINKS, ()), (LINES, (lesson.id,)), ("SELECT * FROM tombstones", ()), every,
@@ -292,25 +317,35 @@ class Pages:
 
         return ask
 
-    def own(self, path: str) -> Callable[[], Response]:
+    def own(self, path: str) -> Callable[[], Response | Awaitable[Response]]:
         """Calls the function behind `path`."""
-        scope = self._scope(path) | {"app": self.app}
-        for route in self.app.routes:
-            matched, more = route.matches(scope)
-            if matched is Match.FULL and isinstance(route, Route):
-                endpoint: Callable[[Request], Response] = route.endpoint
-                return lambda: endpoint(Request({**scope, **more}))
-        raise AssertionError(f"{path} leads nowhere")
+        endpoint, scope = self._behind(path)
+        return lambda: endpoint(Request(scope))
 
-    def constant(self, size: int) -> Starlette:
-        """An application under the same guard that answers so many bytes."""
+    def constant(self, path: str, size: int) -> Starlette:
+        """An application under the same guard that answers so many bytes the way `path` does."""
         text = "x" * size
 
         def answer(_: Request) -> Response:
             return HTMLResponse(text)
 
+        async def at_once(_: Request) -> Response:
+            return HTMLResponse(text)
+
+        endpoint, _ = self._behind(path)
+        way = at_once if iscoroutinefunction(endpoint) else answer
         guard = Middleware(Guard, keys=self._keys, port=PORT)
-        return Starlette(routes=[Route("/{rest:path}", answer)], middleware=[guard])
+        return Starlette(routes=[Route("/{rest:path}", way)], middleware=[guard])
+
+    def _behind(
+        self, path: str
+    ) -> tuple[Callable[[Request], Response | Awaitable[Response]], dict[str, Any]]:
+        scope = self._scope(path) | {"app": self.app}
+        for route in self.app.routes:
+            matched, more = route.matches(scope)
+            if matched is Match.FULL and isinstance(route, Route):
+                return route.endpoint, {**scope, **more}
+        raise AssertionError(f"{path} leads nowhere")
 
     def _scope(self, path: str) -> dict[str, Any]:
         parts = urlsplit(path)
@@ -373,13 +408,14 @@ async def timed(
     if not isinstance(case.ask, str):
         return Median(*await medians((sql, case.ask), rounds, clock))
     own, whole = pages.own(case.ask), pages.whole(case.ask)
-    bare = pages.whole(case.ask, pages.constant(await whole()))
+    bare = pages.whole(case.ask, pages.constant(case.ask, await whole()))
     if not case.forget:
         return Median(*await medians((sql, own, whole, bare), rounds, clock))
 
     def forget() -> None:
         pages.app.state.groups.clear()
         pages.app.state.compared.clear()
+        pages.app.state.store._made.clear()
 
     def own_anew() -> object:
         forget()
@@ -409,8 +445,10 @@ def told(name: str, took: Median) -> tuple[str, list[str]]:
     ]
 
 
-async def measure(store: Store, rounds: int, clock: Clock = time.perf_counter) -> dict[str, int]:
-    """Print the table; by bar, how many cases miss it."""
+async def measure(
+    store: Store, rounds: int, clock: Clock = time.perf_counter, only: str = ""
+) -> dict[str, int]:
+    """Print the table of the lines that `only` is in; by bar, how many miss it."""
     branch = f"{RUN}/learned/0"
     pages = Pages(store)
     missed = dict.fromkeys(("own", "above", "300 ms"), 0)
@@ -418,6 +456,8 @@ async def measure(store: Store, rounds: int, clock: Clock = time.perf_counter) -
     print("".join(f"{head:>8}" for head in ("own 10×", "w-b 10×", "300 ms")))
     with closing(connect(store.path / FILE_NAME, reads=True)) as connection:
         for case in (*lists(store, branch), *run_pages(store), *lesson_pages(store, branch)):
+            if only not in case.name:
+                continue
             line, bars = told(case.name, await timed(case, pages, connection, rounds, clock))
             print(line, flush=True)
             for bar in bars:
@@ -444,31 +484,45 @@ def small_report(folder: Path) -> None:
         print(f"opened in Chromium: all there after {ready / 1000:.2f} s")
 
 
+def made(store: Store, asked: argparse.Namespace) -> None:
+    """Fill a store that is empty with two runs."""
+    # Solved instances end: an instance has 12.4 episodes over the five arms.
+    instances = max(10, round(asked.episodes / 12.4 / (2 if asked.split else 1)))
+    sizes = Sizes(
+        instances, 5, ARMS, steps=2, lessons=asked.lessons, critiques=10_000, coins=asked.coins
+    )
+    began = time.perf_counter()
+    asyncio.run(add_run(store, RUN, sizes))
+    # Beside the first, and as long; what it learned would be in other lists.
+    asyncio.run(add_run(store, OTHER, sizes._replace(lessons=0, critiques=0)))
+    print(f"written in {time.perf_counter() - began:.0f} s")
+
+
 def main(arguments: Sequence[str] = ()) -> None:
     """Fill a store, then measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--episodes", type=int, default=100_000)
+    parser.add_argument("--episodes", type=int, default=100_000, help="of each run")
+    parser.add_argument("--split", action="store_true", help="of both runs together")
     parser.add_argument("--lessons", type=int, default=10_000)
+    parser.add_argument("--coins", action="store_true", help="toss one for each use")
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--store", type=Path, help="kept there, and taken from there")
+    parser.add_argument("--only", default="", help="words in the names of lines")
     parser.add_argument(
         "--cpu", action="store_true", help="time of the processor alone, where others use it too"
     )
     asked = parser.parse_args(arguments)
     clock = time.process_time if asked.cpu else time.perf_counter
     with tempfile.TemporaryDirectory() as folder:
-        small_report(Path(folder) / "small")
-        # Solved instances end: an instance has 12.4 episodes over the five arms.
-        instances = max(10, round(asked.episodes / 12.4))
-        sizes = Sizes(instances, 5, ARMS, steps=2, lessons=asked.lessons, critiques=10_000)
-        began = time.perf_counter()
-        asyncio.run(fill(Path(folder) / "large", RUN, sizes))
-        with open_store(Path(folder) / "large") as store:
-            # Beside the first, and as long; what it learned would be in other lists.
-            asyncio.run(add_run(store, OTHER, sizes._replace(lessons=0, critiques=0)))
-            count = store.episode_page({"run": RUN}, limit=1).total
-            took = time.perf_counter() - began
-            print(f"{count:,} episodes, {asked.lessons:,} lessons, written in {took:.0f} s")
-            missed = asyncio.run(measure(store, asked.rounds, clock))
+        if not asked.only:
+            small_report(Path(folder) / "small")
+        with open_store(asked.store or Path(folder) / "large", create=True) as store:
+            if not store.runs():
+                made(store, asked)
+            counts = [store.episode_page({"run": r.id}, limit=1).total for r in store.runs()]
+            lessons = store.lesson_page({}, limit=1).total
+            print(f"{' and '.join(f'{n:,}' for n in counts)} episodes, {lessons:,} lessons")
+            missed = asyncio.run(measure(store, asked.rounds, clock, asked.only))
     told = f"own: {missed['own']}, whole less bare: {missed['above']}"
     print(f"missing {MOST_TIMES:.0f} × the SQL: {told}; {MOST_MS:.0f} ms: {missed['300 ms']}")
 

@@ -30,6 +30,7 @@ from verbalrl.cli.drive import drive, report
 from verbalrl.cli.options import Names
 from verbalrl.errors import ConfigurationError, UnknownNameError, VerbalRLError
 from verbalrl.execution import roles_of
+from verbalrl.records import Status
 from verbalrl.result.plots import need_matplotlib
 from verbalrl.tasks.market import ROLES
 from verbalrl.view.report import check_place
@@ -47,7 +48,8 @@ def main(arguments: Sequence[str]) -> int:
         given = read(arguments)
         need_matplotlib()
         check_place(given.report)
-        task = vrl.load_task(reference(given.prices or drawn(given.store), given))
+        named = reference(given.prices or drawn(given.store), given)
+        task = vrl.load_task(named, untrusted=given.untrusted)
         code, first = run(given, task, control=True)
         if given.without_control and code == DONE:
             click.echo("\nThe same team without the control of its risk:\n")
@@ -93,6 +95,8 @@ def read(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--cost", type=float, default=0.001, help="of what is traded [0.001]")
     parser.add_argument("--trials", type=int, default=4, help="training episodes at most [4]")
     parser.add_argument("--seeds", type=int, default=1, help="runs, for the signed-rank test [1]")
+    vouched = "vouch for no text of the file: beliefs wait in quarantine for `verbalrl approve`"
+    parser.add_argument("--untrusted", action="store_true", help=vouched)
     parser.add_argument("--without-control", action="store_true", help="run the team so, too")
     parser.add_argument("--store", type=Path, default=Path(".verbalrl"), help="[.verbalrl]")
     parser.add_argument("--report", type=Path, default=Path("fincon.html"), help="[fincon.html]")
@@ -136,8 +140,11 @@ def run(given: argparse.Namespace, task: Any, *, control: bool) -> tuple[int, st
 def believed(place: Path, run_id: str) -> None:
     """Say what the team holds after its last training episode; `verbalrl beliefs` says why."""
     with vrl.open_store(place) as store:
-        beliefs = [x for x in store.current_lessons(f"{run_id}/learned/0") if x.usable]
-    click.echo(f"\nbeliefs: {len(beliefs)}")
+        every = store.current_lessons(f"{run_id}/learned/0")
+    beliefs = [x for x in every if x.usable]
+    waiting = sum(x.status is Status.QUARANTINED for x in every)
+    apart = f"; {waiting} in quarantine, see `verbalrl beliefs --run {run_id}`" if waiting else ""
+    click.echo(f"\nbeliefs: {len(beliefs)}{apart}")
     for belief in beliefs:
         aspect = f"{belief.body.aspect}: " if belief.body.aspect else ""
         click.echo(f"  {aspect}{rule(belief.body)}")

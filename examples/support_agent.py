@@ -14,6 +14,11 @@ from openai import OpenAI
 
 import verbalrl as vrl
 
+if missing := [x for x in ("SUPPORT_MODEL", "OPENAI_API_KEY") if not os.environ.get(x)]:
+    sys.exit(
+        f"set {' and '.join(missing)}: a model of OpenAI's and its key, or any and none, with"
+        " OPENAI_BASE_URL=http://127.0.0.1:8000/v1 beside `python examples/support_server.py 8000`"
+    )
 MODEL = os.environ["SUPPORT_MODEL"]
 STORE = os.environ.get("VERBALRL_STORE", ".verbalrl")
 SYSTEM = (

@@ -31,7 +31,9 @@ def reply_to(body: dict) -> dict:
     order = next(iter(re.findall(r"\border\D{0,9}(\d+)", text, re.I)), "1")
     if len(results) == 2:
         return {"role": "assistant", "content": f"It is settled. {results[-1]['content']}"}
-    names = [tool["function"]["name"] for tool in body["tools"]]
+    names = [tool["function"]["name"] for tool in body.get("tools", ())]
+    if not names:
+        return {"role": "assistant", "content": "A coupon of 10 % is on its way."}
     tool = advised(text, names) if results else "get_order"
     function = {"name": tool, "arguments": json.dumps({"order": order})}
     call = {"id": f"call_{len(results)}", "type": "function", "function": function}

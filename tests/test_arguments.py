@@ -10,7 +10,7 @@ import pytest
 
 import verbalrl
 from verbalrl import ChatAgent, Learner, ScriptedModel, load_task, methods
-from verbalrl.errors import ConfigurationError
+from verbalrl.errors import ConfigurationError, UnknownNameError
 
 # As people write it that use no type checker.
 vrl: Any = verbalrl
@@ -50,12 +50,11 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "limits": (
         lambda: vrl.Limits(concurrency="many"),
-        "Limits: concurrency='many': input should be a valid integer, unable to parse string as an "
-        "integer",
+        "Limits: concurrency='many': give a whole number",
     ),
     "limits budget": (
         lambda: vrl.Limits(budget=5),
-        "Limits: budget=5: input should be a valid dictionary or instance of Budget",
+        "Limits: budget=5: give a table or a Budget",
     ),
     "limits unnamed": (
         lambda: vrl.Limits(5),
@@ -96,3 +95,9 @@ def test_a_setting_that_run_does_not_have_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="resume takes the id of a run, not 5"):
         learner.resume_sync(5, load_task("gridnav-v1"))  # type: ignore[arg-type]
     assert not (tmp_path / "store").exists()
+
+
+def test_names_that_are_left_out_are_counted() -> None:
+    few, many = ([f"name {n:02}" for n in range(count)] for count in (20, 21))
+    assert str(UnknownNameError.of("x", "zzz", few)).endswith("name 18, name 19")
+    assert str(UnknownNameError.of("x", "zzz", many)).endswith("name 10, name 11 and 9 more")

@@ -97,6 +97,7 @@ def test_a_block_that_fails_or_prints_something_else_is_told(tmp_path: Path) -> 
         ("```sh\necho one\n```\n\n```text\ntwo\n```\n", "page.md:5: not printed: .*two"),
         ("```sh\nverbalrl show LESSON\n```\n", "no LESSON was printed before"),
         ("```python\nprint(nothing)\n```\n", "NameError"),
+        ("```python\nprint('arm\\nfailed: why')\n```\n", "page.md:1: .* said: failed: why"),
         ("<!-- serves -->\n```sh\nfalse\n```\n", "page.md:2: false"),
     ):
         page.write_text(text, encoding="utf-8")
@@ -158,6 +159,19 @@ def run(*arguments: str, folder: Path) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_own_critics_of_the_page_show_a_gain(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "running.md").read_text("utf-8")
+    text = next(b.text for b in blocks(page) if b.mark == "python" and "critic=critic" in b.text)
+    (tmp_path / "own.py").write_text(text, encoding="utf-8")
+    none, retry, learned = (
+        float(re.search(rf"^{arm}\s+([\d.]+)", out, re.M)[1])  # type: ignore[index]
+        for out in [run("own.py", folder=tmp_path)]
+        for arm in ("none", "retry", "learned")
+    )
+    assert none == retry  # such a walker does the same again
+    assert learned - retry >= 0.2
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Each house limit fires on the code that breaks it and is silent on the code that does not."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -172,3 +173,11 @@ def test_the_file_of_a_method_on_offer_is_short(name: str, found: list[str]) -> 
 
     assert judged(house.MAX_METHOD_LINES) == []
     assert judged(house.MAX_METHOD_LINES + 1) == found
+
+
+@pytest.mark.parametrize("word", ["Policy", "Standing"])
+def test_a_word_that_had_two_meanings_has_one(word: str) -> None:
+    text = "\n".join(
+        p.read_text(encoding="utf-8") for p in (Path(__file__).parents[1] / "src").rglob("*.py")
+    )
+    assert len(re.findall(rf"^(?:class {word}\b|{word} = )", text, re.MULTILINE)) == 1

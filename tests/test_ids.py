@@ -2,11 +2,25 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from base64 import b32encode
+from hashlib import sha256
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verbalrl.ids import content_hash, normal_form, normalised, sha256_json
+from verbalrl.ids import (
+    canonical_json,
+    coin,
+    content_hash,
+    key_id,
+    normal_form,
+    normalised,
+    seed_from,
+    sha256_json,
+)
+from verbalrl.records import Origin
 
 
 @given(st.text(max_size=40) | st.text(" \t\n.;,!aB\x1c\u2003ﬁẞ", max_size=20))
@@ -31,3 +45,13 @@ def test_a_normal_form_is_the_same_by_its_short_way(text: str) -> None:
     # A mark that is no ASCII takes the long way, which folds twice whatever it finds.
     apart = normal_form(f"{text} z»")
     assert normal_form(f'{text} z"') == apart
+
+
+@pytest.mark.parametrize(
+    "part", [True, False, None, 1.0, float("inf"), 1 << 70, 'é"\n', Origin.TASK, ("a", 1), {"b": 1}]
+)
+def test_a_key_is_the_canonical_json_of_its_parts(part: Any) -> None:
+    whole = sha256(canonical_json(["a", part]).encode()).digest()
+    assert seed_from("a", part) == int.from_bytes(whole[:8], "big") >> 11
+    assert coin("a", part) == int.from_bytes(whole[:7], "big") / float(1 << 56)
+    assert key_id("x", "a", part) == "x_" + b32encode(whole).decode().lower()[:20]

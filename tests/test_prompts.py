@@ -163,6 +163,33 @@ def test_what_is_unsafe_stays_so_when_asked_again(tmp_path: Path) -> None:
             prompts.render("mine", Greeting(name="Ann"))
 
 
+def test_of_what_a_template_imports_it_sees_macros_alone(tmp_path: Path) -> None:
+    line = '{% import "_shared/lines.jinja" as shared %}'
+    seen = library(tmp_path / "a", mine=f"{line}{{{{ shared.one_line(name) }}}}")
+    assert seen.render("mine", Greeting(name="a\n b")).text == "a b"
+    for hidden in ("_body_stream", "__name__", "__dict__"):
+        prompts = library(tmp_path / hidden, mine=f"{line}{{{{ shared.{hidden} }}}}")
+        with pytest.raises(PromptError, match="unsafe"):
+            prompts.render("mine", Greeting(name="Ann"))
+
+
+def test_a_macro_of_a_template_is_not_taken_for_one_of_another_render(tmp_path: Path) -> None:
+    macro = "{% macro both(text) %}{{ text }} {{ others[0] }}{% endmacro %}{{ both(name) }}"
+    prompts = library(tmp_path, mine=macro)
+    for other in ("b", "c"):
+        assert prompts.render("mine", Greeting(name="a", others=(other,))).text == f"a {other}"
+
+
+def test_a_macro_of_a_template_may_count(tmp_path: Path) -> None:
+    counts = "{% set ns.n = ns.n + 1 %}{{ ns.n }}. {{ text }} "
+    macro = f"{{% set ns = namespace(n=0) %}}{{% macro item(text) %}}{counts}{{% endmacro %}}"
+    listed = "{% for other in others %}{{ item(other) }}{% endfor %}"
+    prompts = library(tmp_path, mine=macro + listed)
+    for _ in range(2):
+        said = prompts.render("mine", Greeting(name="", others=("a", "a", "b"))).text
+        assert said == "1. a 2. a 3. b "
+
+
 def test_missing_prompt_lists_close_names() -> None:
     with pytest.raises(PromptError, match="did you mean: critic/critique"):
         PromptLibrary().render("critic/critiqe", Greeting(name=""))

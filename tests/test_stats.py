@@ -11,7 +11,9 @@ from verbalrl import stats
 from verbalrl.records import Usage
 from verbalrl.result import ArmFacts, Outcome, RunFacts, solved_by, summarise
 from verbalrl.stats import (
+    DIFFERENCES,
     EXACT,
+    RATES,
     interval,
     intervals,
     mean_by_instance,
@@ -39,8 +41,52 @@ def test_an_interval_covers_its_mean_and_repeats_exactly() -> None:
     first, second = interval([0.0, 1.0, 1.0, 0.0]), interval([0.0, 1.0, 1.0, 0.0])
     assert first == second
     assert first is not None
-    assert first.low <= first.mean == 0.5 <= first.high
+    assert first.pair is not None
+    assert first.pair[0] <= first.mean == 0.5 <= first.pair[1]
     assert interval([]) is None
+
+
+def test_one_instance_has_no_interval() -> None:
+    for ends in (RATES, DIFFERENCES, None):
+        assert interval([1.0], ends) == (1.0, None, None, 1)
+    result = summarise(
+        facts(train=1, trials=1),
+        [outcome("a", 1, arm == "learned", arm=arm) for arm in ("retry", "learned")],
+        {"retry": ArmFacts(), "learned": ArmFacts()},
+    )
+    learned = result.arms["learned"]
+    assert (learned["ci95"], learned["vs_retry"]["ci95"]) == (None, None)
+    row = next(line for line in result.table().splitlines() if line.startswith("learned "))
+    assert row.split()[:5] == ["learned", "1.00", "1.0", "+1.00", "p=1.000"]
+
+
+@pytest.mark.parametrize("count", [2, 8, 40])
+def test_instances_that_agree_have_an_interval_with_a_width(count: int) -> None:
+    others = 1.959964**2 / (count + 1.959964**2)
+    for value, ends in ((0.0, RATES), (1.0, RATES), (1.0, DIFFERENCES), (0.0, DIFFERENCES)):
+        found = interval([value] * count, ends)
+        assert found is not None
+        low, high = (value + others * (end - value) for end in ends)
+        assert (found.mean, found.low, found.high) == pytest.approx((value, low, high))
+        assert high - low > 0.05
+    assert interval([1.0] * count) == pytest.approx((1.0, 1 - others, 1.0, count))
+    assert interval([0.3] * count, None) == (0.3, None, None, count)
+
+
+def test_an_interval_of_instances_that_agree_covers_rates_near_the_edge() -> None:
+    """Of 8 instances at a rate of .9 all are solved in 43 % of runs; [1, 1] missed it in each."""
+    solved, rate = interval([1.0] * 8), 0.9
+    assert solved is not None
+    assert solved.low is not None
+    assert solved.low < rate
+
+
+def test_only_intervals_without_a_width_are_replaced() -> None:
+    values = [1.0] * 19 + [0.0]
+    for ends in (RATES, DIFFERENCES, None):
+        found = interval(values, ends)
+        assert found is not None
+        assert (found.mean, found.pair, found.n) == (0.95, (0.85, 1.0), 20)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 33, 1001])
@@ -92,9 +138,11 @@ def test_solved_by_counts_all_instances_and_leaves_unknown_out() -> None:
         outcome("c", 1, None),
         outcome("d", 1, None, failed=True),
         outcome("e", 1, True, purpose="probe"),
+        outcome("f", 1, True, failed=True),
     ]
-    assert solved_by(outcomes, "train", 1) == {("a", 0): 0, ("b", 0): 0, ("d", 0): 0}
-    assert solved_by(outcomes, "train", 2) == {("a", 0): 1, ("b", 0): 0, ("d", 0): 0}
+    broken = {("d", 0): 0, ("f", 0): 0}
+    assert solved_by(outcomes, "train", 1) == {("a", 0): 0, ("b", 0): 0, **broken}
+    assert solved_by(outcomes, "train", 2) == {("a", 0): 1, ("b", 0): 0, **broken}
 
 
 def facts(**changes: object) -> RunFacts:
@@ -121,7 +169,7 @@ def test_the_figures_stand_beside_their_controls() -> None:
     learned = result.arms["learned"]
     assert learned["success_by_trial"] == [0.5, 1.0]
     assert learned["vs_retry"] == {
-        "trial": 2, "diff": 1.0, "ci95": [1.0, 1.0], "p": 0.5, "shows": "neither",
+        "trial": 2, "diff": 1.0, "ci95": [-0.3152, 1.0], "p": 0.5, "shows": "neither",
         "n": 2, "of": 2, "partial": False,
     }  # fmt: skip
     assert "says nothing about LLMs" in result.table()
@@ -316,7 +364,7 @@ def test_a_table_says_what_kept_an_arm_from_learning() -> None:
     counts = {"written": 3, "useful": 0, "refused": {"empty": 1}, "failed": 2}
     arms = {"learned": ArmFacts(critiques={**counts, "failed_curations": 1})}
     shown = summarise(facts, [outcome("i", 1, success=True)], arms).table()
-    said = "learned: 0 of 3 critiques useful (2 failed, 1 refused), 1 curations failed"
+    said = "learned: 0 of 3 critiques useful (2 failed, 1 refused), 1 curation failed"
     assert said in shown
     fine = {"learned": ArmFacts(critiques={"written": 3, "useful": 3, "failed": 0})}
     whole = summarise(facts, [outcome("i", 1, success=True)], fine).table()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verbalrl.text import normalise, notice_environment, redact, secrets_of
+from verbalrl.text import natural, normalise, notice_environment, redact, secrets_of
 
 any_text = st.text(st.characters(codec=None, categories=None))
 
@@ -43,6 +43,11 @@ def test_every_code_point_passes_or_goes() -> None:
     gone = 0x110000 - len(kept)
     c0, delete, c1, surrogates, bidi = 30, 1, 32, 2048, 1 + 2 + 5 + 4
     assert gone == c0 + delete + c1 + surrogates + bidi
+
+
+def test_what_goes_alone_goes_among_lines_of_plain_text() -> None:
+    for c in map(chr, range(0x80)):
+        assert normalise(f"one\n\t{c}two\n") == f"one\n\t{normalise(c)}two\n"
 
 
 KEY = "AbCdEf0123456789AbCdEf0123456789"
@@ -167,3 +172,13 @@ def test_secrets_of_the_environment_are_redacted_however_they_look(
         monkeypatch.undo()
         notice_environment()
     assert redact(text) == text
+
+
+def test_names_sort_as_people_count() -> None:
+    names = ["t/train/10", "t/train/9", "t/test/100", "i2", "i10", "a", "", "7"]
+    assert sorted(names, key=natural) == [
+        "", "7", "a", "i2", "i10", "t/test/100", "t/train/9", "t/train/10"
+    ]  # fmt: skip
+    # More digits than `int` takes, and as many as `007` has.
+    long = "i" + "9" * 5000
+    assert sorted([long, "i10", "i007"], key=natural) == ["i007", "i10", long]

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,23 @@ def test_lock_holds_exact_pins_and_no_address() -> None:
     pins = [line for line in lines if not line.startswith("#")]
     assert pins
     assert [pin for pin in pins if not re.match(r"^[a-z0-9.-]+==[\w.]+( ; .+)?$", pin)] == []
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+def test_what_takes_minutes_is_told_before_it_begins(tmp_path: Path) -> None:
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    asked = ["make", "-n", "demo"]
+    lines = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert "few minutes" in lines.partition("pip")[0]
+
+
+def test_what_the_examples_write_is_ignored() -> None:
+    asked = ["git", "check-ignore", "fincon.html", "fincon-without-control.html", "docs/fincon.md"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode == 128:
+        pytest.skip("this is no checkout")
+    assert done.stdout.split() == ["fincon.html", "fincon-without-control.html"]
 
 
 def test_every_benchmark_says_what_it_measures() -> None:

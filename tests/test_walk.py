@@ -68,7 +68,8 @@ def edit_on_the_page(client: httpx.Client, lesson: str, instruction: str) -> Non
     assert form
     fields = {k: html.unescape(value or text) for k, value, text in FIELD.findall(form[1])}
     assert fields["instruction"].startswith("choose hand to ")
-    done = client.post(f"{at}/edit", data=fields | {"instruction": instruction})
+    origin = {"origin": str(client.base_url).rstrip("/")}
+    done = client.post(f"{at}/edit", data=fields | {"instruction": instruction}, headers=origin)
     assert done.status_code == 200
     assert instruction in html.unescape(done.text)
 

@@ -39,6 +39,8 @@ BLOCK = re.compile(
 KINDS = {"RUN": "run_", "EPISODE": "ep_", "LESSON": "le_", "CRITIQUE": "cr_"}
 ID = re.compile(r"\b(run|ep|le|cr)_[a-z0-9]{8,}")
 DONE = "that-was-it"
+FAILED = "failed:"
+"""So begins the line of a run that failed inside a block that ends well, as a table has it."""
 LIMIT_S = 300.0
 """What one command, or one block of Python, may take."""
 # One namespace for all blocks of a file; a block is a file so that a traceback shows its lines.
@@ -289,6 +291,8 @@ def play(
             try:
                 if block.mark in marks:
                     out = _run(opened, block, tell)
+                    if inside := [x for x in out.splitlines() if x.startswith(FAILED)]:
+                        raise BrokenDoc(f"ended well, but said: {inside[0]}\nin: {out}")
                     count += 1
                 elif block.mark == "text" and out is not None:
                     if missing := printed(block.text, out):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from verbalrl.cli import main as verbalrl
 
-WIDTH, HEIGHT = 860, 865
+WIDTH, HEIGHT = 890, 865
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",

@@ -9,7 +9,9 @@ import verbalrl as vrl
 from verbalrl.errors import ConfigurationError
 from verbalrl.serving import Coach
 
-MODEL = os.environ["SUPPORT_MODEL"]
+MODEL = os.environ.get("SUPPORT_MODEL", "")
+if not MODEL:
+    sys.exit("set SUPPORT_MODEL to the name of a model, and OPENAI_API_KEY to its key")
 STORE = os.environ.get("VERBALRL_STORE", ".verbalrl")
 SYSTEM = (
     "You answer customers of a lamp shop. Look up their order, then settle the case with a tool."

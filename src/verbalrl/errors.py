@@ -36,8 +36,15 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path, PurePath
+from typing import Any
+
+_NOT_THEIRS = (*(f"{Path(x).parent}{os.sep}" for x in (__file__, os.__file__)), "<")
+_INSTALLED = {"site-packages", "dist-packages"}
+"""Folders of packages that are installed."""
 
 
 class VerbalRLError(Exception):
@@ -56,7 +63,7 @@ class UnknownNameError(ConfigurationError):
         """The one-line message for an unknown `name`, with close matches among `known`."""
         options = sorted(known)
         close = difflib.get_close_matches(name, options, n=3, cutoff=0.5)
-        listed = ", ".join(close or options[:12])
+        listed = ", ".join(close) or some(options)
         lead = "did you mean" if close else "known"
         tail = f"; {lead}: {listed}" if listed else ""
         return cls(f"unknown {kind} {name!r}{tail}{'; ' + hint if hint else ''}")
@@ -206,14 +213,31 @@ The rest is theirs once they raise it: a model that is loaded late, a data file 
 def boundary(kind: type[EpisodeError], whose: str) -> Iterator[None]:
     """Attribute whatever foreign code raises: the one place with a blind `except`.
 
-    What ends the run passes unchanged; all else becomes `kind`, with `whose` in the message.
+    What ends the run passes unchanged; all else becomes `kind`, with `whose` in the message, and
+    the line of the caller's own code where there was one.
     """
     try:
         yield
     except BaseException as error:
         if _passes(error):
             raise
-        raise kind(f"{whose} raised {type(error).__name__}: {first_line(str(error))}") from error
+        said = f"{whose} raised {type(error).__name__}: {first_line(str(error))}"
+        raise kind(f"{said}{_place(error)}") from error
+
+
+def _place(error: BaseException) -> str:
+    """Where the caller's own code had come to: its last frame, by the file's name alone.
+
+    Empty where only ours, Python's or installed packages' frames led there.
+    """
+    found, trace = "", error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        file = code.co_filename
+        if not file.startswith(_NOT_THEIRS) and not _INSTALLED & set(PurePath(file).parts):
+            found = f" ({PurePath(file).name}:{trace.tb_lineno}, in {code.co_name})"
+        trace = trace.tb_next
+    return found
 
 
 def _passes(error: BaseException) -> bool:
@@ -241,10 +265,58 @@ def first_line(text: str, limit: int = 300) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def some(names: Sequence[str], most: int = 20) -> str:
+    """`names` for a message: all where there are at most `most`, else a dozen and how many more."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:12])} and {len(names) - 12} more"
+
+
 def check_kind(given: object, kinds: type | tuple[type, ...], wanted: str) -> None:
     """Raise `ConfigurationError` unless `given` is of `kinds`; `wanted` says where and what."""
     if not isinstance(given, kinds) or (isinstance(given, bool) and kinds is int):
         raise ConfigurationError(f"{wanted}, not {named(given)}")
+
+
+_WANTED = {
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type", "finite_number"), "a number"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "true or false"),
+    **dict.fromkeys(("list_type", "tuple_type", "set_type", "frozen_set_type"), "a list"),
+    **dict.fromkeys(("literal_error", "enum"), "{expected}"),
+    **dict.fromkeys(("dict_type", "mapping_type", "model_attributes_type"), "a table"),
+    "model_type": "a table or a {class_name}",
+    "string_type": "a text",
+    "string_pattern_mismatch": "a text like {pattern}",
+    "string_too_short": "{min_length} characters or more",
+    "string_too_long": "{max_length} characters or fewer",
+    "too_short": "{min_length} or more of them",
+    "too_long": "{max_length} or fewer of them",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "{ge} or more",
+    "less_than": "less than {lt}",
+    "less_than_equal": "{le} or less",
+}
+"""What to give where a value does not fit, by the kind of pydantic's problem."""
+_DO = {"missing": "missing; give it", "extra_forbidden": "unknown; take it out"}
+
+
+def wanted(problem: Mapping[str, Any]) -> str:
+    """What to do about a `problem` that pydantic found, in our words: `give a whole number`.
+
+    Kinds that nobody has words for keep pydantic's.
+    """
+    kind = problem["type"]
+    if kind in _DO:
+        return _DO[kind]
+    if kind in _WANTED:
+        known = {k: int(v) if isinstance(v, float) and v.is_integer() else v
+                 for k, v in problem.get("ctx", {}).items()}  # fmt: skip
+        return f"give {_WANTED[kind].format_map(known)}"
+    said = str(problem["msg"])
+    if kind == "value_error":
+        return said.removeprefix("Value error, ")
+    return said[:1].lower() + said[1:]
 
 
 def named(given: object) -> str:

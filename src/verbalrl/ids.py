@@ -40,9 +40,19 @@ def sha256_json(value: Any) -> str:
     return sha256_text(canonical_json(value))
 
 
+def _digest(key: tuple[Any, ...]) -> bytes:
+    """The sha256 over the canonical JSON of `key`."""
+    # Most parts are texts and whole numbers, which need no encoder made for each key.
+    parts = [
+        _quoted(k) if type(k) is str else str(k) if type(k) is int else canonical_json(k)
+        for k in key
+    ]
+    return hashlib.sha256(f"[{','.join(parts)}]".encode()).digest()
+
+
 def key_id(prefix: str, *key: Any) -> str:
     """`prefix_` + 20 characters of base32 sha256 over the canonical JSON of `key`."""
-    digest = hashlib.sha256(canonical_json(list(key)).encode("utf-8")).digest()[:_ID_BYTES]
+    digest = _digest(key)[:_ID_BYTES]
     return f"{prefix}_{base64.b32encode(digest).decode('ascii').lower()[:_ID_CHARS]}"
 
 
@@ -53,14 +63,12 @@ def instance_scope(scope: str, instance: str) -> str:
 
 def coin(*key: Any) -> float:
     """A number in [0, 1) that depends on `key` alone."""
-    digest = hashlib.sha256(canonical_json(list(key)).encode("utf-8")).digest()
-    return int.from_bytes(digest[:7], "big") / float(1 << 56)
+    return int.from_bytes(_digest(key)[:7], "big") / float(1 << 56)
 
 
 def seed_from(*key: Any) -> int:
     """A 53-bit non-negative integer that depends on `key` alone (safe in JSON and in C longs)."""
-    digest = hashlib.sha256(canonical_json(list(key)).encode("utf-8")).digest()
-    return int.from_bytes(digest[:8], "big") >> 11
+    return int.from_bytes(_digest(key)[:8], "big") >> 11
 
 
 def normalised(text: str) -> str:

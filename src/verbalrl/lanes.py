@@ -205,15 +205,25 @@ class Stream:
 
 
 async def together(work: Iterable[Coroutine[Any, Any, T]]) -> Sequence[T]:
-    """The results in order; the first failure cancels the rest and is raised as it is."""
+    """The results in order; the first failure cancels the rest and is raised as it is.
+
+    One begins in each turn of the event loop: of those that begin in the same turn, the requests
+    leave together, when the last is built.
+    """
     coroutines = list(work)
     if len(coroutines) == 1:
         return [await coroutines[0]]
+    tasks: list[asyncio.Task[T]] = []
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(c) for c in coroutines]
+            for coroutine in coroutines:
+                tasks.append(group.create_task(coroutine))
+                await asyncio.sleep(0)
     except BaseExceptionGroup as failures:
         raise first_failure(failures) from failures
+    finally:
+        for coroutine in coroutines[len(tasks) :]:
+            coroutine.close()
     return [task.result() for task in tasks]
 
 

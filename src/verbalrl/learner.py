@@ -15,10 +15,11 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 # What only a run needs is reached through these packages, which import it when it is used.
-from . import agents, critics, curators, execution, methods, models
+# Annotations go through them too, so that `typing.get_type_hints` finds what they name.
+from . import agents, critics, curators, execution, methods, models, result, rollout, tasks
 from . import store as stores
 from ._logging import get_logger
 from ._version import __version__
@@ -28,15 +29,6 @@ from .models import Model, run_sync
 from .prompts import library
 from .records import BranchRecord, RunRecord, RunStatus
 from .text import notice_environment
-
-if TYPE_CHECKING:
-    from .execution import Bench, Forecast, Kit, Memory, Progress, RunPlan
-    from .methods import Method
-    from .models import AnswerCache
-    from .result import RunResult
-    from .rollout import Hook, Limits
-    from .store import Store
-    from .tasks import Task
 
 log = get_logger(__name__)
 
@@ -61,12 +53,12 @@ class Learner:
         self,
         agent: agents.AgentLike,
         *,
-        method: Method | str | None = None,
+        method: methods.Method | str | None = None,
         critic: critics.CriticLike | None = None,
         curator: curators.CuratorLike | None = None,
-        store: Store | Memory | Path | str | None = None,
-        hooks: Hook | Sequence[Hook] = (),
-        limits: Limits | None = None,
+        store: stores.Store | execution.Memory | Path | str | None = None,
+        hooks: rollout.Hook | Sequence[rollout.Hook] = (),
+        limits: rollout.Limits | None = None,
         prompts: Path | str | None = None,
     ) -> None:
         self._prompts = library(given.folder(prompts, "prompts"))
@@ -82,12 +74,12 @@ class Learner:
         self._store = given.place(self._memory.store)
         self._hooks = given.hooks(hooks)
         self._limits = bills.resolved(given.limits(limits))
-        self._bench: Bench | None = None
-        self._cache: AnswerCache | None = None
+        self._bench: execution.Bench | None = None
+        self._cache: models.AnswerCache | None = None
 
     async def run(
         self,
-        task: Task,
+        task: tasks.Task,
         *,
         trials: int | None = None,
         instances: int | tuple[int, int] | None = None,
@@ -96,7 +88,7 @@ class Learner:
         arms: str | Sequence[str] = DEFAULT_ARMS,
         start: str | None = None,
         learn: bool = True,
-    ) -> RunResult:
+    ) -> result.RunResult:
         """Run `task` in every arm and seed, and return the figures.
 
         Args:
@@ -127,15 +119,17 @@ class Learner:
         config = self._config(task, plan, self._limits)
         with ExitStack() as stack:
             store = self._open(stack, create=start is None)
+            # What cannot work is refused before there is a run: an empty one would be the latest.
+            kit = self._kit(store, task, self._limits)
             record = self._create(store, task, plan, config)
             self._left(stack, began, self._limits)
-            return await self._drive(self._kit(store, task, self._limits), plan, record)
+            return await self._drive(kit, plan, record)
 
-    def run_sync(self, task: Task, **settings: Any) -> RunResult:
+    def run_sync(self, task: tasks.Task, **settings: Any) -> result.RunResult:
         """`run` for sync code; works where a loop is running already."""
         return run_sync(self.run(task, **settings))
 
-    async def forecast(self, task: Task, **settings: Any) -> Forecast:
+    async def forecast(self, task: tasks.Task, **settings: Any) -> execution.Forecast:
         """What `run` with the same settings would take; asks no model and stores nothing."""
         plan = await self._plan(task, **settings)
         self._config(task, plan, self._limits)
@@ -144,11 +138,13 @@ class Learner:
         outline = execution.Outline(task, plan, *parts, self._limits, there)
         return await execution.forecast(outline, self._model())
 
-    def forecast_sync(self, task: Task, **settings: Any) -> Forecast:
+    def forecast_sync(self, task: tasks.Task, **settings: Any) -> execution.Forecast:
         """`forecast` for sync code."""
         return run_sync(self.forecast(task, **settings))
 
-    async def resume(self, run: str, task: Task, *, retry_failed: bool = False) -> RunResult:
+    async def resume(
+        self, run: str, task: tasks.Task, *, retry_failed: bool = False
+    ) -> result.RunResult:
         """Go on with an interrupted run to the memory that it would have reached.
 
         Args:
@@ -184,7 +180,9 @@ class Learner:
             kit = self._kit(store, task, limits)
             return await self._drive(kit, plan, record, retry_failed=retry_failed)
 
-    def resume_sync(self, run: str, task: Task, *, retry_failed: bool = False) -> RunResult:
+    def resume_sync(
+        self, run: str, task: tasks.Task, *, retry_failed: bool = False
+    ) -> result.RunResult:
         """`resume` for sync code."""
         return run_sync(self.resume(run, task, retry_failed=retry_failed))
 
@@ -193,7 +191,7 @@ class Learner:
         for model in {id(m): m for m in self._models().values()}.values():
             await model.aclose()
 
-    def progress(self) -> Progress | None:
+    def progress(self) -> execution.Progress | None:
         """How far the running run is; None before it starts."""
         return self._bench.progress() if self._bench else None
 
@@ -202,7 +200,7 @@ class Learner:
         if self._bench:
             self._bench.stop(reason)
 
-    def _chosen(self, task: Task, trials: int | None, learn: bool) -> Method:
+    def _chosen(self, task: tasks.Task, trials: int | None, learn: bool) -> methods.Method:
         method = self._method or methods.default_for(task.learns, bool(task.size("test") != 0))
         changes: dict[str, Any] = {} if trials is None else {"trials": trials}
         if not learn:
@@ -212,7 +210,7 @@ class Learner:
 
     async def _plan(
         self,
-        task: Task,
+        task: tasks.Task,
         *,
         trials: int | None = None,
         instances: int | tuple[int, int] | None = None,
@@ -221,7 +219,7 @@ class Learner:
         arms: str | Sequence[str] = DEFAULT_ARMS,
         start: str | None = None,
         learn: bool = True,
-    ) -> RunPlan:
+    ) -> execution.RunPlan:
         given.span(instances)
         given.count(train_instances, "train_instances")
         task = given.task(task)
@@ -235,7 +233,7 @@ class Learner:
             start=start,
         )
 
-    def _left(self, stack: ExitStack, began: float, limits: Limits) -> None:
+    def _left(self, stack: ExitStack, began: float, limits: rollout.Limits) -> None:
         """Stop the run once its seconds, counted from `began`, are over."""
         seconds = limits.budget.seconds
         if seconds is not None:
@@ -243,7 +241,7 @@ class Learner:
             reason = f"the budget of {seconds:g} seconds"
             stack.callback(asyncio.get_running_loop().call_later(left, self.stop, reason).cancel)
 
-    def _open(self, stack: ExitStack, *, create: bool) -> Store:
+    def _open(self, stack: ExitStack, *, create: bool) -> stores.Store:
         notice_environment()
         folder = self._limits.cache
         self._cache = None if folder is None else stack.enter_context(models.AnswerCache(folder))
@@ -254,7 +252,9 @@ class Learner:
         stack.callback(store.close)
         return store
 
-    def _create(self, store: Store, task: Task, plan: RunPlan, config: dict[str, Any]) -> RunRecord:
+    def _create(
+        self, store: stores.Store, task: tasks.Task, plan: execution.RunPlan, config: dict[str, Any]
+    ) -> RunRecord:
         record = RunRecord(
             id=f"run_{secrets.token_hex(5)}",
             task=task.id,
@@ -280,8 +280,13 @@ class Learner:
         return record
 
     async def _drive(
-        self, kit: Kit, plan: RunPlan, record: RunRecord, *, retry_failed: bool = False
-    ) -> RunResult:
+        self,
+        kit: execution.Kit,
+        plan: execution.RunPlan,
+        record: RunRecord,
+        *,
+        retry_failed: bool = False,
+    ) -> result.RunResult:
         """Run every stream to its end, whatever ends it, and store the figures."""
         store, task = kit.store, kit.task
         with ExitStack() as leases, execution.patient():
@@ -315,7 +320,7 @@ class Learner:
             store.update_run(record.id, result=result.figures)
             return result
 
-    def _kit(self, store: Store, task: Task, limits: Limits) -> Kit:
+    def _kit(self, store: stores.Store, task: tasks.Task, limits: rollout.Limits) -> execution.Kit:
         return execution.Kit(
             store=store,
             task=task,
@@ -343,7 +348,9 @@ class Learner:
         parts = (self._agent, self._critic, self._curator)
         return any(part is not None and part.simulated for part in parts)
 
-    def _config(self, task: Task, plan: RunPlan, limits: Limits) -> dict[str, Any]:
+    def _config(
+        self, task: tasks.Task, plan: execution.RunPlan, limits: rollout.Limits
+    ) -> dict[str, Any]:
         named = {"agent": self._agent, "critic": self._critic, "curator": self._curator}
         bills.check(limits.budget, self._models().values())
         writes = plan.method.learn and getattr(plan.method, "writes", True)

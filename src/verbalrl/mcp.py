@@ -107,6 +107,8 @@ class Carrier(Record):
     episode: str
     outcome: str
     success: bool | None
+    simulated: bool
+    """Of a run with a simulated model: it says nothing of real ones."""
 
 
 class Explained(Record):
@@ -117,6 +119,8 @@ class Explained(Record):
     stems: tuple[Stem, ...]
     injected: int
     """Prompts that carried it."""
+    simulated: int
+    """Of those, in runs with a simulated model."""
     left_out: int
     """Episodes that it was left out of."""
     uses: tuple[Carrier, ...]
@@ -196,12 +200,16 @@ class Tools:
             raise UnknownNameError(f"no lesson has the id {lesson!r:.80}; see list_lessons")
         uses = borne(self._store.carried([found.id]))
         had = [use for use in uses if use.outcome == "injected"]
-        carriers = (Carrier(episode=u.episode, outcome=u.outcome, success=u.success) for u in uses)
+        carriers = (
+            Carrier(episode=u.episode, outcome=u.outcome, success=u.success, simulated=u.simulated)
+            for u in uses
+        )
         return Explained(
             lesson=_listed(found),
             version=found.version,
             stems=tuple(s for e in found.evidence[:_SHOWN] if (s := self._stem(e)) is not None),
             injected=sum(use.prompts for use in had),
+            simulated=sum(use.prompts for use in had if use.simulated),
             left_out=len(uses) - len(had),
             uses=tuple(carriers)[:_SHOWN],
         )

@@ -50,13 +50,7 @@ class Line(Record):
     @classmethod
     def of(cls, line: GuidanceLine) -> Line:
         """The prompt's form of a guidance line: the same without its id."""
-        return cls(
-            alias=line.alias,
-            name=line.name,
-            when=line.when,
-            when_not=line.when_not,
-            instruction=line.instruction,
-        )
+        return cls(**{name: getattr(line, name) for name in cls.model_fields})
 
 
 class Rendered(Record):
@@ -163,30 +157,8 @@ class PromptLibrary:
     def _environment(self) -> ImmutableSandboxedEnvironment:
         if self._engine is None:
             import jinja2  # noqa: PLC0415 - see `render`
-            from jinja2 import sandbox  # noqa: PLC0415 - see `render`
 
-            class Engine(sandbox.ImmutableSandboxedEnvironment):
-                def getattr(self, obj: Any, attribute: str) -> Any:
-                    # Our own values, which most lookups are for, need no search for what is unsafe.
-                    if type(obj) is Ready and attribute in vars(obj):
-                        return vars(obj)[attribute]
-                    return super().getattr(obj, attribute)
-
-                def call(self, context: Any, obj: Any, /, *args: Any, **named: Any) -> Any:
-                    # What an imported macro makes of one record alone depends on nothing else.
-                    alone = len(args) == 1 and type(args[0]) is Ready and named.keys() <= _SCOPES
-                    if not alone or type(obj) is not jinja2.runtime.Macro:
-                        return super().call(context, obj, *args, **named)
-                    made = getattr(args[0], "_made", (None, ""))
-                    if made[0] is not obj:
-                        made = args[0]._made = obj, super().call(context, obj, *args, **named)
-                    return made[1]
-
-                def make_globals(self, d: MutableMapping[str, Any] | None) -> dict[str, Any]:
-                    # An import compares them with its own; a chain of maps is slow at that.
-                    return {**self.globals, **(d or {})}
-
-            engine = Engine(
+            engine = _engine_class()(
                 loader=jinja2.FunctionLoader(lambda file: self._source(file.removesuffix(SUFFIX))),
                 undefined=jinja2.StrictUndefined,
                 autoescape=False,
@@ -233,9 +205,8 @@ class PromptLibrary:
         return self._trees[name]
 
     def _broken(self, name: str, error: Exception) -> PromptError:
-        place = f"{getattr(error, 'filename', None) or self._file(name)}"
-        line = getattr(error, "lineno", None)
-        place += f":{line}" if line else ""
+        file, line = getattr(error, "filename", None), getattr(error, "lineno", None)
+        place = f"{file or self._file(name)}{f':{line}' if line else ''}"
         return PromptError(f"prompt {name}: {place}: {first_line(str(error))}")
 
     def _reach(self, name: str) -> Iterator[str]:
@@ -267,6 +238,51 @@ class PromptLibrary:
         return self._used[file]
 
 
+def _engine_class() -> type[ImmutableSandboxedEnvironment]:
+    """Jinja's sandbox, which looks less long at what is our own."""
+    from jinja2 import environment, runtime, sandbox  # noqa: PLC0415 - see `PromptLibrary.render`
+
+    macro, module = runtime.Macro, environment.TemplateModule
+    loaded, free = dict[str, Any](), set[Any]()
+
+    class Engine(sandbox.ImmutableSandboxedEnvironment):
+        def get_template(self, name: Any, *given: Any, **named: Any) -> Any:
+            # Each render asks anew for what it imports; no file is read twice.
+            if name not in loaded:
+                loaded[name] = super().get_template(name, *given, **named)
+            return loaded[name]
+
+        def getattr(self, obj: Any, attribute: str) -> Any:
+            # Our own values, which most lookups are for, need no search for what is unsafe.
+            own = type(obj) is Ready or (type(obj) is module and attribute[:1] != "_")
+            if own and attribute in (held := vars(obj)):
+                return held[attribute]
+            return super().getattr(obj, attribute)
+
+        def call(self, context: Any, obj: Any, /, *args: Any, **named: Any) -> Any:
+            if type(obj) is not macro:
+                return super().call(context, obj, *args, **named)
+            # A macro of our own needs no search for what is unsafe, or for what it takes.
+            named = named and {name: named[name] for name in named.keys() - _SCOPES}
+            alone = len(args) == 1 and not named and not context.eval_ctx.autoescape
+            if alone and (obj in free or _is_free(obj, loaded)):
+                free.add(obj)
+                return _shown(obj, args[0])
+            return obj(context.eval_ctx, *args, **named)
+
+        def make_globals(self, d: MutableMapping[str, Any] | None) -> dict[str, Any]:
+            # An import compares them with its own; a chain of maps is slow at that.
+            return {**self.globals, **(d or {})}
+
+    return Engine
+
+
+def _is_free(macro: Any, loaded: Mapping[str, Template]) -> bool:
+    """Whether a macro is of a file as others import it: one of a prompt's own may have state."""
+    home = loaded.get(macro._func.__globals__.get("name", ""))
+    return getattr(getattr(home, "_module", None), macro.name, None) is macro
+
+
 def _judged_once(judge: Callable[[Any, str, Any], bool]) -> Callable[[Any, str, Any], bool]:
     """`judge`, the sandbox's, asked once for each class and name: it looks at nothing else."""
     known: dict[tuple[type, str], bool] = {}
@@ -291,20 +307,46 @@ class Ready(SimpleNamespace):
     """The macro that it was shown by last, and what that made of it."""
 
 
+_SHORT = 1_000
+_shown_text = lru_cache(maxsize=1024)(lambda macro, text: str(macro(text)))
+
+
+def _shown(macro: Callable[[Any], str], value: Any) -> str:
+    """What an imported macro makes of one value; it depends on nothing else."""
+    if type(value) is str and len(value) <= _SHORT:
+        return _shown_text(macro, value)
+    if type(value) is not Ready:
+        return macro(value)
+    made = getattr(value, "_made", (None, ""))
+    if made[0] is not macro:
+        made = value._made = macro, macro(value)
+    return made[1]
+
+
 def ready(record: BaseModel) -> Any:
     """`record` for use in the inputs of many renders: its texts are neutralised already."""
     return _value(record)
+
+
+@lru_cache(maxsize=1024)
+def ready_line(line: GuidanceLine) -> Any:
+    """A lesson for use in many renders; the same ones stand in prompt after prompt."""
+    return ready(Line.of(line))
 
 
 def _check_overrides(folder: Path, shipped: Path) -> None:
     """Refuse a folder whose files take the place of nothing: a wrong name would go unnoticed."""
     known = sorted(f.relative_to(shipped).as_posix() for f in shipped.rglob(f"*{SUFFIX}"))
     given = [f.relative_to(folder).as_posix() for f in sorted(folder.rglob("*")) if f.is_file()]
-    if not any(name in known for name in given):
-        raise PromptError(f"prompts: {folder} has none of {', '.join(known)}")
     for name in given:
         if name.endswith(SUFFIX) and name not in known and not name.startswith("_"):
-            raise PromptError(f"{folder}: " + str(UnknownNameError.of("prompt file", name, known)))
+            unknown = UnknownNameError.of("prompt file", name, known, f"see {shipped}")
+            raise PromptError(f"{folder}: {unknown}")
+    if not any(name in known for name in given):
+        raise PromptError(
+            f"prompts: {folder} has none of the {len(known)} prompt files, such as "
+            f"critic/critique.jinja; copy those that you change from {shipped}"
+        )
 
 
 @lru_cache(maxsize=1)
@@ -325,17 +367,32 @@ def library(overrides: Path | str | None = None) -> PromptLibrary:
     return made
 
 
+_PLAIN = frozenset((int, bool, float, Ready))
+"""Of which templates see what there is."""
+
+
+@lru_cache(maxsize=256)
+def _names(kind: type) -> tuple[str, ...] | None:
+    """The fields of a class of records; None of any other."""
+    return tuple(kind.model_fields) if issubclass(kind, BaseModel) else None
+
+
 def _value(value: Any) -> Any:
     """`value` as templates see it: texts neutralised, records as bare names."""
-    if isinstance(value, Ready):
+    # Nearly all there is; asking whether something is a record takes as long as all the rest.
+    kind: type = type(value)
+    if kind is str:
+        return remembered(value)
+    if value is None or kind in _PLAIN:
         return value
+    if kind is tuple or kind is list:
+        return [_value(item) for item in value]
+    if (names := _names(kind)) is not None:
+        return Ready(**{name: _value(getattr(value, name)) for name in names})
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, str):
         return remembered(value)
-    if isinstance(value, BaseModel):
-        fields = type(value).model_fields
-        return Ready(**{name: _value(getattr(value, name)) for name in fields})
     if isinstance(value, Mapping):
         return {_value(k): _value(v) for k, v in value.items()}
     if isinstance(value, (tuple, list)):

@@ -13,10 +13,12 @@ from .memory.pool import BARRED
 from .methods.prove import OFF, ON, Prove
 from .models.threads import Workers
 from .records import Episode, EpisodeSpec, Lesson, LessonKind, Proof, RewardSupplier
+from .result import RunResult
 from .rollout.environments import EnvironmentDoor
 from .stats import paired_chance, paired_difference, shown_by, smallest_effect
 from .store import Store
 from .tasks import Task
+from .text import plural
 
 SCANNED = 50
 """Instances looked at for each one wanted, to find those in which the condition holds."""
@@ -47,9 +49,10 @@ class Planned(NamedTuple):
         return smallest_effect(len(self.instances), self.passes)
 
     def __str__(self) -> str:
+        instances, passes = plural(len(self.instances), "instance"), plural(self.passes, "time")
         return (
-            f"planned: {len(self.instances)} instances, off/on {self.passes} times, "
-            f"{self.episodes} episodes; can show a difference of {self.smallest:.2f} or more"
+            f"planned: {instances}, off/on {passes}, {plural(self.episodes, 'episode')}; "
+            f"can show a difference of {self.smallest:.2f} or more"
         )
 
 
@@ -129,12 +132,11 @@ async def _fits(task: Task, lesson: Lesson, instance: Any) -> bool:
     return applies.fits(lesson, f"{instance.goal}\n{seen.text}", {})
 
 
-async def prove(learner: Learner, store: Store, task: Task, plan: Planned, seed: int = 0) -> Proof:
-    """Run the probes of `plan`; what all of them show is kept with the lesson."""
-    result = await learner.run(
+async def probed(learner: Learner, task: Task, plan: Planned, seed: int = 0) -> RunResult:
+    """Run the probes of `plan`; `kept` tells what all of them show."""
+    return await learner.run(
         task, instances=plan.span, seeds=(seed,), arms=("learned",), start=plan.branch
     )
-    return kept(store, plan, result.run)
 
 
 def kept(store: Store, plan: Planned, run: str) -> Proof:
@@ -227,8 +229,8 @@ def _finding(difference: float, p: float, covered: float) -> Any:
 
 
 def _outcome(episode: Episode) -> float | None:
-    """What an agent says of itself shows nothing."""
-    if episode.status != "finished" or episode.reward.supplier is RewardSupplier.AGENT:
+    """None where an error or the clock ended it, or only the agent says how it went."""
+    if episode.broke or episode.reward.supplier is RewardSupplier.AGENT:
         return None
     return float(episode.success) if episode.success is not None else episode.reward.value
 

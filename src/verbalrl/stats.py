@@ -21,6 +21,8 @@ _SEED = 20_260_101
 EXACT = 1_000
 """Instances up to which a test counts all ways in which signs can fall."""
 LEVEL = 0.05
+_Z = 1.959964
+_SAME = 1e-12
 _STEPS = 2_520
 _SEEDS = 1_000
 """The most that a difference may be a mean of."""
@@ -29,32 +31,74 @@ _AT_ONCE = 1 << 16
 """Values that are drawn at a time."""
 
 
+Ends = tuple[float, float]
+RATES: Ends = (0.0, 1.0)
+DIFFERENCES: Ends = (-1.0, 1.0)
+
+
 class Interval(NamedTuple):
-    """A mean with its 95 % percentile bootstrap interval over `n` instances."""
+    """A mean with its 95 % interval over `n` instances: percentiles of the bootstrap.
+
+    Draws of values that are all alike are alike, so the bootstrap would be sure of what it cannot
+    know; `agreed` has what takes its place.
+    """
 
     mean: float
-    low: float
-    high: float
+    low: float | None
+    """None where nothing can be said: of one instance, or of equal values without ends."""
+    high: float | None
     n: int
 
+    @property
+    def pair(self) -> tuple[float, float] | None:
+        """Both ends with four digits; None where there are none."""
+        if self.low is None or self.high is None:
+            return None
+        return round(self.low, 4), round(self.high, 4)
 
-def interval(per_instance: Sequence[float]) -> Interval | None:
-    """The mean of `per_instance` with its interval; None without values."""
-    return intervals((per_instance,))[0]
+
+def interval(per_instance: Sequence[float], ends: Ends | None = RATES) -> Interval | None:
+    """The mean of `per_instance`, which lie between `ends`, with its interval.
+
+    None without values; without `ends` the values may be anything.
+    """
+    return intervals((per_instance,), ends)[0]
 
 
-def intervals(samples: Sequence[Sequence[float]]) -> tuple[Interval | None, ...]:
+def intervals(
+    samples: Sequence[Sequence[float]], ends: Ends | None = RATES
+) -> tuple[Interval | None, ...]:
     """Each of `samples` as `interval` has it; what has the same length is drawn for once."""
     import numpy as np
 
-    found: dict[int, Interval] = {}
-    for n in sorted({len(sample) for sample in samples} - {0}):
-        alike = [i for i, sample in enumerate(samples) if len(sample) == n]
+    whole = {i: agreed(sample, ends) for i, sample in enumerate(samples) if _alike(sample)}
+    found = dict(whole)
+    for n in sorted({len(sample) for i, sample in enumerate(samples) if i not in whole} - {0}):
+        alike = [i for i, x in enumerate(samples) if len(x) == n and i not in whole]
         values = [np.asarray(samples[i], dtype=float) for i in alike]
         for i, here, means in zip(alike, values, _drawn(values), strict=True):
             low, high = np.percentile(means, (2.5, 97.5))
             found[i] = Interval(float(here.mean()), float(low), float(high), n)
     return tuple(found.get(i) for i in range(len(samples)))
+
+
+def agreed(values: Sequence[float], ends: Ends | None) -> Interval:
+    """The interval of values that are all the same.
+
+    Of n instances none differs from the others, so by Wilson's score interval ("Probable
+    Inference", 1927) at most z² / (n + z²) of all do; their values lie between `ends`, which gives
+    the ends of the mean. Of a rate of 0 or 1 this is Wilson's interval itself.
+    """
+    n, mean = len(values), float(values[0])
+    if n < 2 or ends is None:
+        return Interval(mean, None, None, n)
+    others = _Z * _Z / (n + _Z * _Z)
+    low, high = (mean + others * (end - mean) for end in ends)
+    return Interval(mean, low, high, n)
+
+
+def _alike(values: Sequence[float]) -> bool:
+    return len(values) > 0 and max(values) - min(values) < _SAME
 
 
 def _drawn(values: Sequence[Floats]) -> list[Floats]:
@@ -77,24 +121,41 @@ def _drawn(values: Sequence[Floats]) -> list[Floats]:
 def mean_by_instance(values: Mapping[tuple[str, int], float]) -> dict[str, float]:
     """`values` by (instance, seed) → the mean over seeds by instance, in sorted order."""
     grouped: dict[str, list[float]] = {}
-    for (instance, _), value in sorted(values.items()):
-        grouped.setdefault(instance, []).append(value)
+    for key in sorted(values):
+        grouped.setdefault(key[0], []).append(values[key])
     return {instance: sum(found) / len(found) for instance, found in grouped.items()}
 
 
 def paired_difference(
     ours: Mapping[tuple[str, int], float], theirs: Mapping[tuple[str, int], float]
 ) -> Interval | None:
-    """The mean of ours minus theirs over the instances and seeds that both have."""
-    return interval(differences(ours, theirs))
+    """The mean of ours minus theirs, rates both, over the instances and seeds that both have."""
+    return interval(differences(ours, theirs), DIFFERENCES)
 
 
 def differences(
     ours: Mapping[tuple[str, int], float], theirs: Mapping[tuple[str, int], float]
 ) -> list[float]:
     """Ours minus theirs by instance, in sorted order, of the instances and seeds that both have."""
-    shared = ours.keys() & theirs.keys()
-    return list(mean_by_instance({key: ours[key] - theirs[key] for key in shared}).values())
+    # In the order that rows came in, which is mostly sorted: a set would have to be sorted anew.
+    apart = {key: value - theirs[key] for key, value in ours.items() if key in theirs}
+    return list(mean_by_instance(apart).values())
+
+
+def shared_mean(
+    ours: Mapping[tuple[str, int], float], theirs: Mapping[tuple[str, int], float]
+) -> float | None:
+    """The mean of ours over what `differences` pairs with theirs; None where they share nothing.
+
+    The mean of all of ours is over other instances where the two do not have the same.
+    """
+    # Unsorted, as of a mean the order does not matter; of a hundred thousand it is what takes long.
+    grouped: dict[str, list[float]] = {}
+    for key, value in ours.items():
+        if key in theirs:
+            grouped.setdefault(key[0], []).append(value)
+    means = [sum(found) / len(found) for found in grouped.values()]
+    return math.fsum(means) / len(means) if means else None
 
 
 def paired_chance(
@@ -172,4 +233,4 @@ def smallest_effect(instances: int, seeds: int = 1) -> float:
     mean over seeds, correlated by .5, has the share (1 + 1/seeds)/2 of it.
     """
     variance = 0.5 * (1 + 1 / seeds) / 2
-    return (1.959964 + 0.841621) * math.sqrt(variance / instances)
+    return (_Z + 0.841621) * math.sqrt(variance / instances)

@@ -30,7 +30,8 @@ def test_the_sums_count_what_the_rows_say() -> None:
     assert "above 0 in 9 of 10 seeds, sign test p = 0.021" in said
     assert "gain before costs -0.160 [" in said
     assert "names the planted aspect: 9 of 10" in said
-    assert "9 of 10 (1 shallower, 8 equal); without beliefs 0 of 10" in said
+    assert "9 of 10 (1 shallower, 8 equal), on average 0.100 after 0.100; without" in said
+    assert "beliefs 0 of 10 (0 shallower, 0 equal), on average 0.300 after 0.200" in said
     assert fincon.row(rows[0]).split()[:6] == ["0", "news", "news", "+0.000", "+0.200", "+0.200"]
 
 

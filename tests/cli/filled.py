@@ -47,7 +47,7 @@ ARM = {
     "unknown": 0,
     "instances": 1,
     "success_rate": 1.0,
-    "ci95": [1.0, 1.0],
+    "ci95": None,
     "success_by_trial": [0.0, 1.0],
     "oracle_stopped": False,
     "vs_retry": None,

@@ -45,7 +45,7 @@ def test_a_file_of_feedback_is_read_before_any_is_stored(
     file.write_text("\n", encoding="utf-8")
     assert "holds no feedback" in told(capsys, folder, *asked, code=2)
     file.write_text("\n".join([*lines, "{}"]), encoding="utf-8")
-    assert "line 3: domain: Field required" in told(capsys, folder, *asked, code=2)
+    assert "line 3: domain: missing; give it" in told(capsys, folder, *asked, code=2)
     with open_store(folder) as store:
         assert store.current_lessons("main") == ()
     file.write_text("\n".join(lines), encoding="utf-8")
@@ -71,6 +71,17 @@ def test_what_cannot_be_meant_is_one_line(
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert why in err
+
+
+@pytest.mark.parametrize("line", ["{bad", '{"domain": "d"}', '{"domain": "d", "effect": ""}'])
+def test_a_line_that_cannot_be_read_is_named_with_its_file(
+    folder: Path, tmp_path: Path, capsys: Capture, line: str
+) -> None:
+    file = tmp_path / "said.jsonl"
+    file.write_text(f"{line}\n", encoding="utf-8")
+    assert main(["advise", "--scope", "s", "--file", str(file), "--store", str(folder)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"verbalrl: {file}: line 1: ")
 
 
 def test_edit_says_where_a_lesson_does_not_apply(folder: Path, capsys: Capture) -> None:

@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 import pytest
 
 from verbalrl.cli import main
-from verbalrl.cli.app import COMMANDS, Commands, cli, exit_code
+from verbalrl.cli.app import COMMANDS, Commands, check_once, cli, exit_code
 from verbalrl.errors import (
     ConfigurationError,
     DataError,
@@ -21,6 +22,7 @@ from verbalrl.errors import (
     PromptError,
     SchemaVersionError,
     StorageError,
+    StoreHeldError,
     UnknownNameError,
     VerbalRLError,
 )
@@ -80,7 +82,8 @@ def test_unknown_command_gets_close_matches(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize(
-    "arguments", [["run"], ["run", "x", "--modle", "y"], ["episodes", "--seed", "x"], ["--nope"]]
+    "arguments",
+    [["run"], ["run", "x", "--modle", "y"], ["episodes", "--seed", "x"], ["--nope"], ["data"]],
 )
 def test_usage_error_is_one_line_and_2(
     arguments: Sequence[str], capsys: pytest.CaptureFixture[str]
@@ -92,6 +95,22 @@ def test_usage_error_is_one_line_and_2(
     assert captured.out == ""
 
 
+def test_an_option_without_its_value_names_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["edit", "le_x", "--instruction"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("verbalrl: edit: Option '--instruction' requires an argument")
+    assert said.endswith("(see `verbalrl edit --help`)\n")
+
+
+@pytest.mark.parametrize(("group", "known"), [("data", "check"), ("memory", "audit")])
+def test_a_group_without_a_command_names_those_it_has(
+    group: str, known: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([group]) == 2
+    said = capsys.readouterr().err
+    assert said == f"verbalrl: {group}: Missing command: {known}. (see `verbalrl {group} --help`)\n"
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
@@ -100,7 +119,8 @@ def test_usage_error_is_one_line_and_2(
         (PromptError, 2),
         (DataError, 2),
         (SchemaVersionError, 2),
-        (StorageError, 1),
+        (StorageError, 2),
+        (StoreHeldError, 1),
         (LeaseError, 1),
         (MethodError, 1),
     ],
@@ -188,3 +208,44 @@ def test_what_is_written_wrong_is_shown_right(
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "gridnav-v1", "--method", "expel", "--method", "handbook"], "--method"),
+        (["run", "gridnav-v1", "--model=a:b", "--model", "c:d", "--seeds", "2"], "--model"),
+        (["runs", "--limit", "3", "--limit=3"], "--limit"),
+        (["data", "check", "x.jsonl", "--as", "math", "--as", "sql"], "--as"),
+        (["report", "-o", "a.html", "--output", "b.html"], "--output"),
+    ],
+)
+def test_an_option_of_one_value_is_given_once(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    line = capsys.readouterr().err.splitlines()
+    assert len(line) == 1
+    assert f"{said} is given 2 times; give it once" in line[0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["runs", "--json", "--json"],
+        ["runs", "--sort", "new", "--sort", "old", "--help"],
+        ["methods", "--sort"],
+    ],
+)
+def test_flags_help_and_what_click_refuses_itself_are_left_to_click(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    main(arguments)
+    assert "times" not in capsys.readouterr().err
+
+
+def test_every_option_that_may_be_repeated_says_so() -> None:
+    repeated = ["run", "x", "--set", "a=1", "--set", "b=2"]
+    check_once(cli, click.Context(cli), "verbalrl", repeated)

@@ -156,7 +156,7 @@ def test_a_run_that_its_alarm_stopped_says_how_its_failures_are_tried_again(
         assert kept["arms"]["learned"]["errors"] == 4
         assert main(["resume", run, *at]) == 0
         shown = capsys.readouterr().err
-        assert f"4 failures recorded; to try again: verbalrl resume {run} --retry-failed" in shown
+        assert f"4 failures recorded\nto try again: verbalrl resume {run} --retry-failed" in shown
         mended = figures(capsys, "resume", run, "--retry-failed", "--json", *at)
     assert digests(mended) == digests(expected)
     assert mended["arms"]["learned"]["errors"] == 0

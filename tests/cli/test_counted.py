@@ -69,6 +69,8 @@ def test_history_and_report_count_the_same_prompts(
     out = told(capsys, "history", lesson, "--store", str(folder))
     assert f"in {2 * STEPS} prompts of 1 episode, left out of 0" in out
     assert out.count(episode) == 1
+    # All of it is: the heading says so, and no line of an episode again.
+    assert out.count("simulated") == 1
     with open_store(folder) as store:
         assert [b.prompts for b in borne(store.carried([lesson]))] == [2 * STEPS]
         views = read_run(store, filled.RUN).lessons[filled.BRANCH]

@@ -85,6 +85,15 @@ def test_what_was_retired_leaves_the_files(
     assert not any("verbalrl:begin" in p.read_text(encoding="utf-8") for p in files)
 
 
+def test_an_export_that_writes_no_file_names_none(
+    folder: Path, capsys: Capture, tmp_path: Path
+) -> None:
+    target = tmp_path / "A.md"
+    said = told(capsys, folder, "export", "agents-md", "--branch", "main", "-o", str(target))
+    assert said == "0 lessons of branch main → nothing to write\n"
+    assert not target.exists()
+
+
 def test_what_cannot_be_meant_is_one_line(approved: Path, capsys: Capture, tmp_path: Path) -> None:
     words = ("export", "agents-md", "--branch", BRANCH)
     assert "name it with -o" in told(capsys, approved, *words, code=2)
@@ -96,7 +105,7 @@ def test_what_cannot_be_meant_is_one_line(approved: Path, capsys: Capture, tmp_p
     assert "is no UTF-8 text" in told(capsys, approved, "import", str(broken), code=2)
     assert "no */SKILL.md" in told(capsys, approved, "import", str(tmp_path), code=2)
     assert "cannot be written" in told(
-        capsys, approved, *words, "-o", str(tmp_path / "no" / "A.md"), code=1
+        capsys, approved, *words, "-o", str(tmp_path / "no" / "A.md"), code=2
     )
 
 

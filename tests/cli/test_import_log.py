@@ -110,12 +110,19 @@ def test_a_name_in_a_log_confirms_nothing_that_was_served(tmp_path: Path, run: R
 
 @pytest.mark.parametrize(("named", "source"), [({"source": "ann"}, "ann"), ({}, "import")])
 def test_what_a_log_taught_can_be_revoked(
-    named: dict[str, str], source: str, tmp_path: Path, run: Run
+    named: dict[str, str],
+    source: str,
+    tmp_path: Path,
+    run: Run,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     run(row(success=False, feedback=SAY, **named))
     assert learned(tmp_path)
-    assert main(["revoke", "--source", source, "--store", str(tmp_path)]) == 0
-    assert learned(tmp_path) == {}
+    for again in (False, True):
+        capsys.readouterr()
+        assert main(["revoke", "--source", source, "--store", str(tmp_path)]) == 0
+        assert ("(it was revoked before)" in capsys.readouterr().out) is again
+        assert learned(tmp_path) == {}
 
 
 def test_what_was_purged_does_not_come_back(tmp_path: Path, run: Run) -> None:
@@ -201,6 +208,9 @@ def test_learn_needs_a_model_and_finds_that_of_serving(
     run(row(success=False, feedback="It slipped.", source="ann"))
     assert main(["learn", "--store", str(tmp_path)]) == 2
     assert "give --model" in capsys.readouterr().err
+    assert main(["learn", "--scope", "nope", "--store", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert f"unknown scope 'nope'; known: {SCOPE}; nothing was served under that name" in said
     with coach_of(tmp_path, critic="offline:apprentice", curator=None) as coach:
         case(coach)
     run(row("Another one."))

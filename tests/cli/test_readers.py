@@ -13,6 +13,7 @@ import pytest
 
 from tests.cli import filled
 from tests.cli.filled import BRANCH, FIGURES, INSTANCE, RUN, SCOPE, critique, episode
+from tests.store.builders import lane, open_lane
 from verbalrl.cli import main
 from verbalrl.cli.commands.episodes import shared_place
 from verbalrl.errors import LeaseError
@@ -44,6 +45,8 @@ READERS = [
     ["why", FAILED.id],
     ["why", SOLVED.id],
     ["show", RUN],
+    ["show", BRANCH],
+    ["show", "main"],
     ["show", FAILED.id],
     ["show", critique(1, FAILED).id],
     ["show", "cu_behavior"],
@@ -206,6 +209,18 @@ def test_publish_with_approval_activates_and_takes_reflections(run: Any) -> None
     assert [(r["status"], r["trust"]) for r in shown] == [("active", "operator")]
 
 
+def test_publishing_again_with_approval_says_that_they_are_active(
+    run: Any, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("publish", RUN)
+    for count, said in (("1 merged", "active on main now"), ("1 unchanged", "")):
+        assert main(["publish", RUN, "--approve", "--store", str(folder)]) == 0
+        out, err = capsys.readouterr()
+        assert count in out
+        assert said in err
+        assert bool(said) is ("prompts may carry them: 1 lesson" in err)
+
+
 def test_a_lesson_that_waits_is_approved_and_retired_by_a_person(
     run: Any, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -303,9 +318,53 @@ def test_show_takes_the_start_of_an_id(identity: str, run: Any) -> None:
 
 def test_show_run_has_its_table(run: Any) -> None:
     out = run("show", "run_aaaa")
-    assert "1.00 [1.00, 1.00]" in out
+    assert "learned  1.00            .00 1.0 " in out
     assert f"branch {BRANCH}: 2 lessons" in out
     assert json.loads(run("show", RUN, "--json"))["result"] == FIGURES
+
+
+def test_show_run_has_its_arms_in_the_order_of_the_run(run: Any, folder: Path) -> None:
+    with open_store(folder) as store:
+        record = store.run(RUN)
+        assert record.result is not None
+        arms = dict.fromkeys(("learned", "none", "retry"), FIGURES["arms"]["learned"])
+        config: dict[str, Any] = {**record.config, "arms": ["none", "retry", "learned"]}
+        store.update_run(RUN, config=config, result={**record.result, "arms": arms})
+    lines = run("show", RUN).splitlines()
+    heads = [x.split()[0] for x in lines if x.startswith(("none ", "retry ", "learned "))]
+    assert heads == ["none", "retry", "learned"]
+
+
+def test_show_run_has_its_settings_as_other_faces_do(run: Any, folder: Path) -> None:
+    many = {f"key{n}": n for n in range(7)}
+    plain = {"arms": ["none"], "learn": True, "start": None, "role": ""}
+    config: dict[str, Any] = {**plain, "settings": many}
+    with open_store(folder) as store:
+        store.update_run(RUN, config=config)
+    lines = [line.strip() for line in run("show", RUN).splitlines()]
+    settings = ['arms: ["none"]', "learn: true", "start: null", "role: –"]
+    assert {*settings, "settings: 7 of them; --json has all"} <= set(lines)
+
+
+def test_show_branch_says_where_it_stands_and_what_it_started_from(run: Any, folder: Path) -> None:
+    with open_store(folder) as store:
+        copy = open_lane(store, lane("run_copy"), parent=BRANCH)
+    shown = run("show", BRANCH)
+    assert f"branch {BRANCH}\n  of {RUN}: toy-v1 · reflexion, arm learned, seed 0\n" in shown
+    assert "  scope toy-v1, revision 1: 1 lesson: 1 active\n" in shown
+    run("retire", behavior(run), "--branch", BRANCH)
+    assert "  scope toy-v1, revision 2: 1 lesson: 1 retired\n" in run("show", BRANCH)
+    whence = f"  started from {BRANCH}: toy-v1 at revision 1, toy-v1/train/0 at revision 1\n"
+    assert whence in run("show", copy)
+    assert "it has no lessons yet" in run("show", "main")
+    told = json.loads(run("show", copy, "--json"))
+    assert (told["kind"], told["parent"]) == ("branch", BRANCH)
+    assert told["scopes"][0] == {"scope": SCOPE, "revision": 1, "lessons": {"active": 1}}
+
+
+def behavior(run: Any) -> str:
+    name: str = json.loads(run("behaviors", "--json"))["behaviors"][0]["id"]
+    return name
 
 
 def test_show_episode_has_trajectory_guidance_and_critiques(run: Any) -> None:
@@ -329,6 +388,7 @@ def test_show_lesson_has_its_history(run: Any) -> None:
     [
         (["show", "cr_0"], "is not unique; it may be: cr_"),
         (["show", "ep_zzz"], "nothing in"),
+        (["show", f"{RUN}/learned/7"], f"unknown branch '{RUN}/learned/7'; did you mean: {RUN}"),
         (["show", ""], "an empty text is no id; see `verbalrl runs`"),
         (
             ["behaviors", "--status", "activ"],
@@ -426,7 +486,7 @@ def test_why_as_json_holds_all_of_it(run: Any) -> None:
 
 def test_why_without_lessons_or_episode_says_so(run: Any) -> None:
     assert "no lesson was asked for" in run("why", FAILED.id)
-    assert "no single episode" in run("why", "ep_nothing", code=2)
+    assert "has the id 'ep_nothing'; see `verbalrl episodes`" in run("why", "ep_nothing", code=2)
 
 
 def test_a_step_shows_its_reward_and_who_cites_it(run: Any, folder: Path) -> None:
@@ -451,6 +511,10 @@ def test_lists_are_cut_and_say_how_to_go_on(
     assert main(["critiques", "--limit", "2", "--json", "--store", str(folder)]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["total"], len(told["critiques"])) == (3, 2)
+
+
+def test_a_list_that_begins_after_its_end_says_so(run: Any) -> None:
+    assert "episodes, none after the first 999" in run("episodes", "--offset", "999")
 
 
 def test_lists_are_filtered_by_words(run: Any) -> None:

@@ -4,11 +4,9 @@ import json
 import logging
 import os
 import re
-import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -343,20 +341,17 @@ def test_interrupted_run_says_how_to_go_on_and_reaches_the_same_memory(
 ) -> None:
     store = str(tmp_path / "store")
     run = ["run", "gridnav-v1", *OFFLINE, "--instances", "24", "--arms", "learned", "--json"]
+    ends = [str(int(number)), "3", str(tmp_path / "store" / "verbalrl.db")]
     process = subprocess.Popen(
-        [sys.executable, "-m", "verbalrl", *run, "--store", store],
+        [sys.executable, "-m", "tests.loop.doomed", *ends, *run, "--store", store],
+        cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stderr is not None
-    assert select.select([process.stderr], [], [], 60)[0]
-    first = process.stderr.readline()
-    time.sleep(0.3)
-    process.send_signal(number)
-    out, said = process.communicate(timeout=60)
+    out, said = process.communicate(timeout=600)
     assert (process.returncode, out) == (128 + number, "")
-    identity = first.split()[1]
+    identity = said.split()[1]
     assert f"go on with: verbalrl resume {identity} --store {store}" in said
     assert main(["resume", identity, "--json", "--store", store]) == 0
     resumed = json.loads(capsys.readouterr().out)
@@ -370,19 +365,21 @@ def test_interrupted_run_says_how_to_go_on_and_reaches_the_same_memory(
     ("arguments", "said"),
     [
         (["--base-url", ""], "--base-url: an empty text is no address"),
-        (["--prompts", "{empty}"], "has none of"),
+        (["--prompts", "{empty}"], "prompt files, such as critic/critique.jinja; copy those"),
+        (["--prompts", "{other}"], "unknown prompt file 'foo.jinja'; did you mean"),
         (["--prompts", "{wrong}"], "unknown prompt file 'actor/atc.jinja'; did you mean"),
     ],
 )
 def test_what_would_be_ignored_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
 ) -> None:
-    for name in ("empty", "wrong/actor"):
+    for name in ("empty", "wrong/actor", "other"):
         (tmp_path / name).mkdir(parents=True)
     for name in ("act", "atc"):
         text = (root("prompts") / "actor" / "act.jinja").read_text(encoding="utf-8")
         (tmp_path / "wrong" / "actor" / f"{name}.jinja").write_text(text, encoding="utf-8")
-    given = [a.format(empty=tmp_path / "empty", wrong=tmp_path / "wrong") for a in arguments]
+    (tmp_path / "other" / "foo.jinja").write_text("hi", encoding="utf-8")
+    given = [a.format(**{n: tmp_path / n for n in ("empty", "wrong", "other")}) for a in arguments]
     base = ["run", "gridnav-v1", "--model", "offline:apprentice", "--store", str(tmp_path / "s")]
     assert main([*base, *given]) == 2
     assert said in capsys.readouterr().err

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from tests.critics.scenes import GRID, GRID_ACTIONS, OLD_SIGN, OLD_WALL, case, episode, lesson, step
 from verbalrl.critics.critique import PROMPT_INPUTS
 from verbalrl.critics.schema import CritiqueReply, GroupCritiqueReply
-from verbalrl.critics.view import TRAJECTORY_TOKENS, show
+from verbalrl.critics.view import TRAJECTORY_TOKENS, show, trust
 from verbalrl.ids import token_estimate
 from verbalrl.prompts import PromptLibrary
-from verbalrl.records import Note, Shows
+from verbalrl.records import Note, Origin, Shows
 
 NOTHING = Shows(actions=False, feedback=False, reward=False, outcome=False, earlier=False)
 
@@ -57,6 +61,16 @@ def test_actions_are_all_that_were_admissible() -> None:
         is None
     )
     assert show(GRID).inputs.actions == GRID_ACTIONS
+
+
+@pytest.mark.parametrize("earlier", [True, False])
+def test_what_the_agent_had_counts_whether_or_not_the_critic_is_shown_it(earlier: bool) -> None:
+    own = replace(GRID, work=GRID.work.replace(shows=Shows(earlier=earlier)))
+    assert trust(own) is Origin.TASK
+    assert trust(replace(own, known=(), had={OLD_SIGN.id: Origin.UNTRUSTED})) is Origin.UNTRUSTED
+    known = (OLD_WALL.replace(trust=Origin.UNTRUSTED),)
+    assert trust(replace(own, known=known)) is Origin.UNTRUSTED
+    assert trust(replace(own, had={"le_other": Origin.UNTRUSTED})) is Origin.TASK
 
 
 def test_numbers_of_earlier_lessons_are_those_the_agent_saw() -> None:

@@ -144,7 +144,6 @@ def curation(
     earlier: list[tuple[Episode, Critique]] | None = None,
     lessons: tuple[Lesson, ...] = (),
     check: Any = None,
-    evidence_tokens: int = 16_000,
     **work: Any,
 ) -> CurationCase:
     old = earlier or []
@@ -162,7 +161,6 @@ def curation(
         lessons=lessons,
         goal="Choose the queue.",
         check=check,
-        evidence_tokens=evidence_tokens,
     )
 
 

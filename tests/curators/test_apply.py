@@ -164,7 +164,64 @@ def test_revise_keeps_what_only_the_method_decides() -> None:
     assert update.body is not None
     assert (update.body.audience, update.body.aspect) == ("planner", "risk")
     assert update.body.conditional
-    assert update.votes == {}
+
+
+@pytest.mark.parametrize(("name", "lessons"), [("revise", (1,)), ("merge", (1, 2))])
+def test_what_a_new_text_cites_is_support_once(name: str, lessons: tuple[int, ...]) -> None:
+    known = lesson("a", evidence=(rests_on(EPISODES[0]),), votes={"support": 1})
+    on = desk(known, B)
+    rewritten = only(on, op(name, lessons=lessons, evidence=(1, 2, 3), **NEW))
+    assert rewritten.votes == {"support": 2}
+    made = next(x for x in reduce(on.memory, (rewritten,), 5) if x.id == rewritten.lesson)
+    assert made.votes["support"] == len({e.episode for e in made.evidence}) == 3
+
+
+def test_merged_lessons_share_the_support_of_the_episodes_behind_both() -> None:
+    first, second, third = (rests_on(e) for e in EPISODES[:3])
+    one = lesson("a", evidence=(first, second), votes={"support": 2})
+    other = lesson("b", evidence=(second, third), votes={"support": 2})
+    update = only(desk(one, other), op("merge", lessons=(1, 2), evidence=(1, 4), **NEW))
+    made = {x.id: x for x in reduce((one, other), (update,), 5)}[update.lesson]
+    assert made.votes == {"support": 4}
+    # Published support can be less than the episodes behind it: none of the better one's is lost.
+    few = [x.replace(evidence=(first, second), votes={"support": 1}) for x in (one, other)]
+    update = only(desk(*few), op("merge", lessons=(1, 2), evidence=(1,), **NEW))
+    assert update.votes == {"support": -1}
+
+
+def test_merged_lessons_share_what_was_counted_as_untrusted() -> None:
+    first, second, both = (
+        rests_on(e).replace(origin=Origin.UNTRUSTED if n == 2 else Origin.TASK)
+        for n, e in enumerate(EPISODES[:3])
+    )
+    votes = {"support": 1, "support_untrusted": 1}
+    one, other = (
+        lesson(name, evidence=(own, both), votes=votes, trust=Origin.TASK)
+        for name, own in (("a", first), ("b", second))
+    )
+    update = only(desk(one, other), op("merge", lessons=(1, 2), evidence=(1,), **NEW))
+    made = {x.id: x for x in reduce((one, other), (update,), 5)}[update.lesson]
+    assert made.votes == {"support": 2, "support_untrusted": 1}
+
+
+def test_support_beside_a_revise_counts_what_the_revise_did_not_cite() -> None:
+    revise = op("revise", lessons=(1,), evidence=(1, 2), **NEW)
+    both = asked(desk(A), revise, op("support", lessons=(1,), evidence=(2, 3)))
+    assert [u.votes for u in both.updates] == [{"support": 2}, {"support": 1}]
+
+
+@pytest.mark.parametrize(("name", "lessons"), [("revise", (1,)), ("merge", (1, 2))])
+@pytest.mark.parametrize("cites", [(1,), (1, 2)])
+def test_who_says_a_new_text_again_supports_it_once(
+    name: str, lessons: tuple[int, ...], cites: tuple[int, ...]
+) -> None:
+    known = lesson("a", evidence=(rests_on(EPISODES[0]),), votes={"support": 1})
+    on = desk(known, B)
+    rewrite = op(name, lessons=lessons, evidence=cites, **NEW)
+    both = asked(on, rewrite, *(op("add", evidence=(n,), **NEW) for n in (1, 3, 3)))
+    (update,) = both.updates
+    made = next(x for x in reduce(on.memory, both.updates, 5) if x.id == update.lesson)
+    assert made.votes["support"] == len({e.episode for e in made.evidence}) == len(cites) + 1
 
 
 def test_merge_names_its_parents() -> None:

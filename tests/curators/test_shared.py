@@ -268,6 +268,10 @@ def test_failing_second_asking_leaves_the_first_answer() -> None:
     commit = curate(curation(some(1)), model)
     assert len(commit.updates) == 1
     assert not commit.failure
+    assert (
+        commit.lacking == "asked once more: model_error: scripted raised RuntimeError: no network"
+    )
+    assert commit.lacking in commit.rejected
 
 
 def test_model_failure_consumes_the_critiques_without_updates() -> None:
@@ -287,6 +291,35 @@ def test_one_failing_group_does_not_stop_the_others() -> None:
     commit = curate(curation(some(9)), ScriptedModel(answer))
     assert len(commit.updates) == 1
     assert any(r.startswith("group 2: model_error") for r in commit.rejected)
+    assert commit.lacking.startswith("group 2: model_error")
+
+
+@pytest.mark.parametrize("part", ["Ticket t9:", "Give the whole list"])
+def test_what_was_answered_without_a_part_is_no_answer_with_it(part: str) -> None:
+    def answer(request: Request) -> dict[str, Any]:
+        text = request.messages[-1].text
+        if is_merge(request):
+            return reply(*(op("add", proposals=[n]) for n in range(1, text.count("] add ") + 1)))
+        if "Ticket u1:" in text:
+            return reply(op("support", lessons=[1], evidence=[10]))
+        if "Ticket t9:" in text:
+            return reply(add("go", "it is late" if "Give the whole list" in text else "", 9))
+        return reply(add("wait", "it is time", 1))
+
+    def broken(request: Request) -> Any:
+        down = part in request.messages[-1].text and not is_merge(request)
+        return RuntimeError("no network") if down else answer(request)
+
+    # The second level begins with what the first one has made.
+    new = [*some(9, trust=Origin.OPERATOR), *some(1, "u")]
+    case, journal = curation(new, lessons=(lesson("a"),)), MemoryJournal()
+    partly, model = curate(case, ScriptedModel(broken), journal), ScriptedModel(answer)
+    answered = {key for key, _ in journal.records}
+    whole = curate(case, model, journal)
+    assert whole == curate(case, ScriptedModel(answer))
+    assert (bool(partly.lacking), whole.lacking) == (True, "")
+    assert len(whole.updates) == len(partly.updates) + 1
+    assert not {request.call_key for request in model.requests} & answered
 
 
 def test_failing_merge_makes_no_updates() -> None:
@@ -403,6 +436,9 @@ def test_check_is_heard_once_and_then_refuses() -> None:
         kept = commit.replace(updates=commit.updates[:1])
         return Objection(why="too much", kept=kept) if len(commit.updates) > 1 else None
 
+    bare = reply(add("wait", "", 1), add("go", "y", 1))
+    model = ScriptedModel([bare, RuntimeError("no network"), two])
+    assert "no network" in curate(curation(some(1), check=check), model).lacking
     mended = curate(curation(some(1), check=mends), ScriptedModel([two, two]))
     assert [u.body.when for u in mended.updates if u.body] == ["x"]
     assert len(mended.rejected) == 1
@@ -475,7 +511,7 @@ def test_callables_may_be_async_silent_or_broken() -> None:
 
     assert curate(curation(some(1)), nothing).failure == ""
     failure = curate(curation(some(1)), broken).failure
-    assert failure == "curator_error: the curator raised KeyError: 'oops'"
+    assert failure.startswith("curator_error: the curator raised KeyError: 'oops' (test_shared.py:")
     assert "list of operations" in curate(curation(some(1)), lambda _: "text").failure
     assert "does not fit" in curate(curation(some(1)), lambda _: [{"op": 3}]).failure
     assert "`when` is empty" in curate(curation(some(1)), lambda _: [add("wait", "")]).rejected[0]

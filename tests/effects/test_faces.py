@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,9 @@ def test_blame_names_what_an_episode_had(lived: tuple[Path, str], capsys: Captur
     (row,) = said(capsys, folder, "blame", had.id)["lessons"]
     assert row["effects"]["actor"]["finding"] == "helps"
     assert "no lesson was in its prompt" in told(capsys, folder, "blame", bare.id)
-    assert "names 0 episodes" in told(capsys, folder, "blame", "ep_none", code=2)
+    assert "has the id 'ep_none'; see `verbalrl episodes`" in told(
+        capsys, folder, "blame", "ep_none", code=2
+    )
     assert first.run == name
 
 
@@ -81,6 +84,17 @@ def test_placebos_are_told_from_what_is_there() -> None:
     rash = claims(outcomes, draws=60, rules=Rules(level=1.0))
     assert rash.helps > found.helps
     assert rash.harms > found.harms
+
+
+def test_what_was_claimed_at_any_look_is_claimed() -> None:
+    draw = random.Random(3)
+    outcomes = [(f"i{n}", float(draw.random() < 0.5)) for n in range(32 * 8)]
+    rash = Rules(level=1.0)
+    found = [claims(outcomes[: 32 * looks], draws=40, rules=rash) for looks in range(1, 9)]
+    for side in ("helps", "harms"):
+        counts = [getattr(one, side) for one in found]
+        assert counts == sorted(counts)
+        assert counts[-1] > 0
 
 
 def test_a_gate_that_claims_too_much_fails_its_test(capsys: Capture) -> None:

@@ -19,17 +19,22 @@ from verbalrl.memory.revoke import revoke
 from verbalrl.memory.trial import AUDITED, Toss, audited, toss
 from verbalrl.prompts import PromptLibrary
 from verbalrl.records import (
+    Action,
     Guidance,
     GuidanceSpec,
+    Instance,
     Lesson,
     LessonBody,
     LessonKind,
+    Observation,
     Operation,
     Origin,
     Situation,
     Status,
+    StepResult,
 )
 from verbalrl.store.tried import key
+from verbalrl.tasks.base import Card, Problem, WorldTask
 
 RIGHT, IDLE, WRONG = "say yes", "stand still", "say no"
 
@@ -84,6 +89,13 @@ def test_a_team_drops_what_harms_one_of_its_roles() -> None:
     (made,) = gate.decisions([lesson(RIGHT)], both)
     assert made.status is Status.RETIRED
     assert made.reason.startswith("measured for risk: ")
+
+
+def test_a_lesson_stays_while_one_role_may_still_need_it() -> None:
+    idle = effect("idle") | effect("undecided", role="risk")
+    assert gate.decisions([lesson(RIGHT)], idle) == ()
+    (gone,) = gate.decisions([lesson(RIGHT)], effect("idle") | effect("idle", role="risk"))
+    assert gone.status is Status.RETIRED
 
 
 def test_reflections_are_not_judged_by_coins() -> None:
@@ -197,6 +209,54 @@ def test_a_run_keeps_what_helps_and_drops_what_harms(
     assert found.status is status
 
 
+class Slow:
+    """Takes two steps, and says after the first that nothing is solved yet."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def reset(self, seed: int, /) -> Observation:
+        return Observation(text="a case")
+
+    def step(self, action: Action, /) -> StepResult:
+        self.steps += 1
+        over = self.steps == 2
+        seen = Observation(text="a case")
+        return StepResult(observation=seen, reward=0.0, success=over, terminated=over)
+
+
+async def stuck(situation: Situation) -> str:
+    """Is too late for its second step where it was told what to do."""
+    if situation.history and situation.guidance.text:
+        await asyncio.sleep(60)
+    return "yes"
+
+
+def test_who_was_too_late_shows_nothing(tmp_path: Path) -> None:
+    class World:
+        def size(self, split: str, /) -> int:
+            return 12 if split == "train" else 2
+
+        def problem(self, split: str, index: int, /) -> Problem:
+            return Problem("Answer.", {})
+
+        def environment(self, instance: Instance, /) -> Slow:
+            return Slow()
+
+    card = Card(
+        id="slow-v1", summary="s", learns="shared", observations=Origin.TASK, max_steps=2,
+        default_train=12, default_instances=2,
+    )  # fmt: skip
+    with vrl.open_store(tmp_path, create=True) as store:
+        asyncio.run(plant(store, card.id, body(RIGHT)))
+        method = vrl.methods.handbook(trials=1, gate="measured").replace(writes=False)
+        limits = vrl.Limits(step_timeout_s=1.0)
+        learner = vrl.Learner(stuck, method=method, store=store, limits=limits)
+        result = learner.run_sync(WorldTask(card, World()), arms=("learned",), start="main")
+        found = store.trials(result.run, "learned", 0)
+    assert {(t.inside, t.outcome) for t in found} == {(True, None), (False, 1.0)}
+
+
 def test_looks_are_commits_that_say_why(tmp_path: Path) -> None:
     result, (found,) = run(tmp_path, RIGHT)
     with vrl.open_store(tmp_path / "store") as store:
@@ -275,3 +335,49 @@ def test_what_an_agent_says_takes_nothing_from_what_others_said(
     with vrl.open_store(tmp_path) as store:
         (trial,) = store.served_trials(SCOPE)
     assert trial.outcome == outcome
+
+
+def served(coach: Any, people: list[str], *, angry: str = "") -> None:
+    """A case of each of `people`, told by its guidance; `angry` lies about all that helped."""
+    for n, who in enumerate(people):
+        with coach.episode(f"case {n}", source=who) as episode:
+            helped = RIGHT in str(episode.guidance)
+            episode.step("seen", "said")
+        coach.feedback(episode.id, success=helped != (who == angry), source=who)
+
+
+def test_one_who_floods_feedback_does_not_move_the_gate(tmp_path: Path) -> None:
+    """Ninety lies of one person had retired what helped forty others."""
+    with vrl.open_store(tmp_path, create=True) as store:
+        asyncio.run(plant(store, SCOPE, body(RIGHT)))
+    people = [f"c{n}" for n in range(40)] + ["mallory"] * 90
+    with coach_of(tmp_path, gate="measured") as coach:
+        served(coach, people, angry="mallory")
+        coach.learn_sync()
+    with vrl.open_store(tmp_path) as store:
+        (found,) = store.lessons("main", SCOPE)
+        assert found.status is Status.ACTIVE
+        assert len(store.served_trials(SCOPE)) == 40 + 4
+
+
+@pytest.mark.parametrize(
+    ("said", "counted"),
+    [
+        ({"source": "mallory"}, 3),
+        ({}, 3),
+        ({"source": "mallory", "origin": "operator"}, 6),
+    ],
+)
+def test_who_judges_is_whose_trial_it_is(tmp_path: Path, said: Any, counted: int) -> None:
+    with vrl.open_store(tmp_path, create=True) as store:
+        asyncio.run(plant(store, SCOPE, body(WRONG)))
+    with coach_of(tmp_path, gate="measured") as coach:
+        for n in range(6):
+            # Who says nothing else is who the case is of.
+            with coach.episode(f"case {n}", source=f"c{n}" if said else "mallory") as episode:
+                episode.step("seen", str(episode.guidance))
+            coach.feedback(episode.id, success=False, **said)
+        with coach.episode("of nobody who is known") as episode:
+            episode.step("seen", str(episode.guidance))
+    with vrl.open_store(tmp_path) as store:
+        assert sum(x.outcome is not None for x in store.served_trials(SCOPE)) == counted

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from benchmarks.effect import plain
 from verbalrl.effects import Ledger, bets
 from verbalrl.effects.ledger import SCORE, SPREAD, VAR
-from verbalrl.effects.trials import Trial
+from verbalrl.effects.trials import LEAST, Trial, bounded
 
 trials = st.builds(
     Trial,
@@ -93,6 +93,14 @@ def test_what_an_instance_did_before_is_taken_off() -> None:
     assert again[VAR] / again[SPREAD] < 0.5 * never[VAR] / never[SPREAD]
 
 
+@pytest.mark.parametrize("level", [0.05, 0.2])
+def test_an_interval_ends_where_a_bet_on_either_side_reaches_its_level(level: float) -> None:
+    variance = np.array([0.0, 1.0, 40.0])
+    room, wide = variance + bets.RESERVE, bets.half_widths(variance, level)
+    stake = np.sqrt(bets.RESERVE / room) * np.exp(wide**2 / (2 * room))
+    assert stake == pytest.approx([1 / level] * 3)
+
+
 def test_a_stake_on_nothing_does_not_grow_on_average() -> None:
     """Over every draw of the coins, at even odds, over rounds of eight."""
     outcomes = [0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0]
@@ -109,3 +117,18 @@ def test_a_stake_on_nothing_does_not_grow_on_average() -> None:
             stakes.append(math.exp(bets.stakes(row[:, SCORE], row[:, VAR])[0]))
         spread = float(np.std(stakes)) / math.sqrt(len(stakes))
         assert float(np.mean(stakes)) <= 1 + 3 * spread
+
+
+def test_no_source_has_more_than_its_share_of_a_test() -> None:
+    def trial(n: int, week: int = 0, outcome: float | None = 1.0) -> Trial:
+        return Trial("le", week, str(n), n % 2 == 0, 0.5, outcome)
+
+    many = [(trial(n), "mallory") for n in range(50)]
+    others = [(trial(n), f"c{n}") for n in range(60)]
+    unnamed = [(trial(n), None) for n in range(20)]
+    assert bounded([*many, *others, *unnamed]) == [t for t, _ in (*many[:8], *others, *unnamed)]
+    assert len(bounded(many)) == LEAST
+    # Weeks and what nobody judged count apart.
+    apart = [(trial(n, n % 5), "ann") for n in range(15)]
+    missing = [(trial(n, 0, None), "ann") for n in range(5)]
+    assert len(bounded([*apart, *missing])) == 15 + LEAST

@@ -12,7 +12,7 @@ import pytest
 
 from tests.tasks.test_prices import plain, written
 from verbalrl.cli import main as verbalrl
-from verbalrl.records import RunRecord
+from verbalrl.records import RunRecord, Status
 from verbalrl.store import Store, open_store
 from verbalrl.view.rows import read_run
 
@@ -167,3 +167,19 @@ def test_it_runs_as_its_reader_would_run_it(tmp_path: Path) -> None:
     )  # fmt: skip
     assert "beliefs: " in done.stdout
     assert "Beliefs by training episode" in (tmp_path / "fincon.html").read_text("utf-8")
+
+
+def test_of_a_file_that_nobody_vouches_for_beliefs_wait(
+    example: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = ("--train", "..2024-02-15", "--test", "2024-02-16..2024-03-08")
+    assert example((*QUICK, *days, "--untrusted")) == 0
+    with open_store(tmp_path / ".verbalrl") as store:
+        (run,) = store.runs()
+        beliefs = store.current_lessons(f"{run.id}/learned/0")
+        prompts = [e.guidance["actor"] for e in store.episodes(run=run.id, arm="learned")]
+    assert {x.status for x in beliefs} == {Status.QUARANTINED}
+    assert not any(given.lines for given in prompts)
+    waiting = f"beliefs: 0; {len(beliefs)} in quarantine, see `verbalrl beliefs --run {run.id}`"
+    assert waiting in capsys.readouterr().out
+    assert verbalrl(["resume", run.id]) == 0

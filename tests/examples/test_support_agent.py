@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -52,6 +53,29 @@ def run(server: str, tmp_path: Path) -> Run:
         return done.stdout
 
     return call
+
+
+@pytest.mark.parametrize("script", ["support_agent.py", "learn_in_background.py"])
+def test_without_a_model_one_line_says_what_to_set(script: str, tmp_path: Path) -> None:
+    bare = {k: v for k, v in os.environ.items() if k not in ("SUPPORT_MODEL", "OPENAI_API_KEY")}
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / script)],
+        cwd=tmp_path,
+        env=bare,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("set SUPPORT_MODEL and OPENAI_API_KEY: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_server_answers_a_client_that_offers_no_tools(server: str) -> None:
+    said = [{"role": "user", "content": "My lamp came broken."}]
+    with openai.OpenAI(base_url=server, api_key="none", max_retries=0) as client:
+        reply = client.chat.completions.create(model="any", messages=said)  # type: ignore[arg-type]
+    assert "coupon" in (reply.choices[0].message.content or "")
 
 
 @pytest.fixture

@@ -271,6 +271,18 @@ def test_the_command_writes_the_folder(
     assert load_task("triage-v1").instances("train", 0, 1)[0].goal in first
 
 
+def test_an_export_says_whose_place_it_took(
+    played: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--with", "simulated", "--store", str(played), "-o", str(tmp_path)]
+    assert main(["export", "trl-kto", *words]) == 0
+    assert "took the place" not in capsys.readouterr().err
+    assert main(["export", "steps", *words]) == 0
+    told = json.loads((tmp_path / "provenance.json").read_text("utf-8"))
+    said = capsys.readouterr().err
+    assert f"it took the place of the trl-kto rows of {told['run']}" in said
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [

@@ -56,8 +56,8 @@ def test_a_killed_run_keeps_its_bill(tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     result = session({**SMALL, "longest": 0.0}, tmp_path / "whole" / "s", tmp_path / "w.txt")
     there = reached(result.figures, len(keys(tmp_path / "w.txt")))
-    child = Session(SMALL, tmp_path, 0)
-    child.kill_when(lambda: len(keys(child.calls)) >= 30)
+    child = Session(SMALL, tmp_path, 0, most=30)
+    child.kill()
     (first,) = read(tmp_path, "SELECT id FROM runs")
     kept = read(tmp_path, "SELECT usage FROM calls ORDER BY seq")
     billed = sum(u["input"] + u["output"] for u in map(json.loads, kept))
@@ -109,7 +109,9 @@ def test_what_is_under_way_is_left_unrecorded_and_its_answers_are_kept(store: St
 def test_resuming_without_a_larger_bound_is_refused_before_anything(store: Store) -> None:
     task = load_task("gridnav-v1")
     first = learner(store, OfflineModel(), calls=7).run_sync(task, **GRID)
-    with pytest.raises(ConfigurationError, match=r"stopped by the budget of 7 calls.*larger bound"):
+    with pytest.raises(
+        ConfigurationError, match=r"stopped by the budget of 7 calls; resume it with a larger"
+    ):
         learner(store, OfflineModel(), calls=7).resume_sync(first.run, task)
     assert store.run(first.run).status == "stopped"
     # Another bound in its place is the user's to choose.
@@ -234,6 +236,7 @@ def test_an_old_store_gets_the_bill_of_what_was_recorded(tmp_path: Path) -> None
     with closing(sqlite3.connect(tmp_path / "verbalrl.db")) as connection:
         connection.execute("DROP INDEX calls_run")
         connection.execute("ALTER TABLE calls DROP COLUMN run")
+        connection.execute("ALTER TABLE commits DROP COLUMN lacking")
         for table in ("facts", "embedders", "embeddings", "index_state"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("PRAGMA user_version = 1")

@@ -39,7 +39,7 @@ def killed(case: dict[str, Any], folder: Path, step: int = 1) -> dict[str, Any]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=580,
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
@@ -54,7 +54,7 @@ def test_kill_at_some_statements_of_a_commit(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("case", "stage", "statements"),
     [

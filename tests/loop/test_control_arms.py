@@ -92,6 +92,20 @@ def test_a_shuffled_instance_learns_from_its_own_attempts(store: Store) -> None:
         assert all(x.instruction.startswith(name) for x in lessons)
 
 
+def test_shuffled_starts_from_what_an_earlier_run_learned_of_its_instances(store: Store) -> None:
+    task, method = safes("green", "blue"), reflexion(trials=3, carry=False)
+    first = run(store, pressing("red"), method, task, critic=naming)
+    start = f"{first.run}/learned/0"
+    result = run(
+        store, pressing("red"), method, task, critic=naming, arms=("shuffled",), start=start
+    )
+    ours = by_place(episodes(store, result))
+    for n in range(2):
+        got = _lines(ours[f"safes-v1/train/{n}", 1])
+        assert got
+        assert all(line.startswith(f"safes-v1/train/{1 - n} ") for line in got)
+
+
 def test_shuffled_lessons_keep_their_conditions_and_lose_their_instructions(store: Store) -> None:
     def teach(inputs: Any) -> list[dict[str, Any]]:
         pairs = [("the lamp is lit", "Press green."), ("nothing was pressed", "Press blue.")]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.loop.test_resume import killed_again_and_again, whole
-from tests.loop.world import Player, episodes, run, safes
+from tests.loop.world import Player, Safe, episodes, run, safes
 from verbalrl import ChatAgent, Learner, Limits, load_task
 from verbalrl.methods import ALL_ARMS, Expel, arm, check_method, expel
 from verbalrl.methods.expel import SUCCESS
@@ -21,11 +21,14 @@ from verbalrl.records import (
     CurateLessons,
     Episode,
     FreezeMemory,
+    Observation,
     OpenRound,
+    Origin,
     PastCritique,
     SharedView,
     Situation,
     Status,
+    TextPart,
 )
 from verbalrl.store import Store
 
@@ -99,6 +102,32 @@ def test_it_gathers_compares_every_pair_and_evaluates_once(store: Store) -> None
     # One attempt on each test instance, with insights and successes of other tasks.
     for name in ("test/0", "test/1"):
         assert notes.pages[name] == ["act, 0 reflections insight 1 insight 2 example example"]
+
+
+def test_a_success_by_untrusted_reflections_is_no_trusted_insight(store: Store) -> None:
+    opened: Counter[str] = Counter()
+
+    class Told(Safe):
+        """Shows a page of the web at the first attempt alone."""
+
+        def reset(self, seed: int, /) -> Observation:
+            seen = super().reset(seed)
+            opened[" ".join(self.code)] += 1
+            if opened[" ".join(self.code)] > 1:
+                return seen
+            page = TextPart(text=seen.text, origin=Origin.UNTRUSTED, source="web")
+            return seen.model_copy(update={"parts": (page,)})
+
+    notes = Notes(add(1))
+    task = safes("blue", test=("blue",), max_steps=1, make=Told)
+    result = run(store, notes.agent, expel(), task, critic=notes.write, curator=notes.curate)
+    assert notes.pages["train/0"][2] == "act, 1 reflections"
+    written = {c.template: c for c in store.critiques()}
+    (won,) = (e for e in episodes(store, result) if e.trial == 2)
+    assert written[SUCCESS].episodes == (won.id,)
+    assert {c.trust for c in written.values()} == {Origin.UNTRUSTED}
+    (kept,) = store.lessons(f"{result.run}/learned/0", "safes-v1")
+    assert (kept.trust, kept.status) == (Origin.UNTRUSTED, Status.QUARANTINED)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -68,14 +67,13 @@ def never_red(situation: Situation) -> str:
 
 
 def test_an_environment_that_blocks(store: Store, release: threading.Event) -> None:
-    task = safes(*CODES, make=with_safe(lambda _: release.wait(20)), inline=False)
-    began = time.monotonic()
+    task = safes(*CODES, make=with_safe(lambda _: release.wait()), inline=False)
     result = run(
-        store, Player(never_red), reflexion(trials=3), task, limits=Limits(step_timeout_s=0.3)
+        store, Player(never_red), reflexion(trials=3), task, limits=Limits(step_timeout_s=1.5)
     )
-    assert time.monotonic() - began < 15
+    assert not release.is_set()
     bad = goes_on(store, result, StopReason.TASK_ERROR, "task_error")
-    assert all("took longer than 0.3 s" in e.failure.message for e in bad if e.failure)
+    assert all("took longer than 1.5 s" in e.failure.message for e in bad if e.failure)
     # What happened before is kept, also the action that blocked.
     assert [pressed(e) for e in bad] == [["green", "green"]] * 3
 
@@ -226,20 +224,20 @@ def test_critics_and_curators_that_block_are_not_waited_for(
     store: Store, release: threading.Event
 ) -> None:
     def blocks(_: Any) -> None:
-        release.wait(20)
+        release.wait()
 
-    limits = Limits(timeout_s=0.3)
+    limits = Limits(timeout_s=1.5)
     task = safes("red", "green", test=["green"], max_steps=1)
     player = Player(never_red)
     own = {"critic": blocks, "curator": curator(GENERAL)}
     by_critic = run(store, player, handbook(trials=1), task, limits=limits, **own)
     assert [c.status for c in store.critiques(run=by_critic.run)] == ["failed", "failed"]
-    assert all("longer than 0.3 s" in c.detail for c in store.critiques())
+    assert all("longer than 1.5 s" in c.detail for c in store.critiques())
     by_curator = run(store, player, handbook(trials=1), task, curator=blocks, limits=limits)
     (row,) = rows(store.path, "commits")["commits"]
     commit = store.commit(row[1])
     assert commit is not None
-    assert "longer than 0.3 s" in commit.failure
+    assert "longer than 1.5 s" in commit.failure
     for result in (by_critic, by_curator):
         assert result.figures["status"] == "done"
         assert result.arms["learned"]["success_rate"] == 1.0
@@ -282,7 +280,7 @@ def test_evidence_of_earlier_rounds_is_shown_from_the_oldest(store: Store) -> No
 
 def test_four_stuck_threads_stop_the_run_and_say_so(store: Store, release: threading.Event) -> None:
     def blocks(situation: Situation) -> str:
-        release.wait(20)
+        release.wait()
         return "green"
 
     task = safes(*(["green"] * 12), max_steps=1)
@@ -291,7 +289,8 @@ def test_four_stuck_threads_stop_the_run_and_say_so(store: Store, release: threa
         method=reflexion(trials=2),
         critic=lambda _: "Press another colour next time.",
         store=store,
-        limits=Limits(step_timeout_s=0.1, concurrency=2),
+        # Once the threads come back, no answer may take that long.
+        limits=Limits(step_timeout_s=1.5, concurrency=2),
     )
     with pytest.raises(StuckThreadsError):
         learner.run_sync(task, arms=("learned",))

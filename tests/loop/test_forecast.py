@@ -145,6 +145,15 @@ def test_asking_whether_lessons_apply_is_counted(store: Store) -> None:
     assert without["arms"]["learned"]["calls"] == [3 + 3 + 1 + 2, 3 * 3 + 3 + 1 + 2 * 3]
 
 
+@pytest.mark.parametrize(("name", "method", "settings"), [GRID, TRIAGE, ASKING])
+def test_a_model_that_recalls_is_explained_where_one_is_asked(
+    tmp_path: Path, name: str, method: Method, settings: dict[str, Any]
+) -> None:
+    learner = Learner(ChatAgent(OfflineModel()), method=method, store=tmp_path)
+    said = learner.forecast_sync(load_task(name), **settings).table()
+    assert ("recall" in said) is ((name, method, settings) == ASKING)
+
+
 def test_what_a_run_starts_with_is_counted_and_the_pairs_that_may_be_near(store: Store) -> None:
     taught(store, 41)
     task = safes("red", test=["red"], max_steps=1)

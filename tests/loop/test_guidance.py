@@ -210,15 +210,23 @@ def test_guidance_of_a_round_that_is_open_is_refused(store: Store) -> None:
 class Hasty(Borrowed):
     """Instance 1 asks in round 2 for what instance 0 got in it, which has just ended there."""
 
+    quoted: bool = False
+    """Whether it asks for the attempt itself, word for word."""
+
     def stages(self, view: InstanceView) -> Iterator[Batch]:
         text = GuidanceSpec(source="text", text="wait for the other")
         yield batch(episode(view, trial=view.number, guidance={"actor": text}))
         if view.number == 2 and view.instance.id.endswith("/1"):
             theirs = GuidanceSpec(source="instance", instance="safes-v1/train/0", trial=2)
+            if self.quoted:
+                theirs = theirs.replace(source="text", attempts=(2,), examples_budget=100)
             yield batch(episode(view, trial=3, guidance={"actor": theirs}))
 
 
-def test_guidance_of_this_round_is_refused_even_when_it_is_there(store: Store) -> None:
+@pytest.mark.parametrize("quoted", [False, True])
+def test_guidance_of_this_round_is_refused_even_when_it_is_there(
+    store: Store, quoted: bool
+) -> None:
     def done() -> bool:
         return any(e.trial == 2 and e.instance.endswith("/0") for e in store.episodes())
 
@@ -231,7 +239,12 @@ def test_guidance_of_this_round_is_refused_even_when_it_is_there(store: Store) -
             return await super().__call__(situation)
 
     with pytest.raises(MethodError, match="before its round is closed"):
-        run(store, Waits(lambda _: "red"), Hasty(), safes("green", "green", max_steps=1))
+        run(
+            store,
+            Waits(lambda _: "red"),
+            Hasty(quoted=quoted),
+            safes("green", "green", max_steps=1),
+        )
     assert done()
 
 

@@ -200,6 +200,21 @@ def test_citations_are_counted_with_the_tokens_written() -> None:
     ]
 
 
+def test_cited_lessons_stand_in_the_same_order_in_equal_runs() -> None:
+    orders = []
+    for names in (("le_a", "le_b"), ("le_z", "le_b")):
+        found = citing("[1] [2]")
+        lines = [
+            line.replace(lesson=name)
+            for line, name in zip(found.guidance["actor"].volatile, names, strict=True)
+        ]
+        counts = Citations()
+        counts.add(found.replace(guidance={"actor": Guidance(volatile=tuple(lines))}))
+        listed: Any = counts.figures()["lessons"]
+        orders.append([names.index(row["lesson"]) for row in listed])
+    assert orders[0] == orders[1]
+
+
 @pytest.mark.parametrize(
     "settings", [{"mode": "self_improve"}, {"retrieval": "embedding", "most": 2}]
 )

@@ -73,6 +73,17 @@ def test_lessons_that_do_not_all_fit_are_ranked(tmp_path: Path) -> None:
         assert given.left_out == 120 - len(given.lines)
 
 
+def test_an_index_that_cannot_be_used_leaves_no_run(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a file", encoding="utf-8")
+    filled(tmp_path)
+    with vrl.open_store(tmp_path) as store:
+        before = [found.id for found in store.runs()]
+    with pytest.raises(ConfigurationError, match="cannot be used"):
+        run(vrl.Memory(tmp_path, index=f"chroma:{tmp_path}/file"))
+    with vrl.open_store(tmp_path) as store:
+        assert [found.id for found in store.runs()] == before
+
+
 def test_a_run_is_resumed_with_its_embedder_and_no_other(tmp_path: Path) -> None:
     filled(tmp_path)
     name = run(vrl.Memory(tmp_path))

@@ -121,6 +121,9 @@ def test_the_credit_of_a_reflection_is_what_the_next_trial_earned_more() -> None
     view = view_of(*tried, critiques=tuple(critique(n) for n in (1, 2, 3)))
     # The third has no next trial yet.
     assert plans.credits_of(view) == {"cr_1": 2.0, "cr_2": -1.0}
+    *first, last = tried
+    broken = view_of(*first, last.replace(status="failed"), critiques=view.critiques)
+    assert plans.credits_of(broken) == {"cr_1": 2.0}
 
 
 class Graded:

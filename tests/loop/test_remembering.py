@@ -231,14 +231,14 @@ def test_memos_of_a_trial_that_has_not_been_are_refused(store: Store) -> None:
         ran(store, team(citing()), Early())
 
 
-def test_a_team_without_a_policy_is_shown_none(store: Store) -> None:
+def test_a_team_without_recall_is_shown_none(store: Store) -> None:
     manager = citing(1)
     (found,) = ran(store, team(manager, None), Attempts(trials=1))
     prompts = [r.messages[-1].text for r in manager.requests]
     assert not any("memos" in text for text in prompts)
     assert "step 1 | observation: Day 1. News analyst: oil is dear" in prompts[1]
     assert not any(s.memos for s in found.trajectory.steps)
-    with pytest.raises(UnknownNameError, match="recall policy 'fincom'"):
+    with pytest.raises(UnknownNameError, match="rules for memos 'fincom'"):
         team(manager, "fincom")
 
 

@@ -79,14 +79,22 @@ def keys(calls: Path) -> list[str]:
 class Session:
     """One child process."""
 
-    def __init__(self, case: dict[str, Any], folder: Path, turn: int, resume: str = "") -> None:
-        self.calls = folder / f"calls-{turn}.txt"
+    def __init__(
+        self,
+        case: dict[str, Any],
+        folder: Path,
+        turn: int,
+        resume: str = "",
+        most: int | None = None,
+    ) -> None:
+        self.calls, self.most = folder / f"calls-{turn}.txt", most
         given = {
             "case": case,
             "store": str(folder / "store"),
             "calls": str(self.calls),
             "resume": resume,
             "turn": turn,
+            "most": most,
         }
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.loop.child", json.dumps(given)],
@@ -98,23 +106,25 @@ class Session:
             preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
 
-    def kill_when(self, ready: Callable[[], bool]) -> None:
-        """SIGKILL as soon as `ready` says so."""
-        wait_until(ready, self.process)
+    def kill(self) -> None:
+        """SIGKILL as soon as it has asked for all that it is answered."""
+        assert self.most is not None
+        most = self.most
+        wait_until(lambda: len(keys(self.calls)) >= most, self.process)
         self.process.kill()
         self.process.communicate()
         assert self.process.returncode == -9
 
     def figures(self) -> dict[str, Any]:
         """Of a session that is left alone."""
-        out, error = self.process.communicate(timeout=100)
+        out, error = self.process.communicate(timeout=600)
         assert self.process.returncode == 0, error
         found: dict[str, Any] = json.loads(out)
         return found
 
 
 def wait_until(ready: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while not ready():
         assert process.poll() is None, f"ended before its kill: {process.communicate()}"
         assert time.monotonic() < deadline
@@ -133,10 +143,10 @@ def killed_again_and_again(case: dict[str, Any], folder: Path, calls: int, kills
     journals: list[set[str]] = []
     run = ""
     for turn in range(kills):
-        child = Session(case, folder, turn, run)
         before = len({key for session in asked for key in session})
         goal = max(1, calls * (turn + 1) // (kills + 1) - before)
-        child.kill_when(lambda child=child, goal=goal: len(keys(child.calls)) >= goal)  # type: ignore[misc]
+        child = Session(case, folder, turn, run, goal)
+        child.kill()
         asked.append(keys(child.calls))
         journals.append(set(read(folder, "SELECT key FROM calls")))
         (run,) = read(folder, "SELECT id FROM runs") or [""]

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.loop.doomed import has_episodes
 from tests.loop.test_resume import ARMS, ROOT, Reached, Session, keys, reached, read, wait_until
 from tests.loop.test_resume import REFLEXION as SCRIPT
 from tests.loop.test_resume import whole as whole
@@ -30,9 +28,15 @@ SLOTS = 4
 CASES = pytest.mark.parametrize("command", [REFLEXION, HANDBOOK], ids=["reflexion", "handbook"])
 
 
-def verbalrl(*arguments: str, store: Path) -> subprocess.Popen[str]:
+def verbalrl(
+    *arguments: str, store: Path, ends: tuple[int, int] | None = None
+) -> subprocess.Popen[str]:
+    """The command; with `ends` this signal meets it when its store holds so many episodes."""
+    program = ["verbalrl"]
+    if ends:
+        program = ["tests.loop.doomed", *map(str, ends), str(store / "verbalrl.db")]
     return subprocess.Popen(
-        [sys.executable, "-m", "verbalrl", *arguments, "--store", str(store), "--json"],
+        [sys.executable, "-m", *program, *arguments, "--store", str(store), "--json"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -41,23 +45,9 @@ def verbalrl(*arguments: str, store: Path) -> subprocess.Popen[str]:
 
 
 def finished(process: subprocess.Popen[str]) -> Reached:
-    out, error = process.communicate(timeout=100)
+    out, error = process.communicate(timeout=600)
     assert process.returncode == 0, error
     return reached(json.loads(out), 0)
-
-
-def has_episodes(folder: Path, wanted: int) -> Callable[[], bool]:
-    """Polls the store of a living process past the process."""
-    file = folder / "store" / "verbalrl.db"
-
-    def ready() -> bool:
-        if not file.exists():
-            return False
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
-            done: int = connection.execute("SELECT count(*) FROM episodes").fetchone()[0]
-            return done >= wanted
-
-    return ready
 
 
 def paid(folder: Path) -> set[Any]:
@@ -68,17 +58,17 @@ def paid(folder: Path) -> set[Any]:
 def killed_along_the_way(command: tuple[str, ...], folder: Path, kills: int) -> None:
     whole = finished(verbalrl(*command, store=folder / "whole" / "store"))
     (total,) = read(folder / "whole", "SELECT count(*) FROM episodes")
-    store, journal = folder / "store", set[Any]()
-    process = verbalrl(*command, store=store)
+    store, journal, asked = folder / "store", set[Any](), command
     for turn in range(1, kills + 1):
-        wait_until(has_episodes(folder, total * turn // (kills + 1)), process)
-        process.kill()
-        process.communicate()
+        ends = (signal.SIGKILL, total * turn // (kills + 1))
+        process = verbalrl(*asked, store=store, ends=ends)
+        process.communicate(timeout=600)
+        assert process.returncode == -signal.SIGKILL
         assert journal <= paid(folder), "what was paid for is gone"
         journal = paid(folder)
         (run,) = read(folder, "SELECT id FROM runs")
-        process = verbalrl("resume", run[:8], store=store)
-    assert finished(process) == whole
+        asked = ("resume", run[:8])
+    assert finished(verbalrl(*asked, store=store)) == whole
     assert journal <= paid(folder)
     assert len(paid(folder)) == len(paid(folder / "whole"))
     assert read(folder, "SELECT max(generation) FROM calls") == [0]
@@ -108,10 +98,8 @@ def test_an_interrupted_command_says_how_to_go_on(
 ) -> None:
     command = (*REFLEXION, "--model", "offline:apprentice", "--instances", "12")
     whole = finished(verbalrl(*command, store=tmp_path / "whole" / "store"))
-    process = verbalrl(*command, store=tmp_path / "store")
-    wait_until(has_episodes(tmp_path, 10), process)
-    process.send_signal(number)
-    _, said = process.communicate(timeout=30)
+    process = verbalrl(*command, store=tmp_path / "store", ends=(number, 10))
+    _, said = process.communicate(timeout=600)
     assert process.returncode == code, said
     (run,) = read(tmp_path, "SELECT id FROM runs")
     assert f"verbalrl resume {run}" in said
@@ -124,10 +112,11 @@ def test_an_interrupted_command_says_how_to_go_on(
 def test_ctrl_c_in_a_script_leaves_a_run_to_be_resumed(tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     there = whole(SCRIPT, tmp_path / "whole")
-    script = Session(SCRIPT, tmp_path, 0)
-    wait_until(has_episodes(tmp_path, 10), script.process)
+    script = Session(SCRIPT, tmp_path, 0, most=there.calls - 1)
+    file = tmp_path / "store" / "verbalrl.db"
+    wait_until(lambda: has_episodes(file, 10), script.process)
     script.process.send_signal(signal.SIGINT)
-    _, said = script.process.communicate(timeout=30)
+    _, said = script.process.communicate(timeout=600)
     assert "KeyboardInterrupt" in said
     assert read(tmp_path, "SELECT status FROM runs") == ["interrupted"]
     (run,) = read(tmp_path, "SELECT id FROM runs")

@@ -211,3 +211,28 @@ def test_the_journal_holds_the_calls_of_each_role(tmp_path: Path) -> None:
     assert roles["actor"] == roles["news"] == roles["risk"]
     with open_store(tmp_path) as store:
         assert store.runs()[0].config["team"] == [[r, "Analyst(reader)"] for r in ROLES]
+
+
+def test_what_hindsight_replays_has_the_reports_and_counts_them_once(tmp_path: Path) -> None:
+    """The counterfactuals held the sources, and credits for reports that they did not have."""
+    result = Learner(
+        team(), method="hindsight", critic=blaming, curator="offline:apprentice", store=tmp_path
+    ).run_sync(load_task(PERIOD), train_instances=2, instances=1, trials=1, arms=("learned",))
+    with open_store(tmp_path) as store:
+        found = store.episodes(run=result.run)
+    edits = [e for e in found if e.spec.purpose == "counterfactual"]
+    assert any(e.trajectory.steps[0].replayed for e in edits)
+    steps = [step for e in found for step in e.trajectory.steps]
+    assert all([r.role for r in step.reports] == list(ROLES) for step in steps)
+    assert all("\nRisk analyst: " in step.observation.text for step in steps)
+    asked = [step for step in steps if not step.replayed]
+    assert result.arms["learned"]["team"]["messages"] == 2 * len(asked)
+
+
+def blaming(episodes: Any, feedback: Any = ()) -> dict[str, Any]:
+    return {
+        "verdict": "failure",
+        "causes": [{"step": 3, "why": "bought"}],
+        "refinement": "sell",
+        "lessons": [],
+    }

@@ -22,7 +22,8 @@ ARMS = ("none", "retry")
 def figures(place: Path, answer: Any, query: str = "horizon=500&cost=0", **how: Any) -> Any:
     task = load_task(f"prices:{written(place / 'AAPL.csv', plain())}?{query}")
     agent = vrl.ChatAgent(vrl.ScriptedModel(answer))
-    learner = vrl.Learner(agent, method=vrl.methods.reflexion(), store=place / "store")
+    method = how.pop("method", vrl.methods.reflexion())
+    learner = vrl.Learner(agent, method=method, store=place / "store")
     return learner.run_sync(task, **{"trials": 1, "arms": ARMS, **how})
 
 
@@ -57,6 +58,22 @@ def test_runs_are_seeds_times_periods(tmp_path: Path) -> None:
     assert (none["runs"], none["compounded"], none["vs_buy_and_hold"]["n"]) == (4, 0.0, 4)
     assert found["controls"]["random"]["runs"] == 4
     assert found["arms"]["retry"]["vs_none"]["p"] == 1.0
+
+
+@pytest.mark.parametrize("name", ["handbook", "reflexion"])
+def test_of_a_method_that_is_read_once_the_first_attempt_counts(tmp_path: Path, name: str) -> None:
+    asked: list[Request] = []
+
+    def answer(request: Request) -> Any:
+        asked.append(request)
+        return {"action": "hold" if len(asked) <= 18 else "sell"}
+
+    how = {"method": vrl.methods.method(name), "trials": 2, "instances": (1, 2), "arms": ("retry",)}
+    if name == "handbook":
+        how["instances"] = 1
+    result = figures(tmp_path, answer, "horizon=500&cost=0", **how)
+    sold = result.figures["trading"]["arms"]["retry"]["compounded"] != 0.0
+    assert (len(asked), sold) == (36, name == "reflexion")
 
 
 def test_runs_that_break_are_left_out_and_counted(tmp_path: Path) -> None:

@@ -159,7 +159,8 @@ def _best(found: tuple[Episode, ...]) -> str:
         steps = e.trajectory.steps
         told = sum("opens" in s.feedback for s in steps)
         seen = sum(s.reward or 0.0 for s in steps) + sum(e.reward.components.values())
-        return (e.reward.value or 0.0) + float(e.success is True) + seen + told
+        went = float(e.success is True) - float(e.truncated)
+        return (e.reward.value or 0.0) + went + seen + told
 
     return max(found, key=lambda e: (score(e), -e.spec.candidate)).id
 

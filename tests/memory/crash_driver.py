@@ -16,7 +16,15 @@ import threading
 import time
 from pathlib import Path
 
-from tests.memory.following import BRANCH, SCOPE, ask, commit, new_store, recaller
+from tests.memory.following import (
+    BRANCH,
+    SCOPE,
+    ask,
+    asked_until_it_serves,
+    commit,
+    new_store,
+    recaller,
+)
 from verbalrl.errors import LeaseError
 from verbalrl.memory import Recaller
 from verbalrl.store import Store, open_store
@@ -111,10 +119,10 @@ def _left(folder: Path, index: str, acknowledged: list[str]) -> dict[str, object
     with open_store(folder / "store") as store:
         held = {x.instruction.rpartition(" ")[2] for x in store.current_lessons(BRANCH)}
         memory = made(store, index, folder)
-        ask(memory, store, "x")
         follower = memory.nearest.far
         if follower is not None:
-            follower.wait(120)
+            # What looked at the folder for one that was killed has it open for as long as it reads.
+            asked_until_it_serves(memory, store, "x", 240)
         last = acknowledged[-20:]
         lost = [name for name in last if name not in ask(memory, store, name).text]
         result = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from verbalrl.store import Store, lesson_id, open_store
 BRANCH, SCOPE = "r/learned/0", "t"
 WORDS = ("refund", "password", "invoice", "parcel", "holiday", "printer", "garden", "violin")
 PROMPTS = PromptLibrary()
+NAMES = [f"topic{n}" for n in range(10)]
+SPEC = GuidanceSpec(source="recall", scopes=(SCOPE,), budget=120)
 
 
 def new_store(folder: Path) -> Store:
@@ -89,6 +92,16 @@ def far(made: Recaller) -> Follower:
     found = made.nearest.far
     assert found is not None
     return found
+
+
+def asked_until_it_serves(made: Recaller, store: Store, about: str, seconds: float = 60.0) -> None:
+    """Ask again and again until the index answers, or for so many seconds."""
+    until = time.monotonic() + seconds
+    ask(made, store, about)
+    while far(made).reason and time.monotonic() < until:
+        time.sleep(0.05)
+        far(made).wait(1.0)
+        ask(made, store, about)
 
 
 def ask(made: Recaller, store: Store, about: str, budget: int = 120) -> Guidance:

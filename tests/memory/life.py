@@ -79,6 +79,8 @@ class LessonLife(RuleBasedStateMachine):
         self.store: Store = new_store(self.folder)
         self.blessed: set[str] = set()
         """Contents that a person has read and let in."""
+        self.returned: list[str] | None = None
+        """The export that came back as it went; an empty store makes the same of the same lines."""
         self.revoked: dict[str, set[str]] = {"source": set(), "episode": set(), "lesson": set()}
         self.count = 0
 
@@ -298,6 +300,8 @@ class LessonLife(RuleBasedStateMachine):
     @invariant()
     def export_comes_back_as_it_went(self) -> None:
         lines = export_lines(self.store.current_lessons("main", scope="s"))
+        if lines == self.returned:
+            return
         with tempfile.TemporaryDirectory() as folder, new_store(Path(folder)) as other:
             wait(import_lessons(other, read_lines(lines), "main"))
             again = export_lines(other.current_lessons("main"))
@@ -305,6 +309,7 @@ class LessonLife(RuleBasedStateMachine):
             assert export_lines(other.current_lessons("main")) == again
         same = ("status", "trust", "version")
         assert [_without(x, same) for x in again] == [_without(x, same) for x in lines]
+        self.returned = lines
 
     @invariant()
     def what_is_foreseen_is_what_the_whole_store_says(self) -> None:

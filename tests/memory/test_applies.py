@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import conditions
 from verbalrl.errors import ReplayMismatch
-from verbalrl.execution.applying import ask_applies
+from verbalrl.execution.applying import Judged, ask_applies
 from verbalrl.memory import applies, recall
 from verbalrl.models import CallContext, MemoryJournal, Request, ScriptedModel, Slots
 from verbalrl.prompts import PromptLibrary
@@ -32,6 +32,12 @@ ALWAYS = lesson("always", "the kiln is on")
 def ask(
     model: ScriptedModel, *lessons: Lesson, journal: MemoryJournal | None = None
 ) -> dict[str, bool]:
+    found = judged(model, *lessons, journal=journal)
+    assert not found.lacking
+    return found.said
+
+
+def judged(model: ScriptedModel, *lessons: Lesson, journal: MemoryJournal | None = None) -> Judged:
     context = CallContext(journal or MemoryJournal(), Slots(), "ep_1")
     return asyncio.run(ask_applies(model, lessons, SITUATION, context, PROMPTS))
 
@@ -64,7 +70,9 @@ def test_many_lessons_are_asked_about_in_several_calls() -> None:
 
 def test_a_failed_call_leaves_the_decision_to_words() -> None:
     model = ScriptedModel(lambda _: RuntimeError("no network"))
-    assert ask(model, TALL, FLAT) == {}
+    said, lacking = judged(model, TALL, FLAT)
+    assert said == {}
+    assert lacking.startswith("model_error: scripted raised RuntimeError: no network")
     assert [applies.fits(x, SITUATION, {}) for x in (TALL, FLAT, ALWAYS)] == [True, False, True]
     said = {"tall": False, "flat": True, "always": False}
     assert [applies.fits(x, SITUATION, said) for x in (TALL, FLAT, ALWAYS)] == [False, True, True]

@@ -14,6 +14,7 @@ from verbalrl.memory.feedback import (
     not_here,
     read_feedback,
     shown,
+    taken_up,
 )
 from verbalrl.memory.revoke import revoke
 from verbalrl.memory.transfer import export_lines, import_lessons, read_lines
@@ -126,6 +127,14 @@ def test_feedback_approves_what_waits_and_does_not_bring_back_what_was_revoked(
             give(store, SAID)
 
 
+def test_feedback_vouches_for_what_is_active_already() -> None:
+    lesson = made().replace(trust=Origin.TASK)
+    given = conditional_lesson(SAID, "main", "shop", "op_2")
+    (after,) = reduce((lesson,), taken_up(given, (lesson,)), 2, "shop")
+    assert (after.id, after.status, after.trust) == (lesson.id, Status.ACTIVE, Origin.OPERATOR)
+    assert taken_up(given, (after,)) == ()
+
+
 def test_all_of_it_or_nothing(tmp_path: Path) -> None:
     with open_store(tmp_path / "store", create=True) as store:
         with pytest.raises(ConfigurationError, match="no effect"):
@@ -150,8 +159,8 @@ def test_lines_of_feedback_name_their_scope_or_none() -> None:
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("[]", "line 2: it: "),
-        ("{", "line 2: it: "),
+        ("[]", "line 2: is no JSON object; give one such as {"),
+        ("{", "line 2: is no JSON; give one such as {"),
         ('{"domain": "d"}', "line 2: effect: "),
         ('{"domain": "d", "effect": " "}', "line 2: feedback has no effect"),
         ('{"domain": "d", "effect": "e", "chekc": "x"}', "line 2: chekc: "),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.memory.chroma_server import chroma_server
 from tests.memory.ports import free_port
 from verbalrl.errors import IndexFailure
 from verbalrl.memory.chroma import ChromaIndex
@@ -37,24 +35,8 @@ def rows(*numbers: int) -> Any:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port, folder = free_port(), tmp_path_factory.mktemp("server")
-    command = [str(Path(sys.executable).with_name("chroma")), "run", "--path", str(folder)]
-    with subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        url = f"http://127.0.0.1:{port}"
-        for _ in range(300):
-            try:
-                probe = ChromaIndex(url, "vr-probe")
-                probe.count()
-                probe.drop()
-                break
-            except IndexFailure:
-                time.sleep(0.1)
+    with chroma_server(tmp_path_factory.mktemp("server"), free_port()) as url:
         yield url
-        process.terminate()
 
 
 @pytest.fixture(params=["exact", "folder", "server"])

@@ -18,6 +18,7 @@ def live(examples: int, steps: int) -> None:
     run_state_machine_as_test(LessonLife, settings=asked)
 
 
+@pytest.mark.timeout(600)
 def test_lessons_live_by_their_rules() -> None:
     live(examples=10, steps=20)
 

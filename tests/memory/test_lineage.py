@@ -274,6 +274,21 @@ def test_purge_erases_every_byte_of_it(store: Store, branch: str, what: str) -> 
     assert store.tombstones()
 
 
+def test_purge_erases_what_errors_of_a_curation_repeated(store: Store, branch: str) -> None:
+    episode = an_episode()
+    wait(store.put_episode(episode))
+    wait(store.put_critique(a_critique(episode, "cr_1"), branch))
+    said = {"failure": "call_refused: xylophone", "lacking": "group 1: call_refused: xylophone"}
+    for field, text in said.items():
+        made = a_commit(branch, 0, identity=f"cu_{field}").replace(critiques=("cr_1",))
+        wait(store.put_commit(made.replace(**{field: text})))
+    assert b"xylophone" in bytes_in(store.path)
+    wait(purge(store, episode=episode.id))
+    assert b"xylophone" not in bytes_in(store.path)
+    left = [store.commit(f"cu_{field}") for field in said]
+    assert [(c.failure, c.lacking) for c in left if c] == [("erased", ""), ("", "erased")]
+
+
 def bytes_in(folder: Path) -> bytes:
     return b"".join(file.read_bytes() for file in folder.iterdir())
 

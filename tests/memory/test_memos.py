@@ -21,7 +21,7 @@ from verbalrl.memory.memos import (
     cited_in,
     first_importance,
     memo_of,
-    policy,
+    memo_rules,
     score,
     top,
 )
@@ -190,6 +190,11 @@ def test_an_important_item_rises_as_if_it_were_new_and_sinks_as_old_as_it_is() -
     assert MEM.after(state, day(5)).items[0].recency == pytest.approx(math.exp(-4 / 3))
     (lower,) = MEM.after(Memos(1, (item("x", 80.5, "long"),)), day(1)).items
     assert lower.layer == "mid"
+    # What falls far falls as far on the same day; what is at a bound stays.
+    (lowest,) = MEM.after(Memos(1, (item("x", 60.0, "long"),)), day(1)).items
+    assert lowest.layer == "short"
+    (bound,) = MEM.after(Memos(1, (item("x", 80 / 0.988, "long"),)), day(1)).items
+    assert (bound.importance, bound.layer, bound.age) == (80.0, "long", 1)
 
 
 def test_reflections_stay_in_their_layer() -> None:
@@ -248,7 +253,7 @@ def test_a_state_is_a_fold_over_the_steps() -> None:
     assert CON.fold([]) is None
 
 
-def test_an_unknown_policy_is_named_with_the_known_ones() -> None:
-    assert policy("finmem") is FINMEM
+def test_unknown_rules_are_named_with_the_known_ones() -> None:
+    assert memo_rules("finmem") is FINMEM
     with pytest.raises(UnknownNameError, match="'finmen'"):
-        policy("finmen")
+        memo_rules("finmen")

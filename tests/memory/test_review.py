@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.cli.filled import BRANCH, RUN, SCOPE, fill
-from verbalrl.errors import ConfigurationError, LeaseError, UnknownNameError
+from tests.store.builders import change
+from verbalrl.errors import ConfigurationError, LeaseError, StorageError, UnknownNameError
+from verbalrl.memory.editing import edit
 from verbalrl.memory.review import Verdict, decide, review
-from verbalrl.records import LessonKind, Origin, Status
-from verbalrl.store import LIVE, Store, open_store
+from verbalrl.memory.rollback import rollback
+from verbalrl.records import LessonKind, Operation, Origin, Status
+from verbalrl.store import LIVE, Store, open_store, reduce
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def test_only_live_lessons_can_be_decided_on(
     verdict: Verdict, end: str, status: Status, store: Store
 ) -> None:
-    lesson = store.behaviors(SCOPE, run=RUN)[0].replace(status=status)
+    lesson = store.behaviors(SCOPE, run=RUN)[0].replace(status=status, trust=Origin.OPERATOR)
     if status == end:
         assert decide(lesson, verdict) is None
     elif status in LIVE:
@@ -41,13 +44,29 @@ def test_only_live_lessons_can_be_decided_on(
 
 def test_an_approved_lesson_is_active_and_a_retired_one_is_gone(store: Store) -> None:
     (waiting,) = store.behaviors(SCOPE, branch="main", usable=False)
-    ((branch, before, now),) = asyncio.run(review(store, [waiting.id], "approve"))
+    ((branch, before, _, now),) = asyncio.run(review(store, [waiting.id], "approve"))
     assert (branch, before, now.status) == ("main", Status.QUARANTINED, Status.ACTIVE)
     assert store.behaviors(SCOPE) == (now,)
     again = asyncio.run(review(store, [waiting.id, waiting.id], "approve"))
     assert [(one.before, one.lesson) for one in again] == [(Status.ACTIVE, now)]
     asyncio.run(review(store, [waiting.id], "retire"))
     assert store.behaviors(SCOPE, branch="main") == ()
+
+
+def test_what_a_person_edits_and_approves_no_run_takes_out(store: Store) -> None:
+    (lesson,) = store.behaviors(SCOPE, run=RUN)
+    edited = asyncio.run(edit(store, lesson.id, {"instruction": "sit down"})).lesson
+    assert (edited.status, edited.trust) == (Status.ACTIVE, Origin.TASK)
+    gone = change(Operation.RETIRE, lesson.id, trust=Origin.TASK)
+    assert reduce([edited], [gone], 5)[0].status is Status.RETIRED
+    ((_, before, held, now),) = asyncio.run(review(store, [lesson.id], "approve"))
+    assert (before, held, now.trust) == (Status.ACTIVE, Origin.TASK, Origin.OPERATOR)
+    with pytest.raises(StorageError, match="may not change operator"):
+        reduce([now], [gone], 5)
+    assert asyncio.run(review(store, [lesson.id], "approve"))[0].lesson == now
+    revision = store.revision(BRANCH, SCOPE)
+    asyncio.run(rollback(store, BRANCH, SCOPE, revision - 1))
+    assert store.behaviors(SCOPE, run=RUN) == (edited,)
 
 
 def test_lessons_of_several_scopes_are_decided_on_at_once_or_not_at_all(store: Store) -> None:

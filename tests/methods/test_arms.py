@@ -53,6 +53,16 @@ from verbalrl.tasks import load_task
 NAMES = tuple(f"i{n}" for n in range(5))
 
 
+@pytest.mark.parametrize("name", [n for n in ALL_ARMS if n != "learned"])
+def test_every_arm_of_cvrf_has_its_control_of_risk(name: str) -> None:
+    def hooks(chosen: Cvrf) -> list[str]:
+        view = view_of(round=OpenRound(instances=("i",), split="test", evaluate=True))
+        work = only(arm(chosen, name).plan(view))
+        return [hook.name for hook in work.spec.hooks]
+
+    assert (hooks(Cvrf()), hooks(Cvrf(control=False))) == (["cvar"], [])
+
+
 def only(step: object) -> RunEpisode:
     assert isinstance(step, Batch)
     (work,) = step.work

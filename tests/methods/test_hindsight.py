@@ -12,7 +12,7 @@ from tests.loop.world import Safe, safes
 from tests.methods.world import acts
 from verbalrl import ChatAgent, Learner, ScriptedModel
 from verbalrl.methods import Hindsight, check_method, hindsight
-from verbalrl.methods.hindsight import better
+from verbalrl.methods.hindsight import better, repeats
 from verbalrl.models import Request
 from verbalrl.records import Action, Critique, Episode, Lesson, Reward, StepResult
 from verbalrl.store import open_store
@@ -171,6 +171,18 @@ def test_curves_count_attempts_alone(tmp_path: Path) -> None:
         ("test", False),
         ("train", False),
     ]
+
+
+def test_a_replay_repeats_an_edit_by_return_and_outcome(tmp_path: Path) -> None:
+    edit = tell(tmp_path, hindsight(trials=1), lambda _: "green").tried
+    assert repeats(edit, edit)
+    worth = (edit.reward.value or 0.0) + 0.1
+    for changed in (
+        {"reward": Reward(value=worth)},
+        {"success": None},
+        {"status": "failed"},
+    ):
+        assert not repeats(edit.replace(**changed), edit)
 
 
 def test_better_asks_for_another_action_and_more_return(tmp_path: Path) -> None:

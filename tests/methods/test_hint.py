@@ -10,12 +10,26 @@ import pytest
 
 from tests.loop.world import safes
 from tests.methods.world import acts
+from tests.rollout.corridor import context
+from tests.store.builders import an_episode, lane, new_store, open_lane
 from verbalrl import ChatAgent, Learner, ScriptedModel
 from verbalrl.errors import ConfigurationError
+from verbalrl.execution import Memory
+from verbalrl.execution.embedding import PromptAsker
+from verbalrl.execution.examples import Examples
+from verbalrl.memory import HashEmbedder
 from verbalrl.methods import Hint, check_method, hint
 from verbalrl.methods.bandit import Arm, choose, statistics
-from verbalrl.models import Request
-from verbalrl.records import ClosedRound, OpenRound, PastEpisode, Reward, StopReason
+from verbalrl.models import Request, run_sync
+from verbalrl.records import (
+    ClosedRound,
+    EpisodeSpec,
+    GuidanceSpec,
+    OpenRound,
+    PastEpisode,
+    Reward,
+    StopReason,
+)
 from verbalrl.store import open_store
 
 GOOD, BAD = "The third colour opens it.", "The first colour opens it."
@@ -104,6 +118,38 @@ def test_an_example_is_the_nearest_success_of_earlier_rounds(tmp_path: Path) -> 
         )
     assert not first.guidance["actor"].texts
     assert "blue" in second.guidance["actor"].texts[0]
+
+
+@pytest.mark.parametrize(
+    ("success", "instance", "number", "found"),
+    [
+        (True, "i2", 2, 1),
+        # Which of the open round are there is a matter of timing, another one after a resume.
+        (True, "i2", 1, 0),
+        # The instance's own success would give the answer away.
+        (True, "i1", 2, 0),
+        (False, "i1", 2, 1),
+    ],
+)
+def test_examples_are_of_closed_rounds_and_give_no_answer_away(
+    tmp_path: Path, success: bool, instance: str, number: int, found: int
+) -> None:
+    embedder = HashEmbedder()
+    with new_store(tmp_path) as store:
+        open_lane(store)
+        won = an_episode(success=success)
+        run_sync(store.put_episode(won))
+        near = Examples().nearest(
+            GuidanceSpec(examples=1, examples_of="success" if success else "failure"),
+            EpisodeSpec(instance=instance, round=number),
+            lane(),
+            "a task",
+            store=store,
+            goals={},
+            memory=Memory(store).recaller(store),
+            asker=PromptAsker(embedder, context()),
+        )
+        assert [e.id for e in run_sync(near)] == [won.id] * found
 
 
 def test_settings_that_cannot_work_are_one_line() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.methods.test_hint import past
 from verbalrl import growth
 from verbalrl.errors import ConfigurationError, MethodError, UnknownNameError
 from verbalrl.methods import (
@@ -17,11 +18,13 @@ from verbalrl.methods import (
     check_method,
     handbook,
     method,
+    plans,
     reflexion,
 )
 from verbalrl.records import (
     Action,
     Batch,
+    ClosedRound,
     Critique,
     CurateLessons,
     Done,
@@ -161,6 +164,21 @@ def inherited(*critiques: str) -> Lesson:
         trust=Origin.TASK,
         evidence=rests_on,
     )
+
+
+def test_a_pass_leaves_out_what_is_solved_and_takes_the_rest_in_rounds() -> None:
+    def after(*rounds: ClosedRound) -> SharedView:
+        return SharedView(scope="s", train=("a", "b", "c", "d"), rounds=rounds)
+
+    first = ClosedRound(
+        1, OpenRound(instances=("a", "b", "c")), 0, episodes=(past("a", True), past("b", False))
+    )
+    rest = ClosedRound(2, OpenRound(instances=("d",)), 0, episodes=(past("d", True),))
+    opened = [plans.next_of_pass(after(*r), 3, 2) for r in ((), (first,), (first, rest))]
+    assert [(o.instances, o.trial) for o in opened if o] == [
+        (("a", "b", "c"), 1), (("d",), 1), (("b", "c"), 2),
+    ]  # fmt: skip
+    assert plans.next_of_pass(after(first, rest), 3, 1) is None
 
 
 def test_handbook_shows_what_inherited_lessons_rest_on_before_its_own_evidence() -> None:

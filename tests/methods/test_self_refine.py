@@ -145,17 +145,22 @@ def test_a_critic_that_is_a_program_is_told_no_outcome_either(tmp_path: Path) ->
     assert revised[0].startswith("2 + 2 = 5 does not hold")
 
 
-def test_a_critic_that_is_a_function_is_told_no_more_than_a_model(tmp_path: Path) -> None:
+@pytest.mark.parametrize("action", ["green", "red"])
+def test_a_critic_that_is_a_function_is_told_no_more_than_a_model(
+    tmp_path: Path, action: str
+) -> None:
     seen: list[Episode] = []
 
     def critic(episodes: tuple[Episode, ...]) -> str:
         seen.extend(episodes)
         return json.dumps({"refinement": "Take another colour, this one is loud."})
 
-    agent = ChatAgent(ScriptedModel(lambda _: acts("green")))
+    agent = ChatAgent(ScriptedModel(lambda _: acts(action)))
     learner = Learner(agent, method=self_refine(refinements=1), critic=critic, store=tmp_path)
     learner.run_sync(safes("green", max_steps=1), arms=("learned",))
-    (episode,) = seen
+    episode = seen[0]
+    # Who did not open it was cut at the limit, which would tell.
+    assert (episode.terminated, episode.truncated) == (False, False)
     assert (episode.success, episode.reward.value, episode.trajectory.final) == (None, None, None)
     assert (episode.trajectory.steps[0].feedback, episode.trajectory.steps[0].reward) == ("", None)
     with open_store(tmp_path) as store:

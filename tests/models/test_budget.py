@@ -306,9 +306,13 @@ def test_an_alarm_reaches_those_who_wait_for_their_turn() -> None:
     class Slow(Model):
         sent = 0
 
+        def __init__(self) -> None:
+            self.asked, self.told = asyncio.Event(), asyncio.Event()
+
         async def complete(self, request: Request, /) -> Reply:
             self.sent += 1
-            await asyncio.sleep(0.01)
+            self.asked.set()
+            await self.told.wait()
             return Reply(text="Go on.", usage=Usage(input=1, output=1, calls=1))
 
     account = Account(Budget(tokens=1_000, max_output=600))
@@ -316,9 +320,11 @@ def test_an_alarm_reaches_those_who_wait_for_their_turn() -> None:
     async def scene() -> tuple[int, list[Any]]:
         model = Slow()
         calls = asyncio.ensure_future(swarm(model, account, 8, calls=4))
-        await asyncio.sleep(0.002)
+        await model.asked.wait()
         account.halt(RunHalted("the key was revoked", alarm=True))
-        return model.sent, await calls
+        model.told.set()
+        ended = await calls
+        return model.sent, ended
 
     sent, ended = wait(scene())
     assert sent == 1

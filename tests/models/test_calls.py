@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from verbalrl.errors import ModelError, ReplayMismatch
+from verbalrl.errors import ModelError, ReplayMismatch, RunHalted
 from verbalrl.models import (
+    Account,
     CallContext,
     MemoryJournal,
     Message,
@@ -227,3 +228,17 @@ def test_once_for_another_subject_is_a_mismatch() -> None:
     run(lambda: context(journal).once("one step", make))
     with pytest.raises(ReplayMismatch):
         run(lambda: context(journal).once("another step", make))
+
+
+def test_taking_over_forgets_nothing_that_makes_the_work_worthless() -> None:
+    """A report that went well does not let an owner go on whose own call was refused."""
+    account = Account()
+    account.halt(RunHalted("the budget is spent"))
+    halted, clean = context(MemoryJournal(), account=account), context(MemoryJournal()).apart(1)
+    with pytest.raises(RunHalted):
+        ask(halted, ScriptedModel(["north"]))
+    before = halted.fatal
+    halted.take(clean)
+    assert halted.fatal is before is not None
+    clean.take(halted)
+    assert clean.fatal is before

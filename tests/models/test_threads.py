@@ -52,7 +52,7 @@ async def stick(workers: Workers, release: threading.Event) -> None:
     worker = workers.worker()
     try:
         async with asyncio.timeout(0.01):
-            await worker.call(release.wait, 5)
+            await worker.call(release.wait)
     except TimeoutError:
         pass
     assert worker.is_stuck
@@ -67,6 +67,8 @@ def test_four_stuck_threads_stop_everything_until_they_return() -> None:
         with pytest.raises(StuckThreadsError, match="4"):
             await workers.worker().call(time.monotonic)
         release.set()
+        while workers.stuck:
+            await asyncio.sleep(0.01)
         await workers.check()
         own = workers.worker()
         assert await own.call(lambda: 1) == 1
@@ -112,12 +114,12 @@ def test_last_job_of_a_stuck_thread_runs_when_it_returns() -> None:
         worker = workers.worker("environment")
         try:
             async with asyncio.timeout(0.01):
-                await worker.call(release.wait, 5)
+                await worker.call(release.wait)
         except TimeoutError:
             worker.end(last=closed.set)
         assert not closed.is_set()
         release.set()
-        return await asyncio.to_thread(closed.wait, 2)
+        return await asyncio.to_thread(closed.wait, 60)
 
     assert asyncio.run(run())
 
@@ -126,15 +128,13 @@ def test_result_after_the_loop_closed_is_dropped() -> None:
     release, workers = threading.Event(), Workers()
 
     async def run() -> None:
-        task = asyncio.create_task(workers.worker().call(release.wait, 5))
+        task = asyncio.create_task(workers.worker().call(release.wait))
         await asyncio.sleep(0.01)
         task.cancel()
 
     asyncio.run(run())
     assert workers.stuck == 1
     release.set()
-    for _ in range(100):
-        if workers.late:
-            break
+    while not workers.late:
         time.sleep(0.01)
     assert (workers.stuck, workers.late) == (0, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from types import SimpleNamespace
 from typing import Any
 
@@ -51,14 +52,55 @@ def test_the_pool_keeps_twenty(sdk: Any) -> None:
     assert not client.follow_redirects
 
 
+@pytest.mark.parametrize("sdk", [openai, anthropic])
+def test_requests_are_those_of_the_sdks_own_client(sdk: Any) -> None:
+    ours = http_client(sdk, "fastest", None)
+    theirs = type(ours).__mro__[1](timeout=None)
+    for url in ("http://localhost:1/v1/chat", "http://localhost:2/v1/chat", "http://a/b?c=d"):
+        for given in ({"content": b"{}", "headers": [("accept", "x")]}, {"params": {"n": "1"}}):
+            for _ in range(2):
+                made, wanted = (c.build_request("POST", url, **given) for c in (ours, theirs))
+                assert str(made.url) == str(wanted.url)
+                assert made.headers.raw == wanted.headers.raw
+                assert made.extensions == wanted.extensions
+                assert made.read() == wanted.read()
+
+
+@pytest.mark.parametrize("sdk", [openai, anthropic])
+@pytest.mark.parametrize("transport", ["httpx", "fastest"])
+def test_certificates_are_loaded_once_for_each_setting(
+    sdk: Any, transport: Transport, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    loaded: list[ssl.SSLContext] = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def counting(self: ssl.SSLContext, *given: Any, **named: Any) -> None:
+        loaded.append(self)
+        load(self, *given, **named)
+
+    def make() -> None:
+        http_client(sdk, transport, None)
+
+    make()
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counting)
+    make()
+    assert loaded == []
+    empty = tmp_path / "certificates.pem"
+    empty.write_text("")
+    monkeypatch.setenv("SSL_CERT_FILE", str(empty))
+    with pytest.raises(ssl.SSLError):
+        make()
+
+
 def without_aiohttp() -> Any:
-    def missing(**_: object) -> None:
-        raise RuntimeError("install the aiohttp extra")
+    class Missing:
+        def __init__(self, **_: object) -> None:
+            raise RuntimeError("install the aiohttp extra")
 
     return SimpleNamespace(
         __name__="sdk",
         __version__="0",
-        DefaultAioHttpClient=missing,
+        DefaultAioHttpClient=Missing,
         DefaultAsyncHttpxClient=openai.DefaultAsyncHttpxClient,
     )
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import math
+import re
 import threading
 import time
 from typing import Any
@@ -45,8 +46,30 @@ def test_agent_that_raises_keeps_its_steps() -> None:
     assert len(episode.trajectory.steps) == 2
     assert episode.failure is not None
     assert (episode.failure.kind, episode.failure.step) == ("agent_error", 3)
-    assert episode.failure.message.endswith("agent raised ValueError: lost")
+    said = r".*agent raised ValueError: lost \(test_failures\.py:\d+, in agent\)"
+    assert re.fullmatch(said, episode.failure.message)
     assert task.made[0].closed == 1
+
+
+class Halfway(Corridor):
+    """Calls every cell but the first a success, and goes on."""
+
+    def step(self, action: Action, /) -> StepResult:
+        return super().step(action).model_copy(update={"success": self.at > 0})
+
+
+@pytest.mark.parametrize("action", ["right", "left"])
+def test_what_broke_has_neither_succeeded_nor_failed(action: str) -> None:
+    def agent(situation: Situation) -> str:
+        if situation.history:
+            raise ValueError("lost")
+        return action
+
+    broken = play(agent, CorridorTask(Halfway))
+    assert (len(broken.trajectory.steps), broken.status) == (1, "failed")
+    assert broken.success is None
+    whole = play(right, CorridorTask(Halfway), limits=Limits(max_steps=1))
+    assert (whole.success, whole.stop_reason) == (True, StopReason.MAX_STEPS)
 
 
 @pytest.mark.parametrize("garbage", [None, 7, {"action": "right"}])
@@ -137,19 +160,18 @@ def test_blocking_step_is_given_up_and_the_run_goes_on() -> None:
 
     class Blocks(Corridor):
         def step(self, action: Action, /) -> StepResult:
-            release.wait(5)
+            release.wait()
             return super().step(action)
 
     blocking, good = CorridorTask(Blocks, inline=False), CorridorTask(inline=False)
     agent = adapt(right)
 
     async def run() -> None:
-        limits = Limits(step_timeout_s=0.5)
-        started = time.monotonic()
+        # Only who blocks is under the limit, which on a busy machine anybody may pass.
         blocked, fine = await asyncio.gather(
-            played(agent, blocking, limits=limits), played(agent, good, limits=limits)
+            played(agent, blocking, limits=Limits(step_timeout_s=0.5)), played(agent, good)
         )
-        assert time.monotonic() - started < 4
+        assert not release.is_set()
         assert fine.success is True
         assert blocked.stop_reason is StopReason.TASK_ERROR
         assert blocked.failure is not None
@@ -157,9 +179,7 @@ def test_blocking_step_is_given_up_and_the_run_goes_on() -> None:
         assert agent.workers.stuck == 1
         release.set()
         await agent.workers.check()
-        for _ in range(100):
-            if blocking.made[0].closed:
-                break
+        while not blocking.made[0].closed:
             await asyncio.sleep(0.01)
 
     asyncio.run(run())
@@ -170,7 +190,7 @@ def test_fifth_episode_after_four_stuck_threads_stops_the_run() -> None:
     release = threading.Event()
 
     def blocks(situation: Situation) -> str:
-        release.wait(5)
+        release.wait()
         return "right"
 
     agent = adapt(blocks)
@@ -191,15 +211,16 @@ def test_fifth_episode_after_four_stuck_threads_stops_the_run() -> None:
 
 
 def test_late_result_of_a_timed_out_agent_is_dropped() -> None:
+    release = threading.Event()
+
     def slow(situation: Situation) -> str:
-        time.sleep(0.1)
+        release.wait()
         return "right"
 
     agent = adapt(slow)
     episode = play(agent, limits=Limits(step_timeout_s=0.02))
-    for _ in range(200):
-        if agent.workers.late:
-            break
+    release.set()
+    while not agent.workers.late:
         time.sleep(0.01)
     assert (episode.trajectory.steps, episode.truncated) == ((), True)
     assert (agent.workers.stuck, agent.workers.late) == (0, 1)

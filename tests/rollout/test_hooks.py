@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -259,11 +258,9 @@ def test_model_failure_inside_a_hook_is_the_models() -> None:
 def test_hook_that_takes_too_long_is_an_error_of_the_hook() -> None:
     class Slow(Hook):
         async def before_action(self, situation: Situation, draft: Action, /) -> Any:
-            await asyncio.sleep(5)
+            await asyncio.Event().wait()
 
-    started = time.monotonic()
     episode = play(left, hooks=[Slow()], limits=Limits(step_timeout_s=0.03))
-    assert time.monotonic() - started < 2
     assert episode.stop_reason is StopReason.HOOK_ERROR
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.rollout.corridor import INSTANCE, CorridorTask, context, play, played
+from tests.rollout.corridor import INSTANCE, CorridorTask, context, play, played, spec
 from verbalrl import ChatAgent, Limits, ScriptedModel, Team
 from verbalrl.agents import AgentLike, check_agent
 from verbalrl.agents.report import report_text
@@ -17,6 +17,7 @@ from verbalrl.critics import CritiqueCase
 from verbalrl.critics.view import trust
 from verbalrl.curators.sources import sourced
 from verbalrl.errors import ConfigurationError, ModelError
+from verbalrl.methods import plans
 from verbalrl.models import DelayedModel, MemoryJournal, Request, Slots
 from verbalrl.records import (
     Action,
@@ -247,8 +248,15 @@ def test_ahead_or_not_the_episode_is_the_same_whatever_the_order(done_on: int) -
 
 
 def test_never_more_than_four_steps_ahead_and_never_beyond_the_last() -> None:
+    class Endless(Days):
+        """Previews days that will not be played, too."""
+
+        def preview(self, role: str, step: int) -> Observation:
+            self.asked.append((role, step))
+            return Observation(text=f"It is day {step}.")
+
     seen: list[tuple[int, int]] = []
-    task = days()
+    task = days(Endless)
 
     def lead(situation: Situation) -> str:
         asked = task.made[-1].asked
@@ -505,3 +513,20 @@ def test_failures_of_several_analysts_are_all_taken_note_of(
     assert episode.stop_reason is StopReason.MODEL_ERROR
     gc.collect()
     assert [r.getMessage() for r in caplog.records if r.name == "asyncio"] == []
+
+
+def test_a_replayed_prefix_shows_what_the_analysts_said() -> None:
+    """It showed the sources themselves, which a manager never sees."""
+    first = play(team(), days(Heard))
+    again = team()
+    did, heard = plans.actions_of(first)[:3], plans.heard_in(first)[:3]
+    other = play(again, days(Heard), spec=spec(prefix=did, heard=heard))
+    steps = other.trajectory.steps
+    assert [s.replayed for s in steps] == [True] * 3 + [False] * 3
+    for step, before in zip(steps, first.trajectory.steps, strict=True):
+        assert step.observation == before.observation
+        assert [r.text for r in step.reports] == [r.text for r in before.reports]
+    assert [[r.tokens > 0 for r in s.reports] for s in steps[2:4]] == [[False] * 3, [True] * 3]
+    for analyst in again.analysts.values():
+        assert len(asked_of(analyst)) == 3
+    assert other.usage["news"].calls == 3

@@ -11,6 +11,7 @@ from verbalrl.records import (
     Observation,
     Situation,
     Step,
+    TextPart,
     Tool,
     ToolResultPart,
     part_text,
@@ -38,6 +39,20 @@ def test_tools_hold_until_an_observation_names_others() -> None:
 def test_what_tools_say_of_themselves_is_cleaned() -> None:
     (tool,) = clean_observation(Observation(text="x", tools=(RING,))).tools or ()
     assert (tool.description, tool.parameters) == ("Ring the bell.", {"about": ["ab"]})
+
+
+def test_what_an_environment_does_to_its_tools_later_changes_no_record() -> None:
+    own = Tool(name="ring", description="Ring.", parameters={"about": ["ab"]})
+    (tool,) = clean_observation(Observation(text="x", tools=(own,))).tools or ()
+    own.parameters["about"] = "another day"
+    assert tool.parameters == {"about": ["ab"]}
+
+
+def test_what_is_clean_is_handed_on_as_it_is() -> None:
+    clean = Observation(text="x", actions=("a", "b"), parts=(TextPart(text="x"),))
+    assert clean_observation(clean) is clean
+    for dirty in ({"text": "x\x07"}, {"actions": ("a", "b\x07")}):
+        assert clean_observation(clean.replace(**dirty, parts=())) == clean.replace(parts=())
 
 
 def test_a_replaced_observation_keeps_its_tools() -> None:

@@ -714,3 +714,56 @@ def test_a_call_that_comes_as_its_episode_ends_holds_no_room(
         with coach.episode("another") as other:
             other.step("seen", "done")
         assert coach.recorder.calls.dropped == 0
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("harm", ["junk", "newer", "impossible"])
+def test_a_store_that_cannot_work_is_raised_at_the_start(
+    tmp_path: Path, harm: str, strict: bool
+) -> None:
+    folder = tmp_path / "store"
+    coach_of(folder).close()
+    if harm == "junk":
+        (folder / "verbalrl.db").write_bytes(b"junk" * 5_000)
+    elif harm == "newer":
+        with closing(sqlite3.connect(folder / "verbalrl.db")) as other:
+            other.execute("PRAGMA user_version = 999")
+    else:
+        folder = folder / "verbalrl.db" / "within"
+    with pytest.raises(StorageError):
+        coach_of(folder, strict=strict)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="rights as POSIX has them")
+def test_a_store_that_can_only_be_read_still_gives_its_lessons(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    program = f"""
+import logging, sys
+from pathlib import Path
+from tests.rights import as_owner_only
+from tests.serving.worlds import call, case, coach_of
+logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
+folder = Path({str(folder)!r})
+with coach_of(folder) as coach:
+    named = case(coach, "my lamp")
+    coach.feedback(named, success=False, text="do refund when it broke", origin="operator")
+    coach.learn_sync()
+    with coach.episode("my lamp") as episode:
+        call(episode, "my lamp")
+coach.episode("imports what a warning needs").record(None)
+print("--- now it can only be read")
+(folder / "verbalrl.db").chmod(0o444)
+folder.chmod(0o555)
+as_owner_only()
+with coach_of(folder, strict=False) as coach, coach.episode("my cup") as episode:
+    call(episode, "my cup")
+    print(episode.guidance)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=60
+    )
+    folder.chmod(0o700)
+    said = done.stdout.partition("--- now")[2]
+    assert "do refund" in said, done.stderr
+    assert "serving.failed" in said
+    assert done.stderr == ""

@@ -2,10 +2,11 @@
 
 import pytest
 
+from tests.store.builders import a_commit
 from verbalrl import ServeRules
 from verbalrl.errors import ConfigurationError
 from verbalrl.records import Feedback, Origin, RewardSupplier
-from verbalrl.serving.decisions import is_sampled, outcome
+from verbalrl.serving.decisions import is_sampled, outcome, waits
 
 NONE = ServeRules(successes=0.0)
 HALF = ServeRules(successes=0.0, good_reward=0.5)
@@ -55,3 +56,21 @@ def test_the_judge_is_who_is_believed_most() -> None:
 def test_a_threshold_is_a_number() -> None:
     with pytest.raises(ConfigurationError, match="good_reward"):
         ServeRules(good_reward=float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("lacking", "later"),
+    [
+        ("asked once more: provider_down: 503", True),
+        ("asked once more: call_timed_out: 60 s", True),
+        ("pairs: provider_down: 503", True),
+        ("asked once more: call_refused: too long", False),
+        ("asked once more: model_error: x: unusable reply", False),
+        ("group 2: provider_down: 503", False),
+        ("group 2: asked once more: provider_down: 503", False),
+        ("", False),
+    ],
+)
+def test_what_was_down_for_all_that_was_read_is_asked_later(lacking: str, later: bool) -> None:
+    assert waits(a_commit("main", 0).replace(lacking=lacking)) is later
+    assert waits(a_commit("main", 0).replace(failure="call_refused: 500", lacking=lacking))

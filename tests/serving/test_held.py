@@ -42,7 +42,7 @@ def hasty(coach: Coach, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def waited(caplog: pytest.LogCaptureFixture, times: int) -> None:
     """Until writing was tried that often."""
-    for _ in range(1000):
+    for _ in range(6000):
         if sum("store.held" in r.getMessage() for r in caplog.records) >= times:
             return
         threading.Event().wait(0.01)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.loop.world import rows
 from tests.serving.worlds import (
     RULES,
     SCOPE,
@@ -21,7 +22,13 @@ from tests.serving.worlds import (
     lessons,
 )
 from verbalrl import serve
-from verbalrl.errors import ConfigurationError, LeaseError, ProviderDown, QuotaSpent
+from verbalrl.errors import (
+    CallRefused,
+    ConfigurationError,
+    LeaseError,
+    ProviderDown,
+    QuotaSpent,
+)
 from verbalrl.models import Budget, Reply, Request, ScriptedModel
 from verbalrl.records import Origin, Status
 
@@ -129,6 +136,67 @@ def test_a_curator_that_is_down_leaves_it_waiting_too(tmp_path: Path) -> None:
         assert coach.learn_sync().episodes == 1
         assert set(lessons(coach)) == {"offer a refund first"}
         assert len(model.requests) == 3, "no answer is paid for twice"
+
+
+(WHOLE,) = ADDED["operations"]
+BARE: dict[str, Any] = {**WHOLE, "name": "greet", "when": "", "instruction": "greet the guest"}
+"""Says not when: it is asked for once more."""
+
+
+def test_an_outage_at_the_question_put_once_more_leaves_it_waiting(tmp_path: Path) -> None:
+    said = {"operations": [WHOLE, BARE]}
+    mended = {"operations": [WHOLE, BARE | {"when": "a guest comes"}]}
+    model = ScriptedModel([REPLY, said, ProviderDown("it is down"), mended])
+    with coach_of(tmp_path, critic=model, curator=model) as coach:
+        coach.feedback(case(coach), success=False)
+        report = coach.learn_sync()
+        assert (report.episodes, report.pending, lessons(coach)) == (0, 1, {})
+        assert "could not be reached" in report.stopped
+        assert coach.learn_sync().episodes == 1
+        assert set(lessons(coach)) == {"offer a refund first", "greet the guest"}
+        assert len(model.requests) == 4, "no answer is paid for twice"
+
+
+@pytest.mark.parametrize("why", [CallRefused("too long"), "I would rather not."])
+def test_what_a_curator_makes_while_it_fails_at_a_part_stands(tmp_path: Path, why: Any) -> None:
+    model = ScriptedModel(
+        lambda r: (
+            REPLY
+            if r.role == "critic"
+            else why
+            if "Give the whole list" in text_of(r)
+            else {"operations": [WHOLE, BARE]}
+        )
+    )
+    with coach_of(tmp_path, critic=model, curator=model) as coach:
+        coach.feedback(case(coach), success=False)
+        report = coach.learn_sync()
+        assert (report.episodes, report.pending) == (1, 0)
+        assert set(lessons(coach)) == {"offer a refund first"}
+        asked = len(model.requests)
+        for retry in (False, True):
+            assert coach.learn_sync(retry_failed=retry).episodes == 0
+        assert len(model.requests) == asked, "its critiques are consumed"
+
+
+def test_one_group_among_many_that_was_not_answered_holds_nothing_back(tmp_path: Path) -> None:
+    def says(request: Request) -> Any:
+        if request.role == "critic":
+            return REPLY
+        text = text_of(request)
+        alone = "[1]" not in text and "<proposals>" not in text
+        return ProviderDown("it is down") if alone else ADDED
+
+    model = ScriptedModel(says)
+    with coach_of(tmp_path, critic=model, curator=model) as coach:
+        for _ in range(9):
+            coach.feedback(case(coach), success=False)
+        report = coach.learn_sync()
+        assert (report.episodes, report.pending) == (9, 0)
+        (row,) = rows(coach.store.path, "commits")["commits"]
+        made = coach.store.commit(row[1])
+        assert made is not None
+        assert made.lacking == "group 2: provider_down: it is down"
 
 
 def test_a_spent_quota_stops_learning(tmp_path: Path) -> None:
@@ -369,15 +437,31 @@ def test_waiting_for_other_critiques_is_no_delay_of_ones_own(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "key"), [("openai:any", "OPENAI_API_KEY"), ("anthropic:any", "ANTHROPIC_API_KEY")]
 )
-def test_a_missing_key_is_said_before_anything_is_served(
+def test_a_key_is_needed_where_something_is_learned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: Any, name: str, key: str
 ) -> None:
+    """A process that only serves had to hold a key that it never uses."""
     for variable in (key, "ANTHROPIC_AUTH_TOKEN", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    named: dict[str, Any] = {role: name}
-    with pytest.raises(ConfigurationError, match=f"{name} needs a key: set {key}"):
-        serve(tmp_path / "store", SCOPE, **named)
+    named: dict[str, Any] = {"critic": critic, "curator": curator} if role != "model" else {}
+    with serve(tmp_path, SCOPE, **named | {role: name}) as coach:
+        coach.feedback(case(coach), success=False, text="no")
+        for learn in (coach.learn_sync, coach.start_learning):
+            with pytest.raises(ConfigurationError, match=f"{name} needs a key: set {key}") as said:
+                learn()
+            assert "\n" not in str(said.value)
+        assert coach.store.run(coach.session()).config["critic"] == (
+            name if role != "curator" else None
+        )
+
+
+@pytest.mark.parametrize("name", ["opnai:any", "openai:", "offline:other"])
+def test_a_name_that_no_model_has_is_refused_before_anything_is_served(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(ConfigurationError):
+        serve(tmp_path / "store", SCOPE, model=name)
     assert not (tmp_path / "store").exists()
     # Programs are no models.
     serve(tmp_path / "store", SCOPE, critic="checks:sql", curator=curator).close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -17,7 +18,7 @@ from tests.loop.test_resume import ROOT
 from tests.serving.traffic import TEXTS, memory, replay
 from tests.serving.worlds import case, coach_of
 from verbalrl.memory.health import verify
-from verbalrl.store import open_store
+from verbalrl.store import as_it_is, open_store
 
 
 def start(*arguments: object) -> subprocess.Popen[bytes]:
@@ -123,3 +124,57 @@ def test_episodes_of_a_killed_process_are_abandoned_with_their_steps(tmp_path: P
         assert (episode.status, episode.success) == ("abandoned", False)
         assert [s.observation.text for s in episode.trajectory.steps] == ["hello"]
         assert json.loads(json.dumps(memory(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [
+        ("", "done"),
+        ("coach.start_learning()", "done"),
+        ("raise SystemExit(3)", "done"),
+        ("coach.close()", "done"),
+        ("import os; os._exit(0)", "interrupted"),
+    ],
+)
+def test_a_program_that_ends_ends_its_session(tmp_path: Path, ending: str, status: str) -> None:
+    program = f"""
+from pathlib import Path
+from tests.serving.worlds import case, coach_of
+coach = coach_of(Path({str(tmp_path / "store")!r}))
+case(coach, "ann", "where?")
+{ending}
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr == ""
+    with open_store(tmp_path / "store") as store:
+        assert [as_it_is(store, run).status for run in store.runs()] == [status]
+        assert len(store.episodes()) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks as POSIX has them")
+def test_a_child_ends_its_own_session_alone(tmp_path: Path) -> None:
+    program = f"""
+import os, sys
+from pathlib import Path
+from tests.serving.worlds import case, coach_of
+coach = coach_of(Path({str(tmp_path / "store")!r}))
+case(coach, "ann", "where?")
+if os.fork() == 0:
+    case(coach, "ben", "when?")
+    sys.exit(0)
+os.wait()
+coach.recorder.submit(lambda: None).result()
+print([run.status for run in coach.store.runs()])
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("['running', 'done']\n", "")
+    with open_store(tmp_path / "store") as store:
+        assert [run.status for run in store.runs()] == ["done", "done"]

@@ -66,8 +66,11 @@ def speak(coach: Coach, episode: str, number: int, n: int, k: int) -> None:
 
 
 def learn(folder: Path, stop: Path) -> None:
-    """One learner, until there is nothing more to come."""
-    with coach_of(folder) as coach:
+    """One learner, until there is nothing more to come.
+
+    Its batches are small, so that however late it is there are several.
+    """
+    with coach_of(folder, rules=RULES.replace(batch=8)) as coach:
         while True:
             over = stop.exists()
             report = coach.learn_sync()

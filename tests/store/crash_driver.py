@@ -19,7 +19,7 @@ from verbalrl.records import Commit, Operation
 from verbalrl.store import Store, open_store
 
 KILLS = 40
-WRITES = 200
+WRITES = 100
 
 
 def fork(work: Callable[[], None]) -> int:
@@ -190,26 +190,36 @@ def every_statement(folder: Path) -> dict[str, object]:
     raise AssertionError("the commit never ended")
 
 
-def two_processes(folder: Path) -> dict[str, object]:
-    """Two writers at once, each waiting for each of its rows."""
-    with make.new_store(folder) as store:
-        make.open_lane(store)
+def writers(folder: Path, turn: int, processes: int) -> tuple[float, list[int]]:
+    """As many writers at once, each waiting for each of its rows: seconds, and how they ended."""
 
     def write(n: int) -> None:
         async def run(store: Store) -> None:
-            for i in range(WRITES):
-                await store.append(make.a_call(f"{n}-{i}"))
+            for i in range(WRITES // processes):
+                await store.append(make.a_call(f"{turn}-{n}-{i}"))
 
         with open_store(folder) as store:
             make.wait(run(store))
 
     start = time.monotonic()
-    children = [fork(lambda n=n: write(n)) for n in range(2)]  # type: ignore[misc]
+    children = [fork(lambda n=n: write(n)) for n in range(processes)]  # type: ignore[misc]
     codes = [os.waitpid(pid, 0)[1] for pid in children]
-    seconds = time.monotonic() - start
+    return time.monotonic() - start, codes
+
+
+def two_processes(folder: Path) -> dict[str, object]:
+    """The same rows by one writer and by two, three times in turn."""
+    with make.new_store(folder) as store:
+        make.open_lane(store)
+    turns = [writers(folder, turn, 1 + turn % 2) for turn in range(6)]
     with open_store(folder) as store:
         found = store._read(lambda c: c.execute("SELECT count(*) FROM calls").fetchone()[0])
-    return {"codes": codes, "rows": found, "seconds": seconds}
+    seconds = [took for took, _ in turns]
+    return {
+        "codes": [code for _, codes in turns for code in codes],
+        "rows": found,
+        "times_one": [two / one for one, two in zip(seconds[::2], seconds[1::2], strict=True)],
+    }
 
 
 MODES = {"random": random_kills, "statements": every_statement, "two": two_processes}

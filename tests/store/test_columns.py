@@ -61,6 +61,27 @@ def test_what_was_solved_is_what_the_outcomes_say(
     assert len(wanted) < 24 or judges
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_where_success_is_always_known_the_index_tells_it(tmp_path: Path, seed: int) -> None:
+    made = [e for e in attempts(seed, judges=True) if e.success is not None]
+    with new_store(tmp_path) as store:
+        open_lane(store)
+        for episode in made:
+            wait(store.put_episode(episode))
+        asked: list[str] = []
+        store._reader.set_trace_callback(asked.append)
+        for trial in (1, 2, 3):
+            wanted = solved_by([outcome_of(e) for e in made], "train", trial)
+            assert store.solved("r1", "learned", "train", trial) == wanted
+        assert store.groups("r1")
+        store._reader.set_trace_callback(None)
+        looks = [x for x in asked if "FROM episodes" in x]
+        assert len(looks) == 4
+        for look in looks:
+            plan = store._reader.execute(f"EXPLAIN QUERY PLAN {look}").fetchone()
+            assert "COVERING INDEX episodes_lane" in plan[3]
+
+
 def family(store: Store) -> tuple[str, str]:
     """A branch with lessons, and one that reads some of them through."""
     home = open_lane(store)

@@ -71,6 +71,7 @@ def test_kill_at_every_statement_of_a_commit(tmp_path: Path) -> None:
 
 def test_two_processes_write_at_once(tmp_path: Path) -> None:
     found = drive("two", tmp_path)
-    assert found["codes"] == [0, 0]
-    assert found["rows"] == 400
-    assert found["seconds"] < 10
+    assert found["codes"] == [0] * 9
+    assert found["rows"] == 6 * 100
+    # They wait for each other no longer than for the disk; seconds would measure the machine.
+    assert min(found["times_one"]) < 4

@@ -1,10 +1,13 @@
 """Lists that the database filters, sorts and cuts."""
 
 import asyncio
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from benchmarks._rows import Sizes, fill
 from tests.store.builders import a_run, new_store, open_lane
@@ -18,6 +21,7 @@ from verbalrl.store import (
     Store,
     open_store,
 )
+from verbalrl.text import natural
 
 RUN = "run_made000001"
 BRANCH = f"{RUN}/learned/0"
@@ -33,7 +37,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 
 def test_pages_together_are_the_whole_list(store: Store) -> None:
-    whole = store.episodes(run=RUN, steps=False)
+    found = store.episodes(run=RUN, steps=False)
+    whole = tuple(sorted(found, key=lambda e: (e.arm, e.seed, natural(e.instance), e.trial)))
+    assert whole != found  # as text, 10 comes before 2
     pages = [store.episode_page({"run": RUN}, limit=7, offset=n) for n in range(0, len(whole), 7)]
     assert tuple(e for page in pages for e in page.rows) == whole
     assert {page.total for page in pages} == {len(whole)}
@@ -58,6 +64,9 @@ def test_every_order_of_lessons_lists_all(store: Store, sort: str) -> None:
 def test_every_order_of_critiques_lists_all(store: Store, sort: str) -> None:
     found = store.critique_page({"run": RUN}, sort=sort)
     assert {c.id for c in found.rows} == {c.id for c in store.critiques(run=RUN)}
+    if sort == "lane":
+        places = [(natural(c.instance), c.trial) for c in found.rows]
+        assert places == sorted(places)
 
 
 def test_lessons_come_by_status_and_support(store: Store) -> None:
@@ -124,11 +133,8 @@ def test_groups_count_by_arm_and_seed(store: Store) -> None:
 def test_uses_are_counted_over_episodes(store: Store) -> None:
     lesson = store.current_lessons(BRANCH)[0].id
     uses = store.carried([lesson], outcome="injected")
-    assert store.use_counts([lesson])[lesson] == (
-        len({u.episode for u in uses}),
-        len({u.episode for u in uses if u.success}),
-        0,
-    )
+    had, solved = len({u.episode for u in uses}), len({u.episode for u in uses if u.success})
+    assert store.use_counts([lesson])[lesson] == (had, solved, 0, had, solved)
 
 
 def test_critiques_of_a_run_are_no_others(store: Store) -> None:
@@ -155,11 +161,16 @@ def test_branches_are_found_by_the_status_of_their_lessons(store: Store) -> None
 def test_runs_come_newest_first_and_say_how_many_there_are(tmp_path: Path) -> None:
     with new_store(tmp_path) as made:
         for n in range(5):
-            made.create_run(a_run(f"r{n}", result={"arms": {}} if n else None))
-        every = made.runs()[::-1]
-        found = [made.run_page(limit=2, offset=n) for n in (0, 2, 4)]
-        assert tuple(r for p in found for r in p.rows) == made.run_page().rows == every
-        assert [(p.total, p.after) for p in found] == [(5, 2), (5, 4), (5, None)]
+            rates: dict[str, JsonValue] = {"learned": {"success_rate": n / 4}, "none": {}}
+            made.create_run(a_run(f"r{n}", result={"arms": rates} if n else None))
+        arms = ("none", "learned")
+        found = [made.run_page(arms, limit=2, offset=n) for n in (0, 2, 4, 6)]
+        heads = [r for p in found for r in p.rows]
+        assert heads == list(made.run_page(arms).rows)
+        assert [h.rates for h in heads] == [{"learned": n / 4} for n in (4, 3, 2, 1)] + [{}]
+        assert [(p.total, p.after) for p in found] == [(5, 2), (5, 4), (5, None), (5, None)]
+        for head, run in zip(heads, made.runs()[::-1], strict=True):
+            assert all(getattr(run, n) == getattr(head, n) for n in head._fields if n != "rates")
 
 
 def test_a_branch_says_which_run_of_it_is_open(tmp_path: Path) -> None:
@@ -177,10 +188,47 @@ def test_a_damaged_run_is_one_line(tmp_path: Path, column: str, text: str) -> No
     with new_store(tmp_path) as made:
         made.create_run(a_run())
         made._do(lambda c: c.execute(f"UPDATE runs SET {column} = ?", (text,)))
-        for read in (made.runs, made.run_page, lambda: made.run("r1")):
+        readers: list[Callable[[], object]] = [made.runs, lambda: made.run("r1")]
+        if column == "result" and text == "{":
+            readers.append(lambda: made.run_page(["none"]))
+        for read in readers:
             with pytest.raises(StorageError, match="a stored run is damaged") as caught:
                 read()
             assert "\n" not in str(caught.value)
+
+
+def test_an_answer_is_kept_until_something_is_written(tmp_path: Path) -> None:
+    with new_store(tmp_path) as made, open_store(tmp_path) as another:
+        made.create_run(a_run())
+        calls = itertools.count()
+        asked = [made.unchanged("n", lambda: next(calls)) for _ in range(2)]
+        with made.snapshot():
+            asked.append(made.unchanged("n", lambda: next(calls)))
+            another.create_run(a_run("r2"))
+            asked.append(made.unchanged("n", lambda: next(calls)))
+        asked += [made.unchanged("n", lambda: next(calls)) for _ in range(2)]
+        made.update_run("r1", status="done")
+        asked.append(made.unchanged("n", lambda: next(calls)))
+        assert asked == [0, 0, 0, 0, 1, 1, 2]
+        assert made.unchanged("another", lambda: "x") == "x"
+
+
+def test_whoever_cannot_read_at_once_is_told_so(tmp_path: Path) -> None:
+    with new_store(tmp_path) as made, ThreadPoolExecutor(1) as others:
+        made.create_run(a_run())
+
+        def looked() -> tuple[bool, list[int]]:
+            with made.snapshot_now() as alone:
+                if not alone:
+                    return False, []
+                before = len(made.runs())
+                made.create_run(a_run("r2"))
+                return True, [before, len(made.runs())]
+
+        with made.snapshot():
+            assert others.submit(looked).result(5) == (False, [])
+        assert others.submit(looked).result(5) == (True, [1, 1])
+        assert len(made.runs()) == 2
 
 
 def test_reads_within_a_snapshot_see_one_state(tmp_path: Path) -> None:

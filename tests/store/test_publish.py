@@ -77,6 +77,16 @@ def test_equal_texts_merge_and_others_stay_beside(store: Store, branch: str) -> 
     assert texts(store.lessons("main", "s")) == ["A ", "other", "b"]
 
 
+def test_approving_vouches_for_an_equal_text_that_is_active_already(
+    store: Store, branch: str
+) -> None:
+    wait(store.put_commit(a_commit("main", 0, add("le_m", "a"))))
+    assert wait(store.publish(branch, approve=True)) == counts(added=2, merged=1)
+    merged = store.lessons("main", "s")[0]
+    assert (merged.id, merged.status, merged.trust) == ("le_m", Status.ACTIVE, Origin.OPERATOR)
+    assert wait(store.publish(branch, approve=True)) == counts(unchanged=3)
+
+
 def test_later_support_is_added_once(store: Store, branch: str) -> None:
     wait(store.publish(branch, approve=True))
     support = change(Operation.SUPPORT, "le_1", votes={"support": 4}, evidence=(seen("i2"),))

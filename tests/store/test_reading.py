@@ -81,6 +81,25 @@ def test_a_later_run_of_controls_alone_hides_no_lessons(filled: Store) -> None:
     )
 
 
+def test_of_a_run_that_only_read_the_branch_is_read_that_it_started_from(filled: Store) -> None:
+    open_lane(filled, lane("run_newer"))
+    only_read = open_lane(filled, lane("run_read"), parent=BRANCH, learns=False)
+    said = (BRANCH, "run_read started from it and learned nothing")
+    assert source_of(filled, None, None) == said
+    open_lane(filled, lane("run_again"), parent=only_read, learns=False)
+    assert source_of(filled, None, None).branch == BRANCH
+    assert source_of(filled, None, "run_read").branch == only_read
+    open_lane(filled, lane("run_of_main"), parent="main", learns=False)
+    assert source_of(filled, None, None).branch == BRANCH
+    open_lane(filled, lane("run_alone"), learns=False)
+    assert source_of(filled, None, None).branch == BRANCH
+
+
+def test_a_copy_that_learns_is_read_itself(filled: Store) -> None:
+    copy = open_lane(filled, lane("run_copy"), parent=BRANCH)
+    assert source_of(filled, None, None) == (copy, "latest run, arm learned, seed 0")
+
+
 def test_a_store_whose_runs_learn_nothing_has_no_lessons(tmp_path: Path) -> None:
     with open_store(tmp_path, create=True) as store:
         open_lane(store, lane(arm="none"))

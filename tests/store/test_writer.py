@@ -65,6 +65,38 @@ def test_what_arrives_during_a_commit_goes_into_the_next_together(store: Store) 
     assert store._writer.transactions == 2
 
 
+def test_those_who_wait_are_told_one_in_each_turn_in_their_order(store: Store) -> None:
+    turns, heard = [0], list[tuple[int, int]]()
+    started, go = threading.Event(), threading.Event()
+
+    def slow(_: sqlite3.Connection) -> None:
+        started.set()
+        go.wait(10)
+
+    async def append(i: int) -> None:
+        await store.append(a_call(f"k{i}"))
+        heard.append((turns[0], i))
+
+    async def count() -> None:
+        while True:
+            turns[0] += 1
+            await asyncio.sleep(0)
+
+    async def run() -> None:
+        first = asyncio.create_task(store._writer.put(slow))
+        await asyncio.to_thread(started.wait, 10)
+        appends = [asyncio.create_task(append(i)) for i in range(32)]
+        counting = asyncio.create_task(count())
+        await asyncio.sleep(0)
+        go.set()
+        await asyncio.gather(first, *appends)
+        counting.cancel()
+
+    wait(run())
+    assert [i for _, i in heard] == list(range(32))
+    assert len({turn for turn, _ in heard}) == 32
+
+
 def test_one_that_fails_takes_nobody_along(store: Store) -> None:
     branch = open_lane(store)
 

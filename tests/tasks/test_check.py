@@ -117,7 +117,8 @@ def test_an_environment_that_raises_at_once_is_one_line() -> None:
         def environment(self, instance: Instance, /) -> Toy:
             raise RuntimeError("first line\nsecond line")
 
-    with pytest.raises(ConfigurationError, match=r"RuntimeError: first line$"):
+    said = r"RuntimeError: first line \(test_check\.py:\d+, in environment\)$"
+    with pytest.raises(ConfigurationError, match=said):
         check_task(WorldTask(CARD, Broken()))
 
 

@@ -97,7 +97,9 @@ def test_layouts_of_csv_give_the_same_closes(rows: Rows, layout: str, tmp_path: 
 
 def test_the_json_of_investor_bench_brings_news_and_filings(tmp_path: Path) -> None:
     path = tmp_path / "tsla.json"
-    path.write_text(json.dumps(bench("TSLA")))
+    rows = bench("TSLA")
+    rows["2022-01-12"]["news"] = [{"date": "2022-01-12", "text": "News of day 7."}]
+    path.write_text(json.dumps(rows))
     found = check_data(path)
     assert (found.kind, len(found.rows)) == ("prices", DAYS)
     assert "days without news: 30" in found.notes
@@ -133,7 +135,7 @@ BAD: dict[str, tuple[Rows, str]] = {
     "zero": (changed(7, 4, "0"), "line 7: the close is 0; prices must be above zero"),
     "negative": (changed(7, 4, "-3"), "line 7: the close is -3; prices must be above zero"),
     "negative open": (changed(7, 1, "-3"), "line 7: the open is -3; prices must be above zero"),
-    "infinite": (changed(7, 4, "inf"), "line 7: the close is inf"),
+    "infinite": (changed(7, 4, "inf"), "line 7: the close inf is no price"),
     "no number": (changed(7, 4, "x"), "line 7: the close 'x' is no number; write it with"),
     "unsorted far": (
         [*plain()[:2], *plain()[30:40], *plain()[2:30]],
@@ -152,9 +154,9 @@ BAD: dict[str, tuple[Rows, str]] = {
     "no day": (changed(7, 0, "07/01/2022"), "line 7: '07/01/2022' is no day of the form"),
     "no close": (
         [r[:4] for r in plain()],
-        "no column close; the header has date, open, high, low; rename",
+        "no column close; the header has Date, Open, High, Low; rename",
     ),
-    "no date": ([r[1:] for r in plain()], "no column date; the header has open"),
+    "no date": ([r[1:] for r in plain()], "no column date; the header has Open"),
     "two tickers": (
         with_column("Symbol", lambda n: "AAPL" if n else "MSFT"),
         "2 tickers in one file: AAPL, MSFT",
@@ -176,6 +178,15 @@ BAD: dict[str, tuple[Rows, str]] = {
     "mixed by holes": (
         with_column("Adj Close", lambda n: "" if n == 3 else "90"),
         "line 5: no close: prices have a gap",
+    ),
+    "too large": (changed(7, 4, "1e400"), "line 7: the close 1e400 is no price: too large; mend"),
+    "a name of its own": (
+        [["Date", "Price_Of"], ["2022-01-03", "1"]],
+        "no column close; the header has Date, Price_Of; rename the one that is meant",
+    ),
+    "an open quote": (
+        [*plain()[:3], ['"2022-01-05', "1"], *plain()[4:]],
+        "line 4: not csv: a quote opens in this row and is never closed; close it",
     ),
     "few": (plain()[:6], "only 5 days; at least 10 are wanted"),
     "empty": ([], "the file is empty"),
@@ -261,12 +272,26 @@ def test_options_name_the_ticker_and_allow_gaps(tmp_path: Path) -> None:
         load_task("prices:nowhere.csv")
 
 
+def test_no_path_is_not_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path / "AAPL.csv", plain())
+    written(tmp_path / "MSFT.csv", plain())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"prices: names no file; write prices:PATH"):
+        load_task("prices:")
+    assert main(["data", "check", "prices:"]) == 2
+    assert "prices: names no file" in capsys.readouterr().err
+    assert main(["data", "check", "prices:."]) == 0
+    assert "run it as: verbalrl run prices:. --model P:NAME" in capsys.readouterr().out
+
+
 def test_a_file_is_checked_by_the_reference_of_its_task_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = written(tmp_path / "AAPL.csv", plain())
     assert main(["data", "check", f"prices:{path}"]) == 0
-    assert capsys.readouterr().out.split()[-1] == f"prices:{path}"
+    assert capsys.readouterr().out.endswith(f"verbalrl run prices:{path} --model P:NAME\n")
     assert main(["data", "check", f"prices:{path}?cost=0"]) == 2
     error = capsys.readouterr().err
     assert f"leave out ?cost=0: `verbalrl data check prices:{path}`" in error
@@ -318,6 +343,7 @@ def test_days_of_training_and_test_can_be_named(
     ("query", "line"),
     [
         ("test=..2022-01-31&train=2022-01-10..2022-03-01", "test begins on 2022-01-03, before"),
+        ("train=2022-01-10..2022-03-01&test=2022-02-01..", "test begins on 2022-02-01, before"),
         ("train=2021-01-01..2021-12-31", "no day of the file, which has 2022-01-03 to 2022-03-25"),
         ("train=2022-01-04..2022-01-04", "train: no two days from 2022-01-04 on"),
         ("train=2022-01-04", "train=2022-01-04: give days such as"),
@@ -404,3 +430,38 @@ def test_a_run_on_a_price_file_goes_through_the_loop(tmp_path: Path) -> None:
     assert (arm["episodes"], arm["errors"]) == (3, 0)
     instance = task.instances("test", 0, 1)[0]
     assert task.environment(instance).step(Action(text="buy")).reward is not None
+
+
+def dotted(where: Path, place: int, close: float) -> Path:
+    """Plain closes of which one stands elsewhere."""
+    rows = [["Date", "Close"], *([str(d), str(c)] for d, c in zip(days(), closes(), strict=True))]
+    rows[place][1] = str(close)
+    return written(where, rows)
+
+
+def test_a_jump_is_told_and_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = dotted(tmp_path / "AAPL.csv", 37, 100_000 * closes()[35] / 100)
+    said = load_task(f"prices:{file}").card.notes
+    assert any("prices jump: line 38: ×" in note and ", line 39: ÷" in note for note in said)
+    assert main(["data", "check", str(file)]) == 0
+    assert "in a day" in capsys.readouterr().out
+    quiet = dotted(tmp_path / "MSFT.csv", 37, closes()[36] * 2.5)
+    assert not any("jump" in note for note in check_data(quiet).notes)
+
+
+def test_many_jumps_are_counted_and_a_price_that_never_changes_is_told(tmp_path: Path) -> None:
+    given = [str(c if n % 10 else c * 1000) for n, c in enumerate(closes(), 1)]
+    rows = [["Date", "Close"], *([str(d), c] for d, c in zip(days(), given, strict=True))]
+    (jumps,) = (x for x in check_data(written(tmp_path / "A.csv", rows)).notes if "jump" in x)
+    assert "line 11: ×" in jumps
+    assert "and 8 more" in jumps
+    flat = written(tmp_path / "B.csv", [["Date", "Close"], *([str(d), "100"] for d in days())])
+    (told,) = (x for x in check_data(flat).notes if "changes" in x)
+    assert told == "the price never changes: 100 on all 60 days; is it the right file?"
+
+
+def test_a_folder_says_which_file_is_strange(tmp_path: Path) -> None:
+    dotted(tmp_path / "AAPL.csv", 37, 0.01)
+    dotted(tmp_path / "MSFT.csv", 1, closes()[0])
+    (told,) = (x for x in check_data(tmp_path).notes if "jump" in x)
+    assert told.startswith("AAPL.csv: prices jump: line 38: ÷")

@@ -145,13 +145,16 @@ def test_execute_tells_how_an_answer_is_read(tmp_path: Path) -> None:
     ("row", "reason"),
     [
         ({"answer": "x"}, "no question (line 11)"),
-        ({"question": " ", "answer": "x"}, "no question"),
-        ({"question": 5, "answer": "x"}, "no question"),
+        ({"question": " ", "answer": "x"}, "no question: its text is empty"),
+        ({"question": 5, "answer": "x"}, "the question is a number; give a text in quotes"),
+        ({"question": ["q"], "answer": "x"}, "the question is a list; give a text in quotes"),
+        ({"question": True, "answer": "x"}, "the question is true or false; give a text"),
         ({"question": "q"}, "no answer"),
         ({"question": "q", "answer": None}, "no answer"),
         ({"question": "q", "answer": []}, "no answer"),
         ({"question": "q", "answer": ["x", ""]}, "no answer"),
-        ({"question": "q", "answer": {"a": 1}}, "no answer"),
+        ({"question": "q", "answer": {"a": 1}}, "no answer: an object is neither a text nor a n"),
+        ({"question": "q", "answer": [["x"]]}, "no answer: a list is neither a text nor a num"),
         ({"question": "q", "answer": " .. "}, "the answer is empty"),
         ({"question": "q", "answer": "x", "split": "dev"}, "split"),
         ({"question": "q", "answer": "x", "id": [1]}, "id is neither"),
@@ -182,6 +185,22 @@ def test_unusable_rows_are_counted_with_the_reason(
     assert reason in note
     assert "line 11" in note
     assert "\n" not in note
+
+
+def test_a_key_that_looks_like_one_that_is_read_is_told(tmp_path: Path) -> None:
+    row = {"question": "Which?", "answer": "x", "choises": ["x", "y"]}
+    others = {"question": "Who?", "answer": "x", "idx": 1, "level": 2, "Answer": "y"}
+    note = reasons(write(tmp_path, CAPITAL, row, others, row | {"question": "What?"}))
+    assert note == "keys that nothing reads: 'choises', did you mean choices? (lines 2, 4)"
+
+
+def test_rows_that_ask_the_same_with_other_answers_are_told(tmp_path: Path) -> None:
+    first = {"id": "a", "question": "Which?", "answer": "x"}
+    same = {"id": "b", "question": "Which?", "answer": "x"}
+    note = reasons(write(tmp_path, first, same))
+    assert note.startswith("scored by")
+    note = reasons(write(tmp_path, first, same, first | {"id": "c", "answer": "y"}))
+    assert note == "rows that ask the same, with other answers: a and b and c"
 
 
 def test_many_rejected_rows_stay_one_line(tmp_path: Path) -> None:

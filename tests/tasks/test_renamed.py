@@ -1,13 +1,23 @@
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from verbalrl.errors import ConfigurationError
-from verbalrl.records import Action
+from verbalrl.records import (
+    Action,
+    MediaPart,
+    Observation,
+    Origin,
+    StepResult,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 from verbalrl.tasks import RenamedTask, Task, check_task, load_task, play, random_policy
-from verbalrl.tasks.renamed import FUNCTION_WORDS, Renaming
+from verbalrl.tasks.renamed import FUNCTION_WORDS, RenamedEnvironment, Renaming
 
 KEEP = frozenset({"wrong", "correct", "failed", "success"})
 
@@ -103,3 +113,41 @@ def test_previews_are_renamed_and_offered_only_where_there_are_any() -> None:
     assert at.left(at.roles).text in seen
     other = RenamedTask(load_task("gridnav-v1"), KEEP, seed=3)
     assert not hasattr(other.environment(other.instances("train", 0, 1)[0]), "preview")
+
+
+class Told:
+    """Shows what a customer wrote; analysts, too."""
+
+    seen = Observation(
+        parts=(
+            TextPart(text="the parcel is late", origin=Origin.UNTRUSTED, source="ann"),
+            ToolCallPart(id="1", name="track", arguments='{"parcel": 17}'),
+            ToolResultPart(call_id="1", text="the parcel waits", source="tool:track"),
+            MediaPart(media_type="image/png", uri="file.png"),
+        )
+    )
+
+    def reset(self, seed: int, /) -> Observation:
+        return self.seen
+
+    def step(self, action: Action, /) -> StepResult:
+        return StepResult(observation=self.seen)
+
+    def preview(self, role: str, step: int) -> Observation:
+        return self.seen
+
+    def left(self, roles: Sequence[str]) -> Observation:
+        return self.seen
+
+
+def test_parts_keep_whose_words_they_are() -> None:
+    renaming = Renaming(KEEP, 3)
+    at: Any = RenamedEnvironment(Told(), renaming)
+    shown = [at.reset(0), at.step(Action(text="wait")).observation]
+    for seen in (*shown, at.preview("news", 1), at.left(())):
+        parts = seen.parts
+        assert [(p.kind, p.origin, p.source) for p in parts] == [
+            (p.kind, p.origin, p.source) for p in Told.seen.parts
+        ]
+        assert parts[0].text == renaming.text("the parcel is late") != "the parcel is late"
+        assert "parcel" not in seen.text + parts[1].arguments + parts[2].text

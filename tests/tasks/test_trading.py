@@ -1,6 +1,7 @@
 """Trading: decisions act on the next close, nothing looks ahead, a rule can be learned."""
 
 import math
+import re
 from dataclasses import replace
 from functools import partial
 from statistics import fmean
@@ -55,6 +56,23 @@ def test_a_decision_earns_the_move_to_the_next_close() -> None:
     at = desk(100, 110, 99, 198)
     assert rewards(at, "buy", "sell", "hold") == pytest.approx([0.1, 0.1, 0.0])
     assert rewards(at, "sell", "buy", "Buy AAA.") == pytest.approx([-0.1, -0.1, 1.0])
+
+
+def test_the_last_moves_are_as_many_as_are_asked_for_up_to_the_day() -> None:
+    asset = series(100, 110, 99, 198, 99)
+    assert asset.moves(3, 2) == pytest.approx((-0.1, 1.0))
+    assert asset.moves(1, 2) == pytest.approx((0.1,))
+    assert asset.moves(0, 2) == ()
+
+
+def test_a_day_looks_the_same_whatever_was_earned_before() -> None:
+    rich, poor = desk(100, 110, 120, 130), desk(100, 110, 120, 130)
+    rewards(rich, "buy"), rewards(poor, "sell")
+    went = [at.step(Action(text="buy")) for at in (rich, poor)]
+    assert went[0].observation == went[1].observation
+    assert "You were long." in went[0].observation.text
+    assert "so far +20.0%" in str(went[0].feedback)
+    assert "so far -1.8%" in str(went[1].feedback)
 
 
 def test_costs_are_paid_on_what_changes_hands() -> None:
@@ -261,7 +279,8 @@ def test_controls_need_a_task_that_is_traded() -> None:
 
 def test_settings_that_cannot_work_are_one_line() -> None:
     for query in ("horizon=1", "rule=mood", "cost=1", "share=0"):
-        with pytest.raises(ConfigurationError, match=f"args.{query.split('=')[0]}"):
+        said = re.escape(f"trading-v1?{query}: {query.split('=')[0]}: ")
+        with pytest.raises(ConfigurationError, match=f"^{said}"):
             load_task(f"trading-v1?{query}")
     assert play(*first("trading-v1?horizon=3"), follow("hold")).ended
 

@@ -45,6 +45,12 @@ def test_drawdown_is_from_the_last_peak() -> None:
     assert measured.max_drawdown((-0.5,)) == near(0.5)
 
 
+def test_the_same_fall_is_the_same_drawdown_whatever_was_earned_before() -> None:
+    fall = (-0.0233, -0.0199, 0.0041)
+    found = {measured.max_drawdown((earned, *fall)) for earned in (0.0, 0.0213, 0.03, 0.07)}
+    assert len(found) == 1
+
+
 def test_cvar_is_the_worst_day_until_there_are_enough_days() -> None:
     assert measured.cvar((0.02, -0.03, 0.01)) == near(-0.03)
     days = tuple(n / 1000 for n in range(-100, 100))

@@ -177,6 +177,6 @@ def test_unknown_team_in_the_policy_is_refused() -> None:
 
 
 def test_options_out_of_range_are_one_line() -> None:
-    with pytest.raises(ConfigurationError, match=r"args\.overrides") as caught:
+    with pytest.raises(ConfigurationError, match=r"overrides=3: overrides: ") as caught:
         load_task("triage-v1?overrides=3")
     assert "\n" not in str(caught.value)

@@ -185,7 +185,8 @@ def test_review_actions_change_the_store(chrome: Chrome, base: str, store: Store
     assert "<script>document.title='x'</script>" in chrome.find_element(By.CLASS_NAME, "lead").text
     assert "verbalrl" in chrome.title
     chrome.find_element(By.PARTIAL_LINK_TEXT, "Revoke").click()
-    chrome.find_element(By.CLASS_NAME, "danger").click()
+    WebDriverWait(chrome, 60).until(lambda d: "/revoke" in d.current_url)
+    WebDriverWait(chrome, 60).until(lambda d: d.find_element(By.CLASS_NAME, "danger")).click()
     becomes(chrome, store, lesson, lambda x: x.status is Status.REVOKED)
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from tests.cli import filled
 from verbalrl.memory.editing import edit
+from verbalrl.memory.review import review
 from verbalrl.store import open_store
+from verbalrl.view.compare import read_side
 from verbalrl.view.report import report_html
 from verbalrl.view.rows import read_run
 
@@ -22,3 +24,14 @@ def test_the_report_keeps_the_words_of_the_run_and_marks_an_edit(folder: Path) -
     html = report_html(rows)
     assert html.count("Edited by a person since the run") == 1
     assert "it says now: When at a wall: wait a day" in html
+
+
+def test_a_comparison_has_the_words_that_the_run_ended_with(folder: Path) -> None:
+    with open_store(folder) as store:
+        before = read_side(store, filled.RUN).texts
+        first, *_ = store.current_lessons(filled.BRANCH, scope=filled.SCOPE)
+        asyncio.run(edit(store, first.id, {"instruction": "sit down"}))
+        assert read_side(store, filled.RUN).texts == before
+        asyncio.run(review(store, [first.id], "retire"))
+        assert read_side(store, filled.RUN).texts == before
+    assert "When at a wall: turn right" in before

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.cli import filled
 from verbalrl.store import open_store
-from verbalrl.view.facts import arms_table, headline
+from verbalrl.view.facts import arms_table, caveats, headline
 from verbalrl.view.report import report_html
 from verbalrl.view.rows import read_run
 
@@ -21,6 +21,16 @@ def test_what_stands_beside_the_learned_arm_is_named() -> None:
     assert "none solved 25%" in said
     assert "nothing stands beside it" not in said
     assert "nothing stands beside it" in headline(figures(), ())
+
+
+def test_a_run_that_only_read_is_told_by_what_it_was_given() -> None:
+    given: dict[str, Any] = {"learn": False, "start": "run_x/learned/0"}
+    assert headline(figures(), (), given).startswith("With what it was given the agent solved")
+    assert headline(figures(), (), {"learn": False}).startswith("With nothing learned the agent")
+    learns = given | {"learn": True}
+    assert headline(figures(), (), learns).startswith("With what it learned the agent solved")
+    traded = {"arms": {"learned": {"runs": 4, "compounded": 0.1}}}
+    assert headline(figures(trading=traded), (), given).startswith("With what it was given the")
 
 
 def test_of_what_was_traded_the_returns_are_told() -> None:
@@ -44,7 +54,20 @@ def test_columns_of_retry_stand_only_where_it_was_run() -> None:
     assert list(heads).count("95 %") == 1
     versus = {"trial": 1, "diff": 0.5, "ci95": [0.0, 1.0], "p": 0.5, "n": 2}
     both = {"retry": filled.ARM, "learned": {**filled.ARM, "vs_retry": versus}}
-    assert arms_table(figures(arms=both)).heads[4:6] == ("vs retry", "95 %")
+    assert arms_table(figures(arms=both)).heads[4:6] == ("vs retry@1", "95 %")
+
+
+def test_first_attempts_are_explained_beside_the_table() -> None:
+    versus = {"trial": 1, "diff": 0.5, "ci95": [0.0, 1.0], "p": 0.5, "n": 2}
+    arms: dict[str, Any] = {
+        "retry": filled.ARM,
+        "learned": {**filled.ARM, "vs_retry": versus},
+    }
+    assert any(
+        line.startswith("vs retry@1: first attempts") for line in caveats(figures(arms=arms))
+    )
+    arms["learned"]["vs_retry"] = {**versus, "trial": 3}
+    assert not any("first attempts" in line for line in caveats(figures(arms=arms)))
 
 
 def test_one_trial_is_no_curve(folder: Path) -> None:

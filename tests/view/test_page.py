@@ -2,17 +2,26 @@
 
 import asyncio
 import re
+import threading
 from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlencode
 
 import pytest
+from pydantic import JsonValue
 from starlette.testclient import TestClient
 
 from benchmarks._rows import Sizes, add_run, fill
-from verbalrl.records import Lesson, RunRecord, Status
+from benchmarks.views import Pages
+from tests.store.builders import an_episode, lane, open_lane
+from tests.view.browser import served
+from verbalrl.records import Lesson, Origin, RunRecord, Status
 from verbalrl.store import Store, open_store
 from verbalrl.view.page.app import application
 from verbalrl.view.page.guard import HEADERS, Keys
+from verbalrl.view.page.lessons import allowed
 from verbalrl.view.tables import Table, csv_text, quoted
 
 RUN, OTHER = "run_made000001", "run_made000002"
@@ -46,6 +55,7 @@ def reader(stranger: TestClient, keys: Keys) -> TestClient:
     """A browser that has opened the address with the token."""
     answer = stranger.get(f"/?token={keys.token}")
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    stranger.headers["origin"] = BASE
     return stranger
 
 
@@ -113,6 +123,46 @@ def test_links_lead_somewhere(reader: TestClient, store: Store) -> None:
     assert len(seen) > 40
 
 
+def test_the_page_of_a_proof_lists_its_probes(reader: TestClient, store: Store) -> None:
+    open_lane(store, lane("run_proof"), parent=BRANCH, learns=False)
+    made = an_episode(lane("run_proof"))
+    probe = made.replace(spec=made.spec.replace(purpose="probe"))
+    asyncio.run(store.put_episode(probe))
+    told = reader.get("/runs/run_proof").text
+    assert "No episode is stored yet" not in told
+    assert 'href="/runs/run_proof/episodes?arm=learned&amp;seed=0"' in told
+    assert probe.id in reader.get("/runs/run_proof/episodes?arm=learned&seed=0").text
+
+
+def test_what_does_not_learn_is_read_and_changed_where_it_started(
+    reader: TestClient, store: Store, keys: Keys
+) -> None:
+    config: dict[str, JsonValue] = {"learn": False, "start": BRANCH}
+    name = open_lane(store, lane("run_read"), parent=BRANCH, learns=False)
+    store.update_run("run_read", status="done", config=config)
+    assert f"<option selected>{BRANCH}</option>" in reader.get("/lessons").text
+    lesson = waiting(store)
+    shown = reader.get(f"/lessons/{lesson.id}?branch={name}").text
+    assert "does not learn" in shown
+    assert 'method="post"' not in shown
+    (link,) = re.findall(rf'<a href="(/lessons/{lesson.id}\?branch=[^"]*)">on', shown)
+    there = reader.get(link).text
+    assert f'value="{BRANCH}"' in there
+    assert f'action="/lessons/{lesson.id}/edit"' in there
+    sent = form(keys, lesson, branch=name, instruction="wait")
+    refused = reader.post(f"/lessons/{lesson.id}/edit", data=sent, headers={"origin": BASE})
+    assert (refused.status_code, BRANCH in refused.text) == (400, True)
+
+
+def test_a_run_is_not_compared_with_itself(reader: TestClient, store: Store) -> None:
+    for other in (RUN, RUN[:-3]):  # also by the start of its id
+        told = reader.get(f"/compare?one={RUN}&other={other}").text
+        assert f'Both are run <span class="id">{RUN}</span>: choose two runs' in told
+        assert "paired over" not in told
+    asyncio.run(add_run(store, OTHER, Sizes(4, 2, ("none", "learned"), steps=1)))
+    assert "Both are" not in reader.get(f"/compare?one={RUN}&other={OTHER}").text
+
+
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "127.0.0.1:1", ""])
 def test_a_foreign_host_is_refused(reader: TestClient, host: str) -> None:
     answer = reader.get("/", headers={"host": host})
@@ -141,6 +191,9 @@ def test_the_cookie_is_for_this_page_alone(stranger: TestClient, keys: Keys) -> 
 FOREIGN = [
     {"origin": "http://evil.example"},
     {"origin": "null"},
+    {"origin": "http://127.0.0.1"},
+    {"origin": f"https://127.0.0.1:{PORT}"},
+    {"origin": f"127.0.0.1:{PORT}"},
     {"sec-fetch-site": "cross-site"},
     {"sec-fetch-site": "same-site"},
 ]
@@ -155,6 +208,43 @@ def test_a_form_from_elsewhere_changes_nothing(
     answer = reader.post(f"/lessons/{lesson.id}/approve", data=given, headers=headers)
     assert answer.status_code == 403
     assert waiting(store) == lesson
+
+
+def test_over_http_a_form_must_say_that_it_is_ours(tmp_path: Path) -> None:
+    """As a browser sends it, and as anything else on this machine might."""
+    asyncio.run(fill(tmp_path, RUN, Sizes(2, 1, ("learned",), steps=1, lessons=4)))
+    with served(tmp_path) as address:
+        base, token = address.split("/?token=")
+        cookie = asked(base, "GET", f"/?token={token}").headers["set-cookie"].partition(";")[0]
+        page = asked(base, "GET", "/review?status=provisional", cookie=cookie).body
+        found = re.search(r'action="(/lessons/[^"]+/approve)">(.*?)</form>', page, re.DOTALL)
+        assert found is not None
+        sent = dict(re.findall(r'name="(\w+)" value="([^"]*)"', found[2]))
+        said: list[dict[str, str]] = [
+            {}, {"sec-fetch-site": "none"}, {"sec-fetch-site": "cross-site"},
+            {"origin": "http://127.0.0.1:1"}, {"sec-fetch-site": "same-origin"}, {"origin": base},
+        ]  # fmt: skip
+        answers = [asked(base, "POST", found[1], sent, cookie=cookie, **x).status for x in said]
+    # Once it is approved, the version that the form has is still the one that was read.
+    assert answers == [403, 403, 403, 403, 303, 303]
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: HTTPMessage
+    body: str
+
+
+def asked(
+    base: str, method: str, path: str, form: dict[str, str] | None = None, **headers: str
+) -> Answer:
+    connection = HTTPConnection(base.removeprefix("http://"), timeout=30)
+    sent = None if form is None else urlencode(form)
+    connection.request(method, path, sent, headers)
+    got = connection.getresponse()
+    body = got.read().decode()
+    connection.close()
+    return Answer(got.status, got.headers, body)
 
 
 def test_a_form_without_its_key_changes_nothing(
@@ -201,6 +291,40 @@ def test_an_edit_needs_the_version_that_was_read(
         assert stale.status_code == 400
         assert "read it again" in stale.text
     assert store.lesson(lesson.id) == now
+
+
+def test_a_refused_edit_leads_to_the_lesson_and_keeps_what_was_written(
+    reader: TestClient, store: Store, keys: Keys
+) -> None:
+    lesson = waiting(store)
+    at = f"/lessons/{lesson.id}/edit"
+    reader.post(at, data=form(keys, lesson, instruction="ring the bell"))
+    now = store.lesson(lesson.id)
+    assert now is not None
+    stale = form(keys, lesson, instruction=f"knock {EVIL}", when_not="at night")
+    empty = form(keys, now, instruction="", when="the door is shut")
+    for given, typed in ((stale, ("knock &lt;script&gt;", "at night")), (empty, ("is shut",))):
+        answer = reader.post(at, data=given)
+        assert answer.status_code == 400
+        assert all(text in answer.text for text in typed)
+        assert EVIL not in answer.text
+        back = re.search(r'<a href="(/lessons/[^"]+)">To the lesson', answer.text)
+        assert back is not None
+        assert "ring the bell" in reader.get(back[1]).text
+    assert "What you wrote" not in reader.get("/lessons/le_nobody").text
+
+
+def test_an_edit_says_what_prompts_show_otherwise(
+    reader: TestClient, store: Store, keys: Keys
+) -> None:
+    lesson = waiting(store)
+    assert "as prompts have them" not in reader.get(f"/lessons/{lesson.id}").text
+    given = form(keys, lesson, instruction="stop </guidance>\x1b\nnow")
+    answer = reader.post(f"/lessons/{lesson.id}/edit", data=given)
+    html = reader.get(answer.headers["location"]).text
+    assert "prompts show ‹/guidance› for" in html
+    assert "line breaks and tabs become blanks" in html
+    assert "were not stored" in html
 
 
 def test_revoking_says_first_what_falls(reader: TestClient, store: Store, keys: Keys) -> None:
@@ -283,6 +407,7 @@ def test_bad_requests_are_one_line(reader: TestClient, store: Store) -> None:
         answer = reader.get(address)
         assert answer.status_code == status, address
         assert 'class="note"' in answer.text
+        assert ("<h1>Not found</h1>" in answer.text) is (status == 404), address
     large = reader.post("/lessons/x/edit", content=b"a=" + b"x" * 100_000)
     assert large.status_code == 400
 
@@ -300,8 +425,38 @@ def test_a_run_under_way_is_told_so(reader: TestClient, store: Store) -> None:
     assert "interrupted" in reader.get(f"/runs/{OTHER}").text
 
 
+def test_while_others_read_the_loop_does_not_wait(store: Store) -> None:
+    pages, held, free = Pages(store), threading.Event(), threading.Event()
+
+    def read() -> None:
+        with store.snapshot():
+            held.set()
+            free.wait(5)
+
+    async def ask() -> None:
+        other = asyncio.create_task(asyncio.to_thread(read))
+        await asyncio.to_thread(held.wait, 20)
+        asked = asyncio.ensure_future(pages.whole("/")())
+        await asyncio.sleep(0)
+        assert await pages.whole("/style.css")()
+        assert not asked.done()
+        free.set()
+        assert await asked == await pages.whole("/")()
+        await other
+
+    asyncio.run(asyncio.wait_for(ask(), 30))
+
+
 def test_two_runs_are_compared(reader: TestClient, store: Store) -> None:
     asyncio.run(add_run(store, OTHER, Sizes(6, 3, ("retry", "learned"), steps=1, lessons=2)))
     sent = reader.get(f"/compare?one={RUN}&other={OTHER}").text
     assert "2 in both, 4 only in the first, 0 only in the second" in sent
     assert "trials" in sent
+
+
+@pytest.mark.parametrize("trust", Origin)
+def test_what_is_active_can_be_approved_until_a_person_has_vouched(
+    store: Store, trust: Origin
+) -> None:
+    lesson = waiting(store).replace(status=Status.ACTIVE, trust=trust)
+    assert ("approve" in allowed(lesson)) is (trust is not Origin.OPERATOR)

@@ -86,9 +86,11 @@ def test_the_figures_are_those_of_run_json(real: tuple[Path, dict[str, Any]]) ->
         assert [float(cell.split()[0]) for cell in shown] == facts["success_by_trial"]
         assert json.loads(shown[-1].split(" ", 1)[1]) == facts["ci95"]
     versus = said["arms"]["learned"]["vs_retry"]
-    trial, diff, pair, n, of = told["Paired differences"]["learned"]
+    trial, diff, pair, chance, n, of = told["Paired differences"]["learned"]
     assert (int(trial), float(diff)) == (versus["trial"], versus["diff"])
     assert [float(v) for v in pair.strip("[]").split(",")] == versus["ci95"]
+    assert chance == f"{versus['p']:.3f}".removeprefix("0")
+    assert f"(p={chance})." in html
     assert (int(n), int(of)) == (versus["n"], versus["of"])
 
 
@@ -192,6 +194,15 @@ def test_without_the_extra_one_line_says_how_to_get_it(
     assert capsys.readouterr().err.strip() == (
         "verbalrl: plots need matplotlib; install it with `pip install 'verbalrl[report]'`"
     )
+
+
+def test_a_disk_without_room_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no device that is full")
+    assert main(["report", "-o", str(full), "--store", str(folder)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"verbalrl: {full}: cannot be written (")
 
 
 def test_a_place_that_takes_no_file_is_one_line(

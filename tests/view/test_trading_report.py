@@ -20,6 +20,7 @@ from tests.view.test_report import tables
 from verbalrl.cli import main
 from verbalrl.records import Trajectory
 from verbalrl.result.beliefs import BeliefRound
+from verbalrl.result.trading_plots import equity
 from verbalrl.rollout.hooks import Annotate, Hook
 from verbalrl.store import Store, open_store
 from verbalrl.view.page.app import application
@@ -156,6 +157,18 @@ for (const svg of document.querySelectorAll("figure svg")) {
 }
 return found;
 """
+
+
+def test_arms_that_earned_alike_are_all_seen() -> None:
+    same, other = [1.0, 1.1, 1.05], [1.0, 0.9, 0.95]
+    capital = {"none": same, "retry": same, "shuffled": other, "learned": list(same)}
+    found = {"arms": dict.fromkeys(capital), "controls": {}, "capital": capital}
+    figure = equity({**found, "drawdown": {arm: [0.0, 0.0, 0.0] for arm in capital}})
+    for axes in figure.axes:
+        dashes = {line.get_label(): line._unscaled_dash_pattern for line in axes.lines}  # type: ignore[attr-defined]
+        assert dashes["none"] == dashes["shuffled"] == (0, None)
+        assert dashes["retry"] == (0.0, (4.0, 4.0))
+        assert dashes["learned"] == (0.0, (2.0, 6.0))
 
 
 @pytest.mark.slow

@@ -18,14 +18,18 @@ from verbalrl.records import (
     MemoryUpdate,
     Operation,
     Origin,
+    Reward,
+    RewardSupplier,
     Status,
+    Usage,
 )
 from verbalrl.result import reporting
 from verbalrl.store import lesson_id, open_store
+from verbalrl.view.facts import caveats
 from verbalrl.view.page.app import application
 from verbalrl.view.page.guard import Keys
 from verbalrl.view.templating import breakable
-from verbalrl.view.wording import judged, quoted, reader_word
+from verbalrl.view.wording import judged, quoted, reader_word, supplied, tokens_text
 
 
 def test_an_analyst_is_called_one() -> None:
@@ -37,6 +41,14 @@ def test_an_analyst_is_called_one() -> None:
 def test_a_quote_that_is_the_reason_stands_once() -> None:
     assert quoted(Cause(step=1, trial=1, quote="a wall", why="a  wall")) == ""
     assert quoted(Cause(step=1, trial=1, quote="a wall", why="it never turned")) == "a wall"
+
+
+def test_who_judged_is_said_with_a_reward_and_without() -> None:
+    made = filled.episode(1, success=False)
+    assert supplied(made) == "reward 0 from environment"
+    said = made.replace(reward=Reward(supplier=RewardSupplier.OPERATOR))
+    assert supplied(said) == "failed, says operator; no reward"
+    assert supplied(said.replace(success=None)) == "judged by nobody"
 
 
 def test_a_comparison_names_all_trials_that_it_speaks_of() -> None:
@@ -104,3 +116,16 @@ def test_the_life_of_a_lesson_begins_before_its_branch_did(folder: Path) -> None
         assert "seen once" in life
         assert f'of <span class="id">{filled.BRANCH}</span>' in life
         assert reader.get("/favicon.ico").status_code == 204
+
+
+def test_one_is_no_plural() -> None:
+    assert tokens_text(Usage(input=1_000, output=2, calls=1)) == "1,000 in, 2 out, 1 call"
+    assert tokens_text(Usage(calls=2)).endswith("2 calls")
+    one = {"unknown": 1, "success_rate": 1.0, "vs_retry": None}
+    figures = {"simulated": False, "status": "done", "leaks": {"count": 1}, "discarded": 1}
+    said = caveats({**figures, "arms": {"none": one}})
+    assert said == (
+        "1 episode of none of unknown success: left out.",
+        "1 lesson with words that only test instances hold.",
+        "1× work was done again: its journal held other requests.",
+    )

@@ -29,6 +29,9 @@ class Episode:
     def see(self, request: tuple[Mapping[str, Any], ...]) -> None:
         self.seen.append(request)
 
+    async def ready(self) -> None:
+        pass
+
     def blocks(self) -> Blocks:
         return self.given
 

@@ -20,7 +20,7 @@ from ..errors import ConfigurationError, check_kind
 from ..ids import token_estimate
 from ..models import MEDIA_TOKENS, Message, Model, Request, ask_for, load_model
 from ..models.structured import repaired
-from ..prompts import Line, PromptLibrary, Ready, library, neutralise, ready
+from ..prompts import Line, PromptLibrary, Ready, library, neutralise, ready, ready_line
 from ..records import (
     Action,
     Credit,
@@ -248,11 +248,11 @@ class ChatAgent:
         observed = step.account if bare else step.observation.text
         texts = tuple(map(neutralise, (observed, step.action.text, step.feedback)))
         entry = HistoryStep(n=step.n, observation=texts[0], action=texts[1], feedback=texts[2])
-        line = self.prompts.render(LINE, LineInputs(step=entry)).text
+        line = neutralise(self.prompts.render(LINE, LineInputs(step=entry)).text)
         media = (*_media(step.observation), *_media(step.action))
         fixed = _LABELS + MEDIA_TOKENS * len(media)
         size = Size(tuple(map(token_estimate, texts)), fixed)
-        return _Shown(entry, ready(entry.model_copy(update={"line": line})), media, size)
+        return _Shown(entry, Ready(**vars(entry) | {"line": line}), media, size)
 
     def _always(self, situation: Situation, system: Message) -> Size:
         guidance, previous, observed = (
@@ -355,7 +355,7 @@ def _act(situation: Situation, history: tuple[Any, ...], cap: int | None) -> Act
     # All parts are validated already; validating the history at every step would be quadratic.
     return ActInputs.model_construct(
         goal=situation.goal,
-        volatile=tuple(map(Line.of, guidance.volatile)),
+        volatile=tuple(map(ready_line, guidance.volatile)),
         texts=guidance.texts,
         # The note that sent a draft back is shown once, beside the draft.
         notes=tuple(n for n in situation.notes if not previous or n.text != previous.critique),

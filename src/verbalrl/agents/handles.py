@@ -186,13 +186,11 @@ def _action(answer: object, name: str) -> Action:
         case str():
             action = Action(text=clean(answer))
         case Action():
-            action = answer.model_copy(
-                update={
-                    "text": clean(answer.text),
-                    "thought": clean(answer.thought),
-                    "repaired": clean(answer.repaired),
-                    "parts": tuple(clean_part(p) for p in answer.parts),
-                }
+            action = answer.having(
+                text=clean(answer.text),
+                thought=clean(answer.thought),
+                repaired=clean(answer.repaired),
+                parts=tuple(map(clean_part, answer.parts)),
             )
         case _:
             raise AgentError(

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from pydantic import JsonValue
 
 from ..errors import ConfigurationError, check_kind
-from ..memory.memos import policy
+from ..memory.memos import memo_rules
 from ..models import Model
 from .chat import ChatAgent
 from .handles import AgentHandle, AgentLike, adapt
@@ -36,8 +36,8 @@ class Team(AgentHandle):
             text. The situation of an analyst holds what the environment previews for its role.
         ahead: Let analysts work on the steps to come while the manager decides; what is done and
             learned is the same.
-        recall: `fincon` or `finmem`: the manager is shown memos of earlier days, as that policy
-            keeps and chooses them (`memory.memos`). None: what it sees is the day alone.
+        recall: `fincon` or `finmem`: the manager is shown memos of earlier days, as those rules
+            keep and choose them (`memory.memos`). None: what it sees is the day alone.
 
     Raises:
         ConfigurationError: There is no analyst, or a role has no usable name.
@@ -67,7 +67,7 @@ class Team(AgentHandle):
         self.analysts = MappingProxyType({r: _analyst(r, a) for r, a in analysts.items()})
         """By role, in the order of their reports."""
         self.ahead = ahead
-        self.recall = None if recall is None else policy(recall).name
+        self.recall = None if recall is None else memo_rules(recall).name
         self.simulated = any(model.simulated for model in self.models.values())
 
     @property

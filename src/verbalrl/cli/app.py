@@ -7,13 +7,20 @@ import importlib
 import logging
 import os
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import click
 
 from .._version import __version__
-from ..errors import ConfigurationError, SchemaVersionError, VerbalRLError
+from ..errors import (
+    ConfigurationError,
+    LeaseError,
+    StorageError,
+    StoreHeldError,
+    VerbalRLError,
+)
 from .output import clean
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -86,6 +93,13 @@ class Commands(click.Group):
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
+        except click.UsageError as error:
+            # click's parser does not say of which command; `_with_place` names its help.
+            name = ctx.invoked_subcommand
+            found = self.get_command(ctx, name) if error.ctx is None and name else None
+            if found is not None:
+                error.ctx = click.Context(found, info_name=name, parent=ctx)
+            raise
         except BrokenPipeError:
             _quiet_stdout()
             return DONE
@@ -113,7 +127,10 @@ class Commands(click.Group):
             close = difflib.get_close_matches(name, COMMANDS, n=3)
             tail = f"did you mean {', '.join(close)}?" if close else "see `verbalrl --help`"
             raise click.UsageError(f"unknown command {name!r}; {tail}", ctx)
-        return super().resolve_command(ctx, args)
+        found = super().resolve_command(ctx, args)
+        if found[1] is not None:
+            check_once(found[1], ctx, name, found[2])
+        return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table by section, without importing a single command."""
@@ -125,12 +142,35 @@ class Commands(click.Group):
                 )
 
 
+def check_once(
+    command: click.Command, above: click.Context, name: str, args: Sequence[str]
+) -> None:
+    """Raise `UsageError` for an option of one value that is given twice: click takes the last."""
+    here = click.Context(command, info_name=name, parent=above)
+    try:
+        _, rest, order = command.make_parser(here).parse_args(list(args))
+    except click.UsageError:
+        return  # said when the command reads them
+    if any(of.is_eager for of in order):
+        return  # help
+    counts = Counter(of for of in order if isinstance(of, click.Option))
+    for option, count in counts.items():
+        if count > 1 and not (option.multiple or option.count or option.is_flag):
+            told = max(option.opts, key=len)
+            raise click.UsageError(f"{told} is given {count} times; give it once", here)
+    if isinstance(command, click.Group) and rest:
+        inner = command.get_command(here, rest[0])
+        if inner is not None:
+            check_once(inner, here, rest[0], rest[1:])
+
+
 @click.group(
     cls=Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
     epilog="Readers take --branch or --run, and --json. Exit codes: 0 done or stopped by budget, "
-    "1 the run failed, 2 usage or bad input, 130 or 143 interrupted (resumable).",
+    "1 the run failed, another process holds the store, or a check found faults, 2 usage or bad "
+    "input, a store that cannot be used too, 130 or 143 interrupted (resumable).",
 )
 @click.version_option(__version__, "--version", prog_name="verbalrl")
 @click.pass_context
@@ -166,13 +206,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def exit_code(error: VerbalRLError) -> int:
-    """2 for what the caller can mend before anything runs, else 1."""
-    return USAGE if isinstance(error, ConfigurationError | SchemaVersionError) else FAILED
+    """2 for what the caller can mend before anything runs, a store that cannot be used too, else 1.
+
+    Whoever waits for another process has nothing to mend.
+    """
+    if isinstance(error, StoreHeldError | LeaseError):
+        return FAILED
+    return USAGE if isinstance(error, ConfigurationError | StorageError) else FAILED
 
 
 def _with_place(error: click.ClickException) -> str:
     """The message, and for a usage error the command whose help explains it."""
     message = error.format_message()
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and error.ctx is not None:
+        # Its message is the whole help.
+        named = error.ctx.command
+        known = named.list_commands(error.ctx) if isinstance(named, click.Group) else []
+        message = f"Missing command: {', '.join(known)}."
     if not isinstance(error, click.UsageError) or error.ctx is None:
         return message
     place = error.ctx.command_path

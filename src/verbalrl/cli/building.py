@@ -18,7 +18,7 @@ from ..methods import Method
 from ..models import MANY, Budget, Model, asks_server, load_model
 from ..rollout import Limits
 from ..tasks import Task
-from .output import note
+from .output import note_wrapped
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -177,4 +177,4 @@ def _model(setup: Setup, role: str, name: str) -> Model:
 def say_notes(task: Task) -> None:
     """Print to stderr what the task has to say before a run."""
     for line in getattr(task, "notes", ()):
-        note(f"{task.id}: {line}")
+        note_wrapped(f"{task.id}: {line}")

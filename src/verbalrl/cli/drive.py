@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
+
 from ..errors import ConfigurationError, LeaseError, StorageError, VerbalRLError
 from ..execution import Progress
 from ..learner import Learner
@@ -24,8 +26,8 @@ from . import progress
 from .app import DONE, FAILED
 from .budgets import larger
 from .options import command
-from .output import emit_json, note, one_line, plural, say
-from .reading import Unopened, opened
+from .output import emit_json, note, note_way, one_line, plural, say
+from .reading import opened
 
 _POLL = 0.2
 _GRACE = 2.0
@@ -60,11 +62,12 @@ def drive(
         return asyncio.run(_drive(learner, work, store, max_seconds, quiet))
     except VerbalRLError as error:
         state = learner.progress()
-        if state is None and isinstance(error, StorageError):
-            raise Unopened(str(error)) from error
         if state is not None and not isinstance(error, LeaseError | ConfigurationError):
             # The line that says what broke follows, from `main`.
             note(f"what was done is kept; once mended: {command('resume', state.run, store=store)}")
+            if isinstance(error, StorageError):
+                # What the store is found to be after a run has begun is no input of it any more.
+                raise click.ClickException(str(error)) from error
         raise
 
 
@@ -166,14 +169,22 @@ class _Session:
 def report(
     ended: Ended, learner: Learner, store: Path, *, as_json: bool, hints: bool = True
 ) -> int:
-    """Print how a run ended; the exit code."""
-    state = learner.progress()
-    run = ended.result.run if ended.result else state.run if state else ""
+    """Print the figures of a run and how it ended; the exit code."""
     if ended.result is not None:
         if as_json:
             emit_json(ended.result.figures)
         else:
             say(ended.result.table(), hanging=2)
+    code = conclude(ended, learner, store)
+    if hints and ended.result is not None:
+        _hints(ended.result.run, store)
+    return code
+
+
+def conclude(ended: Ended, learner: Learner, store: Path) -> int:
+    """Say how a run ended and how to go on with it; the exit code."""
+    state = learner.progress()
+    run = ended.result.run if ended.result else state.run if state else ""
     status = ended.result.figures.get("status") if ended.result else "interrupted"
     failures = 0 if ended.result is None else _failures(ended.result)
     again = command("resume", run, "--retry-failed", store=store)
@@ -184,18 +195,19 @@ def report(
         more = larger(ended.result.figures if ended.result else {})
         go_on = again if status == "failed" and failures else ""
         go_on = go_on or command("resume", run, *more, store=store)
-        way_on = f"; go on with: {go_on}" if run else ""
         between = ": " if status == "failed" else " by "
-        note(f"{status}{between + reason if reason else ''}{way_on}")
+        told = f"{status}{between + reason if reason else ''}"
+        if run:
+            note_way(told, f"go on with: {go_on}")
+        else:
+            note(told)
     elif failures:
-        note(f"{plural(failures, 'failure')} recorded; to try again: {again}")
+        note_way(f"{plural(failures, 'failure')} recorded", f"to try again: {again}")
     if status == "interrupted":
         return 128 + (ended.signal or signal.SIGINT)
     broken = ended.result is not None and _all_broke(ended.result)
     if broken:
         note("no episode came to an end: mend the cause first")
-    if hints:
-        _hints(run, store)
     return FAILED if broken or status == "failed" else DONE
 
 
@@ -208,11 +220,13 @@ def _all_broke(result: RunResult) -> bool:
 
 
 def _failures(result: RunResult) -> int:
-    """How many episodes, critiques and curations ended in an error, which is final by itself."""
-    judged = [(arm["errors"], arm.get("critiques") or {}) for arm in result.arms.values()]
+    """How many episodes, critiques and curations broke, wholly or in part, which is final."""
+    kinds = ("failed", "failed_curations", "lacking_curations")
     return sum(
-        errors + counts.get("failed", 0) + counts.get("failed_curations", 0)
-        for errors, counts in judged
+        arm["errors"]
+        + arm.get("lacking", 0)
+        + sum((arm.get("critiques") or {}).get(kind, 0) for kind in kinds)
+        for arm in result.arms.values()
     )
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,12 +18,19 @@ import click
 from ..text import plural as plural
 
 COLUMNS = 100
+_ID = 32
+"""Characters that an id of ours has at most."""
 
 # C0 without tab and line feed, DEL and C1; marks that reorder or hide text; lone surrogates; tags.
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
     "\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
+
+
+def columns() -> int:
+    """The width of the terminal; 100 where the output goes elsewhere."""
+    return shutil.get_terminal_size((COLUMNS, 24)).columns if sys.stdout.isatty() else COLUMNS
 
 
 def clean(text: str) -> str:
@@ -72,27 +81,58 @@ def note(text: str) -> None:
         return
 
 
+def note_wrapped(text: str) -> None:
+    """Print a remark to stderr, wrapped to 100 columns; lines that go on are indented."""
+    line = clean(text).replace("\n", " ")
+    note(textwrap.fill(line, COLUMNS, subsequent_indent="  ", break_on_hyphens=False))
+
+
+def note_way(text: str, way: str) -> None:
+    """Print a remark and what it calls for: on one line if 100 columns have it.
+
+    `way` holds a command, which is not broken.
+    """
+    whole = f"{text}; {way}"
+    if len(whole) > COLUMNS:
+        lines = textwrap.wrap(text, COLUMNS, subsequent_indent="  ", break_on_hyphens=False)
+        whole = "\n".join([*lines, way])
+    note(whole)
+
+
 def table(
     heads: Sequence[str],
     rows: Sequence[Sequence[object]],
     *,
     flexible: int = -1,
     whole: Sequence[int] = (),
+    counts: Sequence[int] = (),
+    spare: bool = False,
 ) -> None:
-    """Print aligned columns in 100: the column `flexible` is cut first, then the widest names.
+    """Print aligned columns: the column `flexible` is cut first, then the widest names.
 
-    Columns that are `whole` are not cut, nor are numbers.
+    Columns that are `whole` are not cut, nor are numbers and ids; `counts` are written as 1,234.
+    The last column, where it is `spare`, is left out before anything is cut.
     """
-    cells = [[one_line("–" if c is None else str(c)) for c in row] for row in rows]
+    cells = [[_cell(c, n in counts) for n, c in enumerate(row)] for row in rows]
     widths = [max(len(row[n]) for row in [list(heads), *cells]) for n in range(len(heads))]
+    if spare and sum(widths) + 2 * (len(widths) - 1) > columns():
+        heads, widths, cells = heads[:-1], widths[:-1], [row[:-1] for row in cells]
     right = [_is_number(rows, n) for n in range(len(heads))]
     kept = [right[n] or n in whole for n in range(len(heads))]
+    # What names a row is copied; what somebody named themselves may be of any length.
+    kept[0] = kept[0] or widths[0] <= _ID
     floors = [w if k else max(len(h), 8) for h, w, k in zip(heads, widths, kept, strict=True)]
     widths = fitted(widths, floors, flexible % len(heads))
     click.echo(click.style(_row(heads, widths, right), bold=True))
     for row in cells:
         cut = [one_line(cell, width) for cell, width in zip(row, widths, strict=True)]
         click.echo(_row(cut, widths, right))
+
+
+def _cell(value: object, is_count: bool) -> str:
+    if is_count and isinstance(value, int):
+        return f"{value:,}"
+    return one_line("–" if value is None else str(value))
 
 
 def fitted(widths: Sequence[int], floors: Sequence[int], flexible: int) -> list[int]:
@@ -102,7 +142,7 @@ def fitted(widths: Sequence[int], floors: Sequence[int], flexible: int) -> list[
     which a row is named, comes last.
     """
     made = list(widths)
-    over = sum(made) + 2 * (len(made) - 1) - COLUMNS
+    over = sum(made) + 2 * (len(made) - 1) - columns()
     given = min(max(0, over), max(0, made[flexible] - max(floors[flexible], 12)))
     made[flexible] -= given
     for _ in range(over - given):

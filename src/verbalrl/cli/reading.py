@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from ..errors import StorageError, UnknownNameError
+from ..errors import UnknownNameError
+from ..memory.changing import places
 from ..records import (
     Commit,
     Critique,
@@ -21,31 +22,18 @@ from ..store import MAIN as MAIN
 from ..store import Source, Store, open_store, source_of
 from ..store import as_it_is as as_it_is
 from ..store import learned_branch as learned_branch
-from .app import USAGE
 
 Found = RunRecord | Episode | Critique | Lesson | Commit | Decision
 
 
-class Unopened(click.ClickException):
-    """The store cannot be opened: bad input, not a run that failed."""
-
-    exit_code = USAGE
-
-
 def opened(folder: Path) -> Store:
     """The store in `folder`, which must be there."""
-    try:
-        return open_store(folder)
-    except StorageError as error:
-        raise Unopened(str(error)) from error
+    return open_store(folder)
 
 
 def opened_new(folder: Path) -> Store:
     """The store in `folder`, made where there is none: whoever begins with files has none yet."""
-    try:
-        return open_store(folder, create=True)
-    except StorageError as error:
-        raise Unopened(str(error)) from error
+    return open_store(folder, create=True)
 
 
 def find_run(store: Store, prefix: str | None) -> RunRecord:
@@ -69,12 +57,36 @@ def branch_of(
 
 def find_lesson(store: Store, prefix: str) -> str:
     """The only lesson whose id begins with `prefix`."""
-    found = store.ids_beginning(prefix)["lessons"] if prefix else []
+    return find_id(store, "lesson", prefix)
+
+
+def find_id(store: Store, kind: str, prefix: str) -> str:
+    """The only id of a `lesson`, an `episode` or a `critique` that begins with `prefix`."""
+    found = store.ids_beginning(prefix)[f"{kind}s"] if prefix else []
     if prefix in found or len(found) == 1:
         return found[0]
     if found:
-        raise UnknownNameError(f"lesson {prefix!r} is not unique; it may be: {', '.join(found)}")
-    raise UnknownNameError(f"no lesson in {store.path} has the id {prefix!r}; see `behaviors`")
+        listed, more = ", ".join(found[:8]), " and more" if len(found) > 8 else ""
+        raise UnknownNameError(f"{kind} {prefix!r} is not unique; it may be: {listed}{more}")
+    if kind == "episode" and (open_ := _open_episode(store, prefix)):
+        raise _still_open(open_)
+    look = "behaviors" if kind == "lesson" else f"{kind}s"
+    raise UnknownNameError(
+        f"no {kind} in {store.path} has the id {prefix!r}; see `verbalrl {look}`"
+    )
+
+
+def find_episode(store: Store, prefix: str) -> Episode:
+    """The only episode whose id begins with `prefix`, with its trajectory."""
+    found = store.episode(find_id(store, "episode", prefix))
+    assert found is not None
+    return found
+
+
+def shown_lesson(store: Store, name: str, branch: str | None = None) -> Lesson | None:
+    """The lesson as it is on `branch`, by default on the one that lists name, if it is there."""
+    near = (branch,) if branch is not None else places(store, name)
+    return store.lesson(name, branch=near[0]) if near else None
 
 
 def check_scope(store: Store, branch: str, scope: str | None) -> None:
@@ -116,7 +128,7 @@ def find(store: Store, identity: str) -> tuple[Found, ...]:
         return found
     begun = store.ids_beginning(identity)
     if not any(begun.values()) and (open_ := _open_episode(store, identity)):
-        raise UnknownNameError(f"episode {open_} is still open: it can be shown once it has ended")
+        raise _still_open(open_)
     near = (getters[table](name) for table, names in begun.items() for name in names)
     return tuple(item for item in near if item is not None)
 
@@ -127,10 +139,14 @@ def _getters(store: Store) -> dict[str, Callable[[str], Found | None]]:
         "runs": lambda i: store.run(i) if i in store.ids_beginning(i)["runs"] else None,
         "episodes": store.episode,
         "critiques": store.critique,
-        "lessons": store.lesson,
+        "lessons": lambda i: shown_lesson(store, i),
         "commits": store.commit,
         "decisions": store.decision,
     }
+
+
+def _still_open(name: str) -> UnknownNameError:
+    return UnknownNameError(f"episode {name} is still open: it can be shown once it has ended")
 
 
 def _open_episode(store: Store, identity: str) -> str | None:

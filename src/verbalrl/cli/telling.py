@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ..effects import Effect, in_words
 from ..records import (
@@ -24,6 +24,7 @@ from ..records import (
     Proof,
     RunRecord,
     Served,
+    Status,
     Step,
     Usage,
 )
@@ -34,6 +35,19 @@ from .output import heading, one_line, plural, say, success_word
 
 _BULKY = 2_000
 """Characters of one stored text that are printed; `--json` has all of it."""
+
+
+ORDER = (
+    *(Status.ACTIVE, Status.PROVISIONAL, Status.QUARANTINED, Status.SUPERSEDED),
+    *(Status.RETIRED, Status.REVOKED, Status.PURGED),
+)
+"""Of lessons, what matters most to a reader first."""
+
+
+def by_status(lessons: Collection[Lesson]) -> str:
+    """`9 active, 6 retired`; empty where there are none."""
+    counts = [(status, sum(le.status is status for le in lessons)) for status in ORDER]
+    return ", ".join(f"{number} {status}" for status, number in counts if number)
 
 
 def rule(body: LessonBody | LessonProposal) -> str:
@@ -77,13 +91,21 @@ def tell_lesson(lesson: Lesson, *, shown: int | None = 3) -> None:
         say(f"and {len(lesson.evidence) - shown} more; `show {lesson.id}` has all", indent=4)
 
 
-def tell_effects(by_role: Mapping[str, Effect], proofs: Iterable[Proof] = ()) -> None:
-    """What withholding a lesson has shown, by role where several read it, and what proofs did."""
+def tell_effects(
+    by_role: Mapping[str, Effect], proofs: Iterable[tuple[Proof, str]] = (), said: str = ""
+) -> None:
+    """What withholding a lesson has shown, by role where several read it, and what proofs did.
+
+    What must be said of a figure comes after it: `said`, and beside each proof.
+    """
     for role, effect in sorted(by_role.items()):
         whose = "" if role == "actor" else f" for {role}"
-        say(f"measured{whose}: {in_words(effect)}; {effect.rent:.0f} tokens a prompt", indent=4)
-    for proof in proofs:
-        say(f"proved {proof}; {proof.run}", indent=4)
+        say(
+            f"measured{whose}: {in_words(effect)}; {effect.rent:.0f} tokens a prompt{said}",
+            indent=4,
+        )
+    for proof, its in proofs:
+        say(f"proved {proof}; {proof.run}{its}", indent=4)
 
 
 def tell_condition(body: LessonBody) -> None:
@@ -165,10 +187,11 @@ def tell_episode(episode: Episode, critiques: Sequence[Critique] = ()) -> None:
     if episode.trajectory.final is not None:
         say("at the end", indent=2)
         say(_cut(episode.trajectory.final.text), indent=4)
-    value = "none" if episode.reward.value is None else f"{episode.reward.value:g}"
-    say(f"reward {value} from {episode.reward.supplier}; ended: {episode.stop_reason}", indent=2)
+    say(f"{wording.supplied(episode)}; ended: {episode.stop_reason}", indent=2)
     if episode.failure is not None:
         say(f"{episode.failure.kind}: {episode.failure.message}", indent=2)
+    if episode.lacking:
+        say(f"failed in part, words decided which lessons apply: {episode.lacking}", indent=2)
     for role, usage in episode.usage.items():
         say(f"{role}: {tokens(usage)}", indent=2)
 
@@ -189,7 +212,8 @@ def tell_served(served: Served, feedback: Sequence[Feedback]) -> None:
 
 def _tell_guidance(role: str, guidance: Guidance) -> None:
     if guidance:
-        say(f"guidance of the {wording.reader_word(role)} ({guidance.tokens} tokens)", indent=2)
+        tokens = plural(guidance.tokens, "token")
+        say(f"guidance of the {wording.reader_word(role)} ({tokens})", indent=2)
     for line in guidance.lines:
         say(f"[{line.alias}] {line.lesson}", indent=4)
         say(rule(LessonProposal(**line.model_dump(include=_RULE))), indent=6)
@@ -234,16 +258,20 @@ def tell_run(run: RunRecord) -> None:
     say(f"{run.task} · {run.method} · {run.model} · {run.created_at}", indent=2)
     for key, value in run.config.items():
         if isinstance(value, dict) and len(value) > 6:
-            continue
-        say(f"{key}: {one_line(str(value), 300)}", indent=4)
+            told = f"{len(value)} of them; --json has all"
+        else:
+            told = one_line(wording.setting(value), 300) or "–"
+        say(f"{key}: {told}", indent=4)
 
 
 def tell_commit(commit: Commit) -> None:
     """A commit and its updates."""
-    heading(f"{commit.id}  {len(commit.updates)} updates")
+    heading(f"{commit.id}  {plural(len(commit.updates), 'update')}")
     say(f"branch {commit.branch}, scope {commit.scope}, made on revision {commit.base}", indent=2)
     if commit.failure:
         say(f"failed: {commit.failure}", indent=2)
+    if commit.lacking:
+        say(f"failed in part: {commit.lacking}", indent=2)
     for update in commit.updates:
         tell_update(update)
     for reason in commit.rejected:

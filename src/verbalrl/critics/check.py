@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ..ids import content_hash
 from ..records import LessonBody, LessonProposal, Refusal
@@ -80,8 +81,13 @@ def refuse(reply: CritiqueReply, grounds: Grounds) -> Refused | None:
 
 def text_key(item: LessonReply | LessonProposal | LessonBody) -> str:
     """Equal for lessons that say the same, whatever their kind and name."""
-    fields = {"when": item.when, "when_not": item.when_not, "instruction": item.instruction}
-    return content_hash(fields)
+    return _text_key(item.when, item.when_not, item.instruction)
+
+
+@lru_cache(maxsize=1024)
+def _text_key(when: str, when_not: str, instruction: str) -> str:
+    # What a lane knows is the same for all critiques of a round.
+    return content_hash({"when": when, "when_not": when_not, "instruction": instruction})
 
 
 def attempt_of(item: CauseReply | LessonReply, attempts: tuple[AttemptView, ...]) -> int:
@@ -90,9 +96,10 @@ def attempt_of(item: CauseReply | LessonReply, attempts: tuple[AttemptView, ...]
     Where it names none: the last one whose step of that number holds its quote, else the last one
     that has such a step.
     """
-    named = int(getattr(item, "attempt", 0))
-    if named:
-        return named
+    # Only some of their classes have the field; to ask for an attribute in vain takes longest.
+    named = int(vars(item).get("attempt", 0))
+    if named or len(attempts) == 1:
+        return named or attempts[0].n
     having = [a for a in attempts if any(s.n == item.step for s in a.steps)] or list(attempts)
     quote = _quote(item) if isinstance(item, CauseReply) else ""
     for attempt in reversed(having):

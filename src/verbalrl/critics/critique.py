@@ -291,7 +291,7 @@ class Draft:
             step=lesson.step or None,
             trial=attempt.trial,
             episode=attempt.id,
-            aspect=aspect if (aspect := getattr(lesson, "aspect", "")) in offered else "",
+            aspect=aspect if (aspect := vars(lesson).get("aspect", "")) in offered else "",
         )
 
     def _attempt(self, item: CauseReply | LessonReply) -> Episode:

@@ -33,6 +33,8 @@ def folded(text: str) -> str:
 
 def plain_words(text: str) -> str:
     """The words of `text` alone, accents and punctuation dropped, with a space at both ends."""
+    if text.isascii():
+        return f" {' '.join(_WORDS.findall(text.lower()))} "
     decomposed = unicodedata.normalize("NFKD", text).casefold()
     bare = "".join(c for c in decomposed if not unicodedata.combining(c))
     return f" {' '.join(_WORDS.findall(bare))} "

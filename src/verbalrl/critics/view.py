@@ -184,8 +184,10 @@ class CritiqueCase:
     observations: Origin = Origin.TASK
     """Who the task's observations come from."""
     known: tuple[Lesson, ...] = ()
-    """Lessons that this lane has, or had at its pinned revision: what repeats them is refused, and
-    their trust counts where they were shown."""
+    """Lessons that this lane has, or had at its pinned revision: what repeats them is refused."""
+    had: Mapping[str, Origin] = field(default_factory=dict)
+    """By id how far lessons are trusted that the agents of these episodes had, where `known` does
+    not hold them."""
     predecessors: frozenset[str] = frozenset()
     """`proposal_key`s of critiques that come before this one in canonical order."""
     feedback: tuple[str, ...] = ()
@@ -228,7 +230,7 @@ def show(case: CritiqueCase) -> Shown:
             goal=case.instance.goal,
             actions=_actions(case.episodes) if shows.actions else None,
             attempts=tuple(attempts),
-            earlier=tuple(Line.of(x.replace(alias=n)) for n, x in lines.items()),
+            earlier=tuple(Line.of(x).model_copy(update={"alias": n}) for n, x in lines.items()),
             feedback=case.feedback,
         ),
         earlier={n: line.lesson for n, line in lines.items()},
@@ -241,7 +243,8 @@ def as_shown(episode: Episode, shows: Shows) -> Episode:
     if not shows.reward:
         blanked["reward"] = Reward()
     if not shows.outcome:
-        blanked |= {"success": None, "terminated": False, "stop_reason": StopReason.EXECUTED}
+        ended = {"terminated": False, "truncated": False, "stop_reason": StopReason.EXECUTED}
+        blanked |= {"success": None, **ended}
     kept = {
         **({} if shows.reward else {"reward": None}),
         **({} if shows.feedback else {"feedback": ""}),
@@ -254,7 +257,7 @@ def as_shown(episode: Episode, shows: Shows) -> Episode:
 
 
 def trust(case: CritiqueCase) -> Origin:
-    """The least trusted text that the critic of `case` reads."""
+    """The least trusted text that the critic of `case` reads, or an agent that it reads of."""
     origins = [case.observations]
     for episode in case.episodes:
         for seen in _observations(episode):
@@ -262,9 +265,10 @@ def trust(case: CritiqueCase) -> Origin:
         for step in episode.trajectory.steps:
             origins += [p.origin for p in step.action.parts if p.origin is not None]
             origins += [note.origin for note in step.notes]
-    if case.work.shows.earlier:
-        read = {line.lesson for line in _earlier(case.episodes).values()}
-        origins += [lesson.trust for lesson in case.known if lesson.id in read]
+    # Shown or not, what an agent had is in what it did.
+    read = {line.lesson for line in _earlier(case.episodes).values()}
+    held = {lesson.id: lesson.trust for lesson in case.known} | dict(case.had)
+    origins += [held[name] for name in sorted(read & held.keys())]
     return Origin.minimum(tuple(origins))
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .curator import LLMCurator as LLMCurator
     from .curator import adapt_curator as adapt_curator
     from .desk import Desk as Desk
+    from .evidence import Item as Item
+    from .evidence import items_of as items_of
     from .reflections import curate_reflections as curate_reflections
     from .schema import CuratorReply as CuratorReply
     from .schema import OperationReply as OperationReply
@@ -33,6 +35,7 @@ on_use(
         "case": "Check CurationCase",
         "curator": "PROMPT_INPUTS Curator CuratorLike LLMCurator adapt_curator",
         "desk": "Desk",
+        "evidence": "Item items_of",
         "reflections": "curate_reflections",
         "schema": "CuratorReply OperationReply",
         "shared": "curate_shared",

@@ -6,7 +6,7 @@ operation names stay as they are: there is no way to write the list as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..records import (
@@ -22,7 +22,7 @@ from ..records import (
 from ..store import LIVE, corroboration, lesson_id
 from .aspects import placed
 from .desk import Desk, Progress, completed, counted, crowding, fault, has_words, removal
-from .making import cited, counting, episodes, restated, spared
+from .making import cited, counting, episodes, restated, shared, spared
 from .nearness import Told
 from .nominate import flags, pair_key
 from .schema import OperationReply
@@ -41,6 +41,8 @@ class Settled:
     """Those that led to an update, as they were asked for."""
     crowding: str = ""
     """What asking again may mend of a list that is full."""
+    lacking: str = ""
+    """What the curator failed with when it was asked once more; its first answer stands."""
 
 
 def settle(operations: Sequence[OperationReply], desk: Desk) -> Settled:
@@ -147,7 +149,7 @@ def _retire(lesson: Lesson, op: OperationReply, desk: Desk, progress: Progress) 
 
 
 def _support(lesson: Lesson, op: OperationReply, desk: Desk, progress: Progress) -> str:
-    fresh = _fresh(lesson, op, desk, progress)
+    fresh = _fresh([lesson.id], op, desk, progress)
     if not fresh:
         return "all of its evidence is counted already"
     less_trusted = desk.trust.rank < lesson.trust.rank
@@ -160,11 +162,12 @@ def _support(lesson: Lesson, op: OperationReply, desk: Desk, progress: Progress)
 
 
 def _fresh(
-    lesson: Lesson, op: OperationReply, desk: Desk, progress: Progress
+    names: Collection[str], op: OperationReply, desk: Desk, progress: Progress
 ) -> tuple[Evidence, ...]:
-    """The cited evidence from episodes that the lesson did not rest on before."""
-    earlier = [u.evidence for u in progress.updates if u.lesson == lesson.id]
-    known = {e.episode for group in (lesson.evidence, *earlier) for e in group}
+    """The cited evidence from episodes that none of the lessons `names` rested on before."""
+    there = [x.evidence for x in desk.memory if x.id in names]
+    earlier = [u.evidence for u in progress.updates if u.lesson in names]
+    known = {e.episode for group in (*there, *earlier) for e in group}
     return tuple(e for e in cited(op, desk) if e.episode not in known)
 
 
@@ -258,7 +261,7 @@ def _again(known: Lesson, op: OperationReply, desk: Desk, progress: Progress) ->
         return "this text was revoked"
     if known.trust.rank > desk.trust.rank:
         return f"this text was {known.status}; {desk.trust} text cannot bring it back"
-    if not _fresh(known, op, desk, progress):
+    if not _fresh([known.id], op, desk, progress):
         return f"this text was {known.status}, and all of its evidence is counted already"
     if progress.count >= desk.max_lessons:
         progress.crowded.append(title(op))
@@ -287,11 +290,15 @@ def _rewrite(op: OperationReply, desk: Desk, progress: Progress) -> str:
         return "this text was revoked"
     if why := removal(named, body, desk, progress):
         return why
+    # What the new text cites stands behind it, and later no support may count it again.
+    gained = {name: -twice for name, twice in shared(named).items() if twice}
+    if more := episodes(_fresh([x.id for x in named], op, desk, progress)):
+        gained["support"] = gained.get("support", 0) + more
     for lesson in named:
         progress.changed[lesson.id] = op.op
     progress.made[body.content] = len(progress.updates)
     if op.op == "revise":
-        votes = counting(named[0], 1, desk)
+        votes = {**gained, **counting(named[0], 1, desk)}
         update = _update(Operation.REVISE, named[0].id, op, desk, votes=votes)
         # A lesson keeps what only the method decides.
         old = named[0].body
@@ -303,9 +310,8 @@ def _rewrite(op: OperationReply, desk: Desk, progress: Progress) -> str:
         progress.updates.append(update.replace(body=body, evidence=said))
         return ""
     progress.count -= len(named) - 1
-    update = _update(
-        Operation.MERGE, lesson_id(desk.branch, desk.scope, body, desk.commit), op, desk
-    )
+    name = lesson_id(desk.branch, desk.scope, body, desk.commit)
+    update = _update(Operation.MERGE, name, op, desk, votes=gained)
     body = body.replace(examples_not=spared(named, op, desk))
     said = _saying(body, update.evidence, desk)
     parents = tuple(x.id for x in named)
@@ -318,10 +324,14 @@ def _join(op: OperationReply, desk: Desk, progress: Progress, place: int) -> Non
     first = progress.updates[place]
     said = cited(op, desk) if first.body is None else _saying(first.body, cited(op, desk), desk)
     evidence = tuple(dict.fromkeys((*first.evidence, *said)))
+    # What a new text for old lessons takes from them is counted there already.
+    old = (first.lesson, *(first.parents if first.op is Operation.MERGE else ()))
+    more = episodes(_fresh(old, op, desk, progress))
+    support = {"support": first.votes.get("support", 0) + more} if more else {}
     progress.updates[place] = first.replace(
         evidence=evidence,
         critiques=tuple(dict.fromkeys(e.critique for e in evidence)),
-        votes={**first.votes, "support": episodes(evidence)} if first.votes else {},
+        votes={**first.votes, **support},
     )
 
 

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ..records import Commit, Critique, CurateLessons, Episode, Lesson, Objection, Origin
+from .evidence import Item
 
-EVIDENCE_TOKENS = 16_000
-"""What the evidence of one call may cost."""
 Check = Callable[[Commit, tuple[Lesson, ...]], Objection | None]
 """A commit and the lessons that it was made against → why it is refused; None where it stands."""
 
@@ -28,6 +27,8 @@ class CurationCase:
     earlier: tuple[Critique, ...] = ()
     """Of earlier rounds, in canonical order."""
     episodes: Mapping[str, Episode] = field(default_factory=dict)
+    items: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
+    """By critique, what it stands on; of one that is not there, it is found in its episodes."""
     lessons: tuple[Lesson, ...] = ()
     """Of the scope at the pinned revision, in any status; only usable ones are shown."""
     goal: str = ""
@@ -36,7 +37,6 @@ class CurationCase:
     """Instance → its goal, where they differ."""
     check: Check | None = None
     """A method's own check."""
-    evidence_tokens: int = EVIDENCE_TOKENS
     observations: Origin = Origin.UNTRUSTED
     """Who the task's observations come from, where their parts do not say."""
     barred: frozenset[str] = frozenset()

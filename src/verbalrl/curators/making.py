@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from ..records import Evidence, Lesson
+from ..store import vote_of
 from .desk import Desk
 from .evidence import cut
 from .nearness import Told, restates
@@ -51,3 +53,17 @@ def cited(op: OperationReply, desk: Desk) -> tuple[Evidence, ...]:
 def episodes(evidence: Iterable[Evidence]) -> int:
     """From how many episodes it is."""
     return len({e.episode for e in evidence})
+
+
+def shared(lessons: Sequence[Lesson]) -> dict[str, int]:
+    """By name, how many votes of `lessons` together are of episodes that stand behind several.
+
+    Never so many that less than the best supported one's would be left.
+    """
+    found: dict[str, int] = {}
+    for name in ("support", "support_untrusted"):
+        behind = [[e for e in x.evidence if vote_of(e, x) == name] for x in lessons]
+        twice = sum(map(episodes, behind)) - episodes(chain(*behind))
+        votes = [x.votes.get(name, 0) for x in lessons]
+        found[name] = min(twice, sum(votes) - max(votes, default=0))
+    return found

@@ -9,7 +9,7 @@ has not seen: one group and no evidence of earlier rounds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from .._logging import get_logger
 from ..errors import EpisodeError, ReplayMismatch, first_line
@@ -18,13 +18,13 @@ from ..records import (
     Commit,
     Critique,
     LessonKind,
-    MemoryUpdate,
     Objection,
     Origin,
     Status,
     Usage,
 )
 from ..store.reduce import reduce
+from ..text import plural
 from .again import Left, left_of
 from .apply import Settled, confirmed, settle, title
 from .case import CurationCase
@@ -32,6 +32,7 @@ from .curator import ROLE, Answer, Curator, Question
 from .desk import Desk, complaints, lost, may_lose
 from .evidence import Item, actions_of, fit, items_of
 from .nominate import nominate
+from .rounds import AGAIN, PAIRS, Round
 from .schema import (
     DECISIONS,
     OPERATIONS,
@@ -50,22 +51,11 @@ _NO_CAP = 1_000_000
 _LEVELS = (Origin.OPERATOR, Origin.TASK, Origin.UNTRUSTED)
 
 
-@dataclass(slots=True)
-class _Round:
-    """What came of the levels so far."""
-
-    proposed: dict[Origin, Proposed]
-    """What the groups of each level said; a commit that a check refused does not ask them again."""
-    problem: str = ""
-    """Why a check refused the commit before this one."""
-    updates: list[MemoryUpdate] = field(default_factory=list)
-    rejected: list[str] = field(default_factory=list)
-
-
 async def curate_shared(case: CurationCase, curator: Curator, context: CallContext) -> Commit:
     """The commit that the critiques of `case` lead to; it consumes them, whatever came of them.
 
-    A curator or a model that fails makes a commit with a `failure` and without updates.
+    A curator or a model that fails makes a commit with a `failure` and without updates; one that
+    fails at a part makes one of the rest, which says what is `lacking`.
 
     Args:
         case: What is curated.
@@ -90,6 +80,8 @@ async def curate_shared(case: CurationCase, curator: Curator, context: CallConte
         log.warning("curation.failed", curation=case.id, kind=error.kind)
         commit = bare.replace(failure=first_line(f"{error.kind}: {error}"))
     usage = sum(context.usage.values(), Usage())
+    if commit.lacking:
+        log.warning("curation.partly_failed", curation=case.id)
     log.info("curation.done", curation=case.id, updates=len(commit.updates))
     return commit.replace(usage=usage)
 
@@ -97,9 +89,9 @@ async def curate_shared(case: CurationCase, curator: Curator, context: CallConte
 async def _curated(
     case: CurationCase, curator: Curator, context: CallContext, bare: Commit
 ) -> Commit:
-    against, proposed = Objection(why=""), dict[Origin, Proposed]()
+    against, proposed, lacking = Objection(why=""), dict[Origin, Proposed](), dict[str, str]()
     for attempt in range(2):
-        done = _Round(proposed, against.why)
+        done = Round(proposed, lacking, against.why)
         commit = await _levels(case, curator, context, bare, done)
         found = case.check(commit, case.lessons) if case.check and commit.updates else None
         if found is None:
@@ -114,11 +106,11 @@ async def _curated(
         for u in commit.updates
         if u not in kept.updates
     )
-    return kept.replace(rejected=(*commit.rejected, *refused))
+    return kept.replace(rejected=(*commit.rejected, *refused), lacking=commit.lacking)
 
 
 async def _levels(
-    case: CurationCase, curator: Curator, context: CallContext, bare: Commit, done: _Round
+    case: CurationCase, curator: Curator, context: CallContext, bare: Commit, done: Round
 ) -> Commit:
     group = 1
     for place, level in enumerate(_LEVELS):
@@ -129,7 +121,11 @@ async def _levels(
         group += await desk.run(new, done)
     after = reduce(case.lessons, done.updates, case.base + 1, case.work.scope)
     done.updates += confirmed(after, done.updates, case.work.gate)
-    return bare.replace(updates=tuple(done.updates), rejected=tuple(done.rejected))
+    return bare.replace(
+        updates=tuple(done.updates),
+        rejected=tuple(done.rejected),
+        lacking=next(iter(done.lacking.values()), ""),
+    )
 
 
 class _Level:
@@ -150,7 +146,7 @@ class _Level:
         names = {op.value for op in work.operations} or set(OPERATIONS)
         self.operations = tuple(op for op in OPERATIONS if op in names)
 
-    async def run(self, new: Sequence[Critique], done: _Round) -> int:
+    async def run(self, new: Sequence[Critique], done: Round) -> int:
         """Add what comes of `new` to `done`; how many groups there were."""
         desk = self._desk(done)
         by_critique = [self._items(c) for c in new]
@@ -164,10 +160,10 @@ class _Level:
         read = [c for c in self.case.earlier if c.status == "accepted"]
         earlier = [item for c in read if c.trust.rank >= self.trust.rank for item in self._items(c)]
         shown, width, left_out = fit(
-            [x for group in by_critique for x in group], earlier, self.case.evidence_tokens
+            [x for group in by_critique for x in group], earlier, self.case.work.evidence_tokens
         )
         if left_out:
-            done.rejected.append(f"evidence: {left_out} items not shown, no room")
+            done.rejected.append(f"evidence: {plural(left_out, 'item')} not shown, no room")
         evidence = dict(enumerate(shown, start=1))
         size = self.case.work.group if self.curator.groups else len(new)
         groups = groups_of([c.id for c in new], evidence, max(1, size))
@@ -180,8 +176,10 @@ class _Level:
         if critique.id in self.case.barred:
             return ()
         goal = self.case.goals.get(critique.instance, "")
-        items = items_of(critique, self.case.episodes, self.case.observations)
-        return tuple(replace(item, goal=goal) for item in items)
+        items = self.case.items.get(critique.id)
+        if items is None:
+            items = items_of(critique, self.case.episodes, self.case.observations)
+        return tuple(replace(item, goal=goal) for item in items) if goal else items
 
     def _unshown(self, critique: Critique) -> str:
         return "its source was revoked" if critique.id in self.case.barred else "no step to show"
@@ -192,13 +190,14 @@ class _Level:
         evidence: dict[int, Item],
         width: int,
         desk: Desk,
-        done: _Round,
+        done: Round,
     ) -> Settled:
         seen_whole = len(groups) == 1 and len(groups[0]) == len(evidence)
         if seen_whole or not self.curator.groups:
             question = self._question(evidence, width, desk, done.problem)
             here = replace(desk, evidence=evidence)
-            settled = await self._ask(question, here, self._view(self.first))
+            settled = await self._ask(question, here, self._view(self.first, done))
+            done.lacks(f"group {self.first} again", settled.lacking)
             near = nominate(dict(enumerate(settled.accepted, start=1)), desk.lessons)
             if not self.curator.groups or not any(pair.proposal for pair in near):
                 return settled
@@ -210,7 +209,7 @@ class _Level:
                 self._ask(
                     self._question(items, width, desk),
                     replace(free, evidence=items),
-                    self._view(self.first + n),
+                    self._view(self.first + n, done),
                 )
                 for n, items in enumerate(groups)
             ]
@@ -219,9 +218,11 @@ class _Level:
         for n, result in enumerate(done.proposed[self.trust], start=self.first):
             if isinstance(result, EpisodeError):
                 done.rejected.append(first_line(f"group {n}: {result.kind}: {result}"))
+                done.lacks(f"group {n}", done.rejected[-1])
             else:
                 proposed += result.accepted
                 done.rejected += [f"group {n}: {why}" for why in result.rejected]
+                done.lacks(f"group {n} again", result.lacking and f"group {n}: {result.lacking}")
         return await self._merged(proposed, evidence, width, desk, done)
 
     async def _decided_pairs(
@@ -230,7 +231,7 @@ class _Level:
         evidence: dict[int, Item],
         width: int,
         desk: Desk,
-        done: _Round,
+        done: Round,
     ) -> Settled:
         """The only group's operations once its texts near a lesson were asked about."""
         try:
@@ -239,7 +240,8 @@ class _Level:
             raise
         except EpisodeError as error:
             # Nobody decides then: both texts stay, and what contradicts is marked.
-            why = first_line(f"pairs: {error.kind}: {error}")
+            why = first_line(f"{PAIRS}: {error.kind}: {error}")
+            done.lacks(f"{PAIRS} {self.place}", why)
             return replace(settled, rejected=(*settled.rejected, why))
 
     async def _merged(
@@ -248,7 +250,7 @@ class _Level:
         evidence: dict[int, Item],
         width: int,
         desk: Desk,
-        done: _Round,
+        done: Round,
     ) -> Settled:
         """What the merging call decides; proposed support that it does not touch stands."""
         proposals = dict(enumerate(proposed, start=1))
@@ -262,8 +264,9 @@ class _Level:
             nominations=nominations,
         )
         question = replace(question, inputs=merging)
-        view = self.context.at(role=ROLE, step=self.place, hook="merge")
+        view = self.context.at(role=ROLE, step=self.place, hook=done.hook("merge"))
         decided = await self._ask(question, desk, view, standing=tuple(proposed))
+        done.lacks(f"merge {self.place} again", decided.lacking)
         taken = {n for op in decided.accepted for n in op.proposals}
         repeated = {(op.op, op.lessons, op.when, op.instruction) for op in decided.accepted}
         passed = [
@@ -282,16 +285,20 @@ class _Level:
     ) -> Settled:
         """What the curator decides; new texts that lack something are asked for once more."""
         answer = await self.curator.decide(question, context)
-        left, faults = Left(), complaints(answer.reply.operations, desk)
+        left, lacking = Left(), ""
+        faults = complaints(answer.reply.operations, desk)
         # A full list is consolidated by whoever sees all of it.
         full = settle(answer.reply.operations, desk).crowding
         faults = (*faults, full) if full else faults
         if faults and self.curator.groups:
             problem = "\n".join((*faults, "Give the whole list of operations again."))
             again = replace(question, problem=problem, last=answer.raw)
-            first, answer = answer, await self._again(again, context) or answer
-            if answer is not first:
-                left = left_of(first.reply.operations, answer.reply.operations, desk)
+            mended = await self._again(again, context)
+            if isinstance(mended, Answer):
+                left = left_of(answer.reply.operations, mended.reply.operations, desk)
+                answer = mended
+            else:
+                lacking = first_line(f"{AGAIN}: {mended.kind}: {mended}")
         operations = (*answer.reply.operations, *left.kept)
         named = {n for op in operations for n in op.lessons}
         taken = {n for op in operations for n in op.proposals}
@@ -301,21 +308,22 @@ class _Level:
             if op.op == "support" and n not in taken and not named & set(op.lessons)
         )
         settled = settle((*operations, *kept), replace(desk, prompt_sha=answer.prompt_sha))
-        return replace(settled, rejected=(*settled.rejected, *left.replaced))
+        told = (*settled.rejected, *left.replaced, *filter(None, (lacking,)))
+        return replace(settled, rejected=told, lacking=lacking)
 
-    async def _again(self, question: Question, context: CallContext) -> Answer | None:
+    async def _again(self, question: Question, context: CallContext) -> Answer | EpisodeError:
         try:
             return await self.curator.decide(question, context)
         except ReplayMismatch:
             raise
-        except EpisodeError:
+        except EpisodeError as error:
             # What it said first still stands, less the faulty parts.
-            return None
+            return error
 
-    def _view(self, group: int) -> CallContext:
-        return self.context.at(role=ROLE, step=group)
+    def _view(self, group: int, done: Round) -> CallContext:
+        return self.context.at(role=ROLE, step=group, hook=done.hook())
 
-    def _desk(self, done: _Round) -> Desk:
+    def _desk(self, done: Round) -> Desk:
         case = self.case
         memory = reduce(case.lessons, done.updates, case.base + 1)
         pinned = {x.id: x for x in case.lessons}

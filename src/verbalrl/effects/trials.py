@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
     Truths = np.ndarray[tuple[int], np.dtype[np.bool_]]
     Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+SHARE, LEAST = 0.1, 3
+"""Of what all others have in a test, one source counts for a tenth, but for three at least."""
 
 
 class Trial(NamedTuple):
@@ -32,6 +37,29 @@ class Trial(NamedTuple):
     """Success as 0 or 1, else the reward; None: it broke, or nobody judged it."""
     tokens: int = 0
     """What the lesson took of the prompt."""
+
+
+def bounded(rows: Iterable[tuple[Trial, str | None]]) -> list[Trial]:
+    """The trials of `rows`, each with the name of who judged it, of which nobody has too many.
+
+    Of a lesson's trials in a round no source has more than `SHARE` of those of all others, or
+    `LEAST`. The first ones count, whatever came of them, so that the coin stays a fair one; those
+    that nobody judged are bounded apart. What has no name is not bounded.
+    """
+    rows = list(rows)
+    keys = [(trial.lesson, trial.round, trial.outcome is None) for trial, _ in rows]
+    whole = Counter(keys)
+    of_source = Counter((key, source) for key, (_, source) in zip(keys, rows, strict=True))
+    taken: Counter[tuple[object, str]] = Counter()
+    found: list[Trial] = []
+    for key, (trial, source) in zip(keys, rows, strict=True):
+        if source is not None:
+            most = max(LEAST, int(SHARE * (whole[key] - of_source[key, source])))
+            taken[key, source] += 1
+            if taken[key, source] > most:
+                continue
+        found.append(trial)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

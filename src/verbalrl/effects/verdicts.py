@@ -141,7 +141,7 @@ def in_words(effect: Effect) -> str:
     if effect.difference is None:
         return "not tested yet"
     ends = f"[{effect.low:+.2f}, {effect.high:+.2f}]"
-    gap = f"{effect.difference:+.2f} {ends} over {effect.n:,} episodes"
+    gap = f"{effect.difference:+.2f} {ends} over {effect.n:,} episode{'s'[: effect.n != 1]}"
     match effect.finding:
         case "helps":
             return f"helps: {gap}"

@@ -10,9 +10,9 @@ from .._logging import get_logger
 from ..agents import AgentHandle
 from ..critics import Critic
 from ..curators import Curator
-from ..errors import EpisodeError, ReplayMismatch
+from ..errors import EpisodeError, ReplayMismatch, first_line
 from ..memory import applies
-from ..models import CallContext, Message, Model, Request
+from ..models import CallContext, Message, Model, Request, TokensSpent
 from ..prompts import PromptLibrary
 from ..records import Lesson
 
@@ -36,6 +36,15 @@ class Parts(Protocol):
         """Who curates."""
 
 
+class Judged(NamedTuple):
+    """What a model said of the conditions of lessons."""
+
+    said: dict[str, bool]
+    """By lesson id whether its condition holds; without those it did not answer."""
+    lacking: str = ""
+    """Why it said nothing of some, the first such call; empty where all calls were answered."""
+
+
 class Trio(NamedTuple):
     """The parts alone, before there is a run."""
 
@@ -56,8 +65,8 @@ async def ask_applies(
     situation: str,
     context: CallContext,
     prompts: PromptLibrary,
-) -> dict[str, bool]:
-    """By lesson id whether its condition holds, as `model` says; without those it did not answer.
+) -> Judged:
+    """Which conditions hold, as `model` says.
 
     One question per lesson, at most 40 in a call; the calls are journaled in the role `recall`. A
     call that fails leaves its lessons to the test of words.
@@ -66,10 +75,9 @@ async def ask_applies(
         _ask(model, batch, situation, context.at(role=ROLE, hook=f"applies{n}"), prompts)
         for n, batch in enumerate(applies.batches(lessons))
     ]
-    said: dict[str, bool] = {}
-    for found in await asyncio.gather(*asked):
-        said |= found
-    return said
+    found = await asyncio.gather(*asked)
+    said = {identity: holds for judged in found for identity, holds in judged.said.items()}
+    return Judged(said, next((judged.lacking for judged in found if judged.lacking), ""))
 
 
 async def _ask(
@@ -78,14 +86,17 @@ async def _ask(
     situation: str,
     context: CallContext,
     prompts: PromptLibrary,
-) -> dict[str, bool]:
+) -> Judged:
     text = applies.question(batch, situation, prompts)
     request = Request(messages=(Message(role="user", text=text),), role=ROLE)
     try:
         answer, _ = await context.ask_for(model, request, applies.answer_schema(batch))
     except ReplayMismatch:
         raise
+    except TokensSpent:
+        # A limit, not a failure: the episode ends by it, and would again.
+        return Judged({})
     except EpisodeError as error:
         log.warning("applies.failed", owner=context.owner, kind=error.kind)
-        return {}
-    return applies.read(answer, batch)
+        return Judged({}, f"{error.kind}: {first_line(str(error))}")
+    return Judged(applies.read(answer, batch))

@@ -44,6 +44,7 @@ from ..records import (
 from ..result import ArmFacts, RunFacts, RunResult, summarise
 from . import bills, critiques, curation, episodes, judging, retrying, selection
 from .alarms import CallAlarm, LearningAlarm
+from .evidence import RunEvidence
 from .kit import Kit, run_free
 from .leaks import leaked
 from .plan import RunPlan
@@ -76,6 +77,9 @@ class Bench:
         """How often work was done again because its journal did not fit, sessions before too."""
         self.account = Account(kit.limits.budget, bills.spent(kit, record.id), CallAlarm())
         self._learning = LearningAlarm()
+        self._past = RunEvidence(
+            kit.store, kit.task.observations, record.id, shared=plan.method.learns == "shared"
+        )
         self._slots = Slots(kit.limits.concurrency)
         self._open_episodes = Slots(2 * kit.limits.concurrency)
         self._clock = Clock()
@@ -97,12 +101,12 @@ class Bench:
 
     def whole(self, lane: LaneKey, view: InstanceView, /) -> InstanceView:
         """`view` with all that it has seen, from the rows of its work."""
-        store, scope = self.kit.store, view.instance_scope
+        recent = self._past.recent
         return replace(
             view,
-            episodes=tuple(store.episode(e.id) or e for e in view.episodes),
-            critiques=tuple(store.critique(c.id) or c for c in view.critiques),
-            reflections=self._lessons(lane, scope, view.own_revision),
+            episodes=tuple(recent.episode(e.id) or e for e in view.episodes),
+            critiques=tuple(recent.critique(c.id) or c for c in view.critiques),
+            reflections=self._lessons(lane, view.instance_scope, view.own_revision),
         )
 
     @property
@@ -145,6 +149,7 @@ class Bench:
 
     async def pin(self, lane: LaneKey, number: int, opened: OpenRound, view: SharedView, /) -> None:
         """Record that the round `number` runs against the revision of `view`."""
+        self._past.begin()
         pinned = {view.scope: view.revision}
         record = RoundRecord(branch=lane.branch, number=number, opened=opened, pinned=pinned)
         stored = await self.kit.store.pin_round(record)
@@ -155,7 +160,7 @@ class Bench:
 
     def inherited(self, lane: LaneKey, scope: str, /) -> Inherited:
         """With what `scope` starts."""
-        revision = self._pinned(lane, scope)
+        revision = self.kit.store.branch(lane.branch).pinned.get(scope, 0)
         return Inherited(revision, self._lessons(lane, scope, revision))
 
     def allowance(self, lane: LaneKey, instance: str, /) -> int | None:
@@ -216,7 +221,7 @@ class Bench:
         return tuple(x for lane in lanes for x in leaked(self.kit.store, self.plan, lane, scope))
 
     def _arm_facts(self, arm: str) -> ArmFacts:
-        store, tally = self.kit.store, self.tallies[arm]
+        store, tally, known = self.kit.store, self.tallies[arm], self._past.lines
         lanes = [LaneKey(run=self.record.id, arm=arm, seed=seed) for seed in self.plan.seeds]
         statuses: Counter[str] = Counter()
         for lane in lanes:
@@ -225,7 +230,7 @@ class Bench:
             usage=tally.usage,
             memory_digest={str(lane.seed): store.memory_digest(lane.branch) for lane in lanes},
             episodes_digest={
-                str(lane.seed): store.episodes_digest(lane.run, arm, lane.seed) for lane in lanes
+                str(x.seed): store.episodes_digest(x.run, arm, x.seed, known) for x in lanes
             },
             critiques=tally.critiques(),
             oracle_selected=tally.oracle_selected,
@@ -250,6 +255,7 @@ class Bench:
                     lambda context: episodes.run(self.kit, work, place, pinned, context),
                 )
                 await self.kit.store.put_episode(episode)
+            self._past.put(episode)
             self._clock.tick()
         else:
             self.discarded += episode.generation
@@ -275,6 +281,7 @@ class Bench:
             )
             await self.kit.store.put_critique(critique, place.lane.branch)
             self._learned("critic", critique.detail if critique.status == "failed" else "")
+            self._past.put(critique)
         else:
             self.discarded += self.kit.store.generation(key) or 0
         self.tallies[place.lane.arm].critique(critique)
@@ -282,13 +289,14 @@ class Bench:
         return critique
 
     async def _curate(self, work: CurateLessons, place: Place) -> growth.Curated:
-        key, branch = work.id(place.lane), place.lane.branch
-        base = place.base
+        key, branch, base = work.id(place.lane), place.lane.branch, place.base
         commit = self.kit.store.commit(key)
         if commit is None:
             seed = seed_from("curate", place.lane.seed, work.scope, base)
             lessons = self.kit.store.lessons(branch, work.scope, revision=base)
-            ground = curation.Ground(lessons, base, self._method(place), *self._goals())
+            method = self._method(place)
+            goals = curation.goals_of(self.plan, self.kit.task.summary)
+            ground = curation.Ground(lessons, base, method, self._past, *goals)
             commit = await self._replayed(
                 work,
                 place,
@@ -336,7 +344,8 @@ class Bench:
     ) -> T:
         """What `make` makes; when its journal no longer fits, a new generation is begun."""
         owner = work.id(place.lane)
-        shelf = Shelf(self.kit.cache, run_free(work, place.lane, seed))
+        cache = self.kit.cache
+        shelf = Shelf(cache, run_free(work, place.lane, seed)) if cache else Shelf()
         journaled = self.kit.store.generation(owner)
         generation = journaled or 0
         self.discarded += generation
@@ -386,14 +395,6 @@ class Bench:
     def _lessons(self, lane: LaneKey, scope: str, revision: int) -> tuple[Lesson, ...]:
         found = self.kit.store.lessons(lane.branch, scope, revision=revision)
         return tuple(lesson for lesson in found if lesson.usable)
-
-    def _goals(self) -> tuple[str, dict[str, str]]:
-        goals = {instance.id: instance.goal for instance in (*self.plan.train, *self.plan.read)}
-        shared = set(goals.values())
-        return (shared.pop(), {}) if len(shared) == 1 else (self.kit.task.summary, goals)
-
-    def _pinned(self, lane: LaneKey, scope: str) -> int:
-        return self.kit.store.branch(lane.branch).pinned.get(scope, 0)
 
     def _method(self, place: Place) -> Method:
         return self.plan.arm(place.lane.arm)

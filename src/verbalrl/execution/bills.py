@@ -106,8 +106,8 @@ def continued(record: RunRecord, then: Budget, now: Budget) -> Budget:
         before, after = getattr(then, short), getattr(now, short)
         if after is not None and before is not None and after <= before:
             raise ConfigurationError(
-                f"{record.id} was stopped by {record.stop_reason}; "
-                f"it goes on with a larger bound on {short}"
+                f"{record.id} was stopped by {record.stop_reason.partition(':')[0]}; "
+                "resume it with a larger one"
             )
     cap = then.max_output or now.max_output
     return now.replace(max_output=cap, prices=now.prices or then.prices).resolved()

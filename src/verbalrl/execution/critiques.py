@@ -10,7 +10,7 @@ from ..ids import seed_from
 from ..lanes import Place
 from ..methods import Method
 from ..models import CallContext
-from ..records import Critique, Episode, WriteCritique
+from ..records import Critique, Episode, Origin, WriteCritique
 from .episodes import instance_view, lessons_of
 from .kit import Kit
 
@@ -31,10 +31,12 @@ async def write(
     shared = method.learns != "instance"
     # What others are to share may well say what reflections of this instance say.
     apart = shared and work.template != CRITIQUE
+    episodes = _episodes(work, place)
     case = CritiqueCase(
         id=work.id(place.lane),
         work=work,
-        episodes=_episodes(work, place),
+        episodes=episodes,
+        had=_had(kit, episodes, place),
         instance=view.instance,
         observations=kit.task.observations,
         known=view.lessons if apart else lessons_of(view),
@@ -51,3 +53,14 @@ async def write(
 def _episodes(work: WriteCritique, place: Place) -> tuple[Episode, ...]:
     by_id = {e.id: e for e in instance_view(place).episodes}
     return tuple(by_id[name] for name in work.episodes)
+
+
+def _had(kit: Kit, episodes: tuple[Episode, ...], place: Place) -> dict[str, Origin]:
+    """By id how far lessons are trusted that the agents had, those given up since then too."""
+    lines = (line for e in episodes for given in e.guidance.values() for line in given.lines)
+    names = {line.lesson for line in lines}
+    found = {x.id: x.trust for x in lessons_of(instance_view(place)) if x.id in names}
+    for name in sorted(names - found.keys()):
+        lesson = kit.store.lesson(name, branch=place.lane.branch)
+        found[name] = Origin.UNTRUSTED if lesson is None else lesson.trust
+    return found

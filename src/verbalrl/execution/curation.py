@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..curators import Check, CurationCase, curate_in_time, curate_reflections, sourced
@@ -14,13 +14,15 @@ from ..records import (
     Commit,
     Critique,
     CurateLessons,
-    Episode,
     Evidence,
     InstanceView,
     Lesson,
     LessonKind,
 )
+from ..store.tombstones import Barred
+from .evidence import RunEvidence, Shown
 from .kit import Kit
+from .plan import RunPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,18 @@ class Ground:
     """All of the scope, in any status, at the revision `base`."""
     base: int
     method: Method
+    evidence: RunEvidence
     goal: str
     """What the agent's task is: the instances' goal where they share one, else the summary."""
     goals: Mapping[str, str] = field(default_factory=dict)
     """Instance → its goal, where they do not share one."""
+
+
+def goals_of(plan: RunPlan, summary: str) -> tuple[str, dict[str, str]]:
+    """The goal that all instances share; else the `summary` of the task, and theirs by instance."""
+    goals = {instance.id: instance.goal for instance in (*plan.train, *plan.read)}
+    shared = set(goals.values())
+    return (shared.pop(), {}) if len(shared) == 1 else (summary, goals)
 
 
 async def curate(
@@ -46,7 +56,8 @@ async def curate(
     if kit.curator is None:
         raise ConfigurationError("this method needs a curator; give curator= or critic=")
     case = _case(kit, work, place, ground)
-    return await curate_in_time(case, kit.curator, context, kit.limits.timeout_s)
+    async with ground.evidence.ahead.while_waiting():
+        return await curate_in_time(case, kit.curator, context, kit.limits.timeout_s)
 
 
 def _reflections(kit: Kit, work: CurateLessons, place: Place, ground: Ground) -> Commit:
@@ -57,7 +68,7 @@ def _reflections(kit: Kit, work: CurateLessons, place: Place, ground: Ground) ->
         raise MethodError("the lane of an instance commits the reflections of one critique")
     (critique,) = (c for c in view.critiques if c.id == work.critiques[0])
     by_id = {e.id: e for e in view.episodes}
-    if _is_barred(kit, critique):
+    if _is_barred(kit, critique, kit.store.barred()):
         critique = critique.replace(status="refused", detail="its source was revoked")
     return curate_reflections(
         critique,
@@ -72,38 +83,44 @@ def _reflections(kit: Kit, work: CurateLessons, place: Place, ground: Ground) ->
 
 
 def _case(kit: Kit, work: CurateLessons, place: Place, ground: Ground) -> CurationCase:
-    episodes: dict[str, Episode] = {}
-    new = tuple(_critique(kit, name) for name in work.critiques)
-    for name in {name for critique in new for name in critique.episodes}:
-        episodes[name] = _episode(kit, name)
-    earlier = tuple(c for name in work.evidence if (c := _behind(kit, name, episodes)) is not None)
+    ground.evidence.begin()
+    new = [_new(ground.evidence, name) for name in work.critiques]
+    # Lessons may have come into this store without what they rest on.
+    found = (ground.evidence.of(name) for name in work.evidence)
+    earlier = [shown for shown in found if shown is not None]
     return CurationCase(
         id=work.id(place.lane),
         work=work,
         branch=place.lane.branch,
         base=ground.base,
-        critiques=new,
-        earlier=earlier,
-        episodes=dict(sorted(episodes.items())),
+        critiques=tuple(shown.critique for shown in new),
+        earlier=tuple(shown.critique for shown in earlier),
+        items={shown.critique.id: shown.items for shown in (*new, *earlier)},
         lessons=ground.lessons,
         goal=ground.goal,
         goals=ground.goals,
         check=_check(work, ground.method),
         observations=kit.task.observations,
-        barred=frozenset(c.id for c in (*new, *earlier) if _is_barred(kit, c)),
+        barred=_all_barred(kit, [shown.critique for shown in (*new, *earlier)]),
     )
 
 
-def _critique(kit: Kit, name: str) -> Critique:
-    found = kit.store.critique(name)
+def _new(evidence: RunEvidence, name: str) -> Shown:
+    found = evidence.of(name)
     if found is None:
-        raise MethodError(f"the plan curates an unknown critique: {name!r}")
+        raise MethodError(f"the store lacks the critique {name!r}, or an episode that it read")
     return found
 
 
-def _is_barred(kit: Kit, critique: Critique) -> bool:
-    """Whether a person has revoked what the critique stems from."""
+def _all_barred(kit: Kit, critiques: Iterable[Critique]) -> frozenset[str]:
     barred = kit.store.barred()
+    if not barred:
+        return frozenset()
+    return frozenset(c.id for c in critiques if _is_barred(kit, c, barred))
+
+
+def _is_barred(kit: Kit, critique: Critique, barred: Barred) -> bool:
+    """Whether a person has revoked what the critique stems from."""
     if not barred:
         return False
     read = {e: found for e in critique.episodes if (found := kit.store.episode(e)) is not None}
@@ -115,29 +132,6 @@ def _is_barred(kit: Kit, critique: Critique) -> bool:
     )
     behind = sourced(bare, critique, read, kit.task.observations)
     return barred.hits(behind) or any(e in barred.episodes for e in critique.episodes)
-
-
-def _behind(kit: Kit, name: str, episodes: dict[str, Episode]) -> Critique | None:
-    """A critique shown again, its episodes added to `episodes`.
-
-    None where lessons came into this store without what they rest on.
-    """
-    found = kit.store.critique(name)
-    if found is None:
-        return None
-    behind = {e: episodes.get(e) or kit.store.episode(e) for e in found.episodes}
-    read = {e: episode for e, episode in behind.items() if episode is not None}
-    if len(read) < len(behind):
-        return None
-    episodes.update(read)
-    return found
-
-
-def _episode(kit: Kit, name: str) -> Episode:
-    found = kit.store.episode(name)
-    if found is None:
-        raise MethodError(f"the store lacks the episode {name!r} of a critique")
-    return found
 
 
 def _check(work: CurateLessons, method: Method) -> Check | None:

@@ -9,27 +9,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import memory, models
+from .. import store as stores
 from ..errors import ConfigurationError, UnknownNameError, check_kind, named
 from ..ids import canonical_json
 from ..memory import HashEmbedder, fingerprint
 from ..records import Usage
 
 if TYPE_CHECKING:
-    from ..memory import Embedder, Recaller
     from ..memory.embed import Matrix, Vector
-    from ..models import CallContext, RetryPolicy
-    from ..store import Store
 
 _KNOWN = ("hash", "onnx-minilm", "openai:NAME")
 
 
 def load_embedder(
-    name: str | Embedder,
+    name: str | memory.Embedder,
     *,
     base_url: str | None = None,
-    policy: RetryPolicy | None = None,
+    policy: models.RetryPolicy | None = None,
     keyless: bool = False,
-) -> Embedder:
+) -> memory.Embedder:
     """The embedder `name`; an embedder is given back as it is.
 
     `hash` (or `hash:DIM`) is built in and lexical; `onnx-minilm` runs on this machine and fetches
@@ -75,8 +73,8 @@ class Memory:
     Raises `ConfigurationError` for what cannot work.
     """
 
-    store: Store | Path | str | None = None
-    embedder: str | Embedder = "hash"
+    store: stores.Store | Path | str | None = None
+    embedder: str | memory.Embedder = "hash"
     index: str = "exact"
     base_url: str | None = None
 
@@ -88,7 +86,7 @@ class Memory:
         object.__setattr__(self, "embedder", loaded)
 
     @property
-    def loaded(self) -> Embedder:
+    def loaded(self) -> memory.Embedder:
         """The embedder."""
         return load_embedder(self.embedder)
 
@@ -101,7 +99,7 @@ class Memory:
             "index": self.index,
         }
 
-    def recaller(self, store: Store) -> Recaller:
+    def recaller(self, store: stores.Store) -> memory.Recaller:
         """What finds lessons for a run on `store`."""
         return memory.Recaller(store, self.loaded, self.index)
 
@@ -113,7 +111,7 @@ class PromptAsker:
     prompt of a replay; so it is journaled. The hash is a pure function and is not.
     """
 
-    def __init__(self, embedder: Embedder, view: CallContext) -> None:
+    def __init__(self, embedder: memory.Embedder, view: models.CallContext) -> None:
         self._embedder, self._view = embedder, view
 
     async def vector(self, text: str, /) -> Vector:

@@ -38,17 +38,17 @@ async def run(
 
     `pinned` says, by scope, which revision the lane's view holds.
     """
-    view = instance_view(place)
+    view, lacking = instance_view(place), list[str]()
     episode = await run_episode(
         Assignment(spec=work.spec, lane=place.lane, instance=view.instance, task=kit.task),
         agent=kit.agent,
         context=context,
-        guidance=provider(kit, work.spec, place, context),
+        guidance=provider(kit, work.spec, place, context, lacking),
         memos=remembering(kit, work.spec, place, context),
         hooks=(*built(kit, inside(work.spec.hooks, kit.limits)), *kit.hooks),
         limits=kit.limits,
     )
-    return episode.model_copy(update={"revision": pinned})
+    return episode.model_copy(update={"revision": pinned, "lacking": next(iter(lacking), "")})
 
 
 def check_stored(episode: Episode, work: RunEpisode) -> None:
@@ -88,8 +88,13 @@ def pinned(spec: EpisodeSpec, place: Place) -> dict[str, int]:
     return {scope: held[scope] for scope in sorted(asked & held.keys())}
 
 
-def provider(kit: Kit, spec: EpisodeSpec, place: Place, context: CallContext) -> GuidanceProvider:
-    """Recalls from the lessons that the lane's view holds, never from the table."""
+def provider(
+    kit: Kit, spec: EpisodeSpec, place: Place, context: CallContext, lacking: list[str]
+) -> GuidanceProvider:
+    """Recalls from the lessons that the lane's view holds, never from the table.
+
+    What a model did not say of their conditions is added to `lacking`, in one line each time.
+    """
 
     async def guidance(role: str, situation: Situation, step: int) -> Guidance:
         wanted = spec.guidance[role]
@@ -98,7 +103,8 @@ def provider(kit: Kit, spec: EpisodeSpec, place: Place, context: CallContext) ->
         if wanted.source == "instance":
             found = _of_instance(kit, wanted, spec, place, role)
         else:
-            found = await _recalled(kit, (role, step), spec, place, text, context, asker)
+            at = (role, step)
+            found = await _recalled(kit, at, spec, place, text, context, asker, lacking)
         beside: tuple[str, ...] = (wanted.beside,) if wanted.beside else ()
         if wanted.attempts or wanted.examples:
             beside += await word_for_word(kit, wanted, spec, place, text, asker)
@@ -115,6 +121,7 @@ async def _recalled(
     text: str,
     context: CallContext,
     asker: PromptAsker,
+    lacking: list[str],
 ) -> Guidance:
     """What the prompt of a role at a step gets from lessons, in the situation `text`."""
     (role, step), view = at, instance_view(place)
@@ -128,7 +135,8 @@ async def _recalled(
     if model is not None and wanted.source == "recall":
         known = kit.memory.pool(lessons, (), wanted).shared
         asked = [item.lesson for item in known.conditional]
-        judged = await ask_applies(model, asked, text, context.at(step=step), kit.prompts)
+        judged, why = await ask_applies(model, asked, text, context.at(step=step), kit.prompts)
+        lacking += filter(None, (why,))
     draw = (place.lane.seed, spec.instance, spec.trial)
     tossed = toss(lessons, wanted, text, draw, judged, view.revision)
     found = await kit.memory.recall(
@@ -163,8 +171,13 @@ def _of_others(
     """
     view = instance_view(place)
     others = [s for s in wanted.scopes if s not in (view.scope, view.instance_scope)]
-    found = [x for s in others for x in kit.store.lessons(place.lane.branch, s) if x.usable]
-    if any(e.trial >= spec.trial for x in found for e in x.evidence):
+    store, branch = kit.store, place.lane.branch
+    found = [x for s in others for x in store.lessons(branch, s) if x.usable]
+    # Trials of earlier runs are numbered like ours; what the branch started with is no news.
+    pinned = store.branch(branch).pinned if others else {}
+    start = [x for s in others for x in store.lessons(branch, s, revision=pinned.get(s, 0))]
+    before = {e.critique for x in start for e in x.evidence}
+    if any(e.trial >= spec.trial and e.critique not in before for x in found for e in x.evidence):
         raise MethodError(
             f"reflections of {others[0]!r} are read in the round that makes them; timing would"
             " decide which"

@@ -52,7 +52,7 @@ from ..records import (
 from ..stats import smallest_effect
 from .acting import hook_calls, inside
 from .applying import judge_of
-from .foretold import table
+from .foretold import assumptions, table
 from .sizing import Outline, Sizes, sizes_of
 
 GUIDANCE = 1_500
@@ -65,26 +65,10 @@ CONDITION = (8, 150)
 """Tokens of the condition of one lesson, with its exceptions: few and many."""
 PAIRS = 1_000
 """Tokens of the near texts that a merging call is asked about, at most."""
-EVIDENCE = 16_000
-"""Tokens of evidence that one call of a curator reads, at most."""
 WRITTEN = {"actor": (20, 300), "critic": (80, 800), "curator": (100, 2_000), "recall": (5, 400)}
 """Tokens of a reply, by role: few and many."""
 REPORT = (20, 150)
 """Those of an analyst's."""
-ASSUMES = (
-    "low: every attempt succeeds at its first step, or its last where that is given by the task; "
-    "high: none ever does and each takes all steps",
-    "replies: actor 20-300 tokens, critic 80-800, curator 100-2,000, recall 5-400, never more than "
-    "the output cap; no repairs, no retries; calls that an agent or a hook of yours makes beside "
-    "its own are unknown",
-    "recall (condition=model): low: it asks about the conditional lessons that the run starts "
-    "with; high: about every lesson of a full list",
-    "smallest effect: paired, 80 % power, two-sided 5 %, (1.96 + 0.84)·sd/√instances, with half of "
-    "the attempts solved in both arms, arms independent given the instance, and seeds of one "
-    "instance correlated by .5",
-)
-
-REPORTED = "team: each analyst is asked once before each step; reports 20-150 tokens"
 
 
 class Forecast(Record):
@@ -248,7 +232,7 @@ class _Imagined:
             # What a check of the method refuses is asked for once more.
             refused = bool(work.check) and not self.solved
             merges = int(groups > 1 or shown or near) + refused
-            evidence = min(EVIDENCE, len(work.critiques) * (self.sizes.step + 200))
+            evidence = min(work.evidence_tokens, len(work.critiques) * (self.sizes.step + 200))
             read = (groups + merges) * (CURATOR + evidence + self.guidance) + near * PAIRS
             self._use("curator", groups + merges, read)
             if not self.solved:
@@ -289,9 +273,11 @@ async def forecast(outline: Outline, model: str) -> Forecast:
     """What the run would take; `model` is how its agent is named."""
     plan, sizes, prices = outline.plan, await sizes_of(outline), _prices(outline)
     arms: dict[str, JsonValue] = {}
+    asked: set[str] = set()
     for arm in plan.arms:
         ends = [await _imagined(outline, arm, sizes, solved=solved) for solved in (True, False)]
         arms[arm] = _figures(ends, len(plan.seeds), prices, outline.limits.budget.max_output)
+        asked.update(*(end.usage for end in ends))
     return Forecast(
         figures={
             "dry_run": True,
@@ -306,7 +292,7 @@ async def forecast(outline: Outline, model: str) -> Forecast:
             "budget": outline.limits.budget.model_dump(
                 mode="json", exclude={"prices"}, exclude_none=True
             ),
-            "assumes": [*ASSUMES, *((REPORTED,) if sizes.reports else ())],
+            "assumes": [*assumptions(judged="recall" in asked, team=bool(sizes.reports))],
         }
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..agents import Team
 from ..errors import MethodError
 from ..lanes import Place
-from ..memory.memos import Chain, Item, Memos, candidates, memo_of, policy, top
+from ..memory.memos import Chain, Item, Memos, candidates, memo_of, memo_rules, top
 from ..models import CallContext
 from ..records import EpisodeSpec, InstanceView, Memo, Situation, Step
 from ..rollout import MemoSource
@@ -31,7 +31,7 @@ def remembering(
     if not isinstance(kit.agent, Team) or kit.agent.recall is None:
         return None
     # Equal over arms, as worlds and sampling seeds are.
-    chain = Chain(policy(kit.agent.recall), (place.lane.seed, spec.instance))
+    chain = Chain(memo_rules(kit.agent.recall), (place.lane.seed, spec.instance))
     before = chain.fold(_attempts(spec, place))
     return _Remembering(chain, chain.begun(before, spec.trial), kit, context)
 
@@ -68,7 +68,7 @@ class _Remembering:
         if situation.tools or not found:
             return ()
         cosines = await self._cosines(situation, found)
-        best = top(self._chain.policy, found, cosines)
+        best = top(self._chain.rules, found, cosines)
         return tuple(memo_of(item, self._state.trial) for item in best)
 
     async def _cosines(self, situation: Situation, items: tuple[Item, ...]) -> list[float]:

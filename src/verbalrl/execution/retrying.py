@@ -7,14 +7,14 @@ from ..records import Commit, Critique, Episode
 
 
 def failed(made: object) -> bool:
-    """Whether a piece of recorded work ended in an error, not in a result."""
+    """Whether a piece of recorded work ended in an error, wholly or in a part of it."""
     match made:
         case Episode():
-            return made.status == "failed"
+            return made.status == "failed" or bool(made.lacking)
         case Critique():
             return made.status == "failed"
         case Commit():
-            return bool(made.failure)
+            return bool(made.failure or made.lacking)
     return False
 
 

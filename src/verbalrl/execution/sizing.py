@@ -11,7 +11,7 @@ from ..agents.handles import public
 from ..critics import Critic
 from ..curators import Curator
 from ..ids import token_estimate
-from ..memory.memos import policy
+from ..memory.memos import memo_rules
 from ..records import EpisodeSpec, Lesson, Observation, Report, Situation
 from ..rollout import Limits
 from ..rollout.environments import EnvironmentDoor
@@ -81,7 +81,7 @@ def _memos(team: Team, observation: Observation) -> int:
     """Tokens of the block of memos, each as long as the longest report."""
     if team.recall is None:
         return 0
-    how = policy(team.recall)
+    how = memo_rules(team.recall)
     count = how.most * (len(how.layers) if how.by_layer else 1)
     longest = max(map(token_estimate, observation.text.splitlines()), default=0)
     return MEMOS + count * (min(longest, MEMO_TOKENS) + MEMO)

@@ -72,6 +72,9 @@ class ArmTally:
     accepted: int = 0
     failed_critiques: int = 0
     failed_curations: int = 0
+    """Those that made nothing."""
+    lacking_curations: int = 0
+    """Those that made a commit and failed at a part of it."""
     rejected_operations: int = 0
     oracle_selected: bool = False
     """Whether a choice among candidates was made by their rewards."""
@@ -113,6 +116,7 @@ class ArmTally:
         self._use("curator", commit.usage)
         self.rejected_operations += len(commit.rejected)
         self.failed_curations += bool(commit.failure)
+        self.lacking_curations += bool(commit.lacking and not commit.failure)
 
     def decision(self, decision: Decision) -> None:
         """Note who decided."""
@@ -127,6 +131,7 @@ class ArmTally:
             "refused": dict(refused),
             "failed": self.failed_critiques,
             "failed_curations": self.failed_curations,
+            "lacking_curations": self.lacking_curations,
             "rejected_operations": self.rejected_operations,
         }
 
@@ -148,8 +153,9 @@ def outcome_of(episode: Episode) -> Outcome:
         purpose=episode.spec.purpose,
         success=episode.success,
         cut=episode.truncated,
-        idle=episode.truncated and not episode.trajectory.steps,
+        idle=episode.truncated and not episode.acted,
         failed=episode.status != "finished",
+        lacking=bool(episode.lacking),
         failure=f"{failure.kind}: {first_line(failure.message, 200)}" if failure else "",
         reward=episode.reward.value,
         injected_tokens=sum(g.tokens for g in episode.guidance.values()),

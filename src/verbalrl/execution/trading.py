@@ -153,8 +153,8 @@ def _measured(found: Mapping[Period, Path]) -> dict[str, JsonValue]:
         means = mean_by_instance({key: values[name] for key, values in by_run.items()})
         made[name] = math.fsum(means.values()) / len(means) if means else None
         if name == "compounded":
-            spread = interval(list(means.values()))
-            made["ci95"] = [spread.low, spread.high] if spread and spread.n > 1 else None
+            spread = interval(list(means.values()), None)
+            made["ci95"] = [spread.low, spread.high] if spread and spread.pair else None
     return made
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .dataset import PROVENANCE, Dataset, dataset, write
+from .dataset import PROVENANCE, Dataset, dataset, standing, write
 from .logs import Logged, Refused, is_log, read_log
 from .marked import Marked, has_section, lines_of, section, with_section, with_sections
 from .skills import name_of, skills
@@ -31,6 +31,7 @@ __all__ = [
     "read_log",
     "section",
     "skills",
+    "standing",
     "take_log",
     "with_section",
     "with_sections",

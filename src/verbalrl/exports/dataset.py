@@ -51,6 +51,15 @@ def dataset(form: str, source: Source, held_out: float, allowed: Collection[str]
     return Dataset({name: tuple(found) for name, found in rows.items()}, dict(left_out))
 
 
+def standing(folder: Path) -> str:
+    """The run whose rows stand in `folder`, and as what; empty where no export is there."""
+    try:
+        told = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
+        return f"the {told['format']} rows of {told['run']}"
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
+
+
 def write(made: Dataset, folder: Path, run: RunRecord, told: Mapping[str, Any]) -> dict[str, Any]:
     """Write `train.jsonl`, `test.jsonl` and `provenance.json` into `folder`; what the last says.
 

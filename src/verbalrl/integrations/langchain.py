@@ -41,6 +41,7 @@ def middleware(coach: CoachDoor) -> Any:
             call = called(binding, "chat")
             if call is None:
                 return await handler(request)
+            await call.ready()
             response = await handler(_carrying(request, call, texts))
             call.answered(lambda: _reply(response, texts))
             return response

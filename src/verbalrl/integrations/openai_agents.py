@@ -47,13 +47,13 @@ def _taught(base: Any, binding: Binding, model: Any) -> Any:
             return getattr(model, name)
 
         async def get_response(self, *asked: Any, **named: Any) -> Any:
-            call, sent = _carrying(binding, asked, named)
+            call, sent = await _carrying(binding, asked, named)
             reply = await model.get_response(*sent, **named)
             _answered(call, {"id": reply.response_id, "output": reply.output}, reply.usage)
             return reply
 
         async def stream_response(self, *asked: Any, **named: Any) -> Any:
-            call, sent = _carrying(binding, asked, named)
+            call, sent = await _carrying(binding, asked, named)
             async for event in model.stream_response(*sent, **named):
                 if event.type in ("response.completed", "response.incomplete"):
                     _answered(call, dict(event.response), event.response.usage)
@@ -62,12 +62,13 @@ def _taught(base: Any, binding: Binding, model: Any) -> Any:
     return Taught()
 
 
-def _carrying(binding: Binding, asked: tuple[Any, ...], named: dict[str, Any]) -> Any:
+async def _carrying(binding: Binding, asked: tuple[Any, ...], named: dict[str, Any]) -> Any:
     """The call, and what its model is asked by position; `named` keeps the rest."""
     told, given, *rest = (*asked, *(named.pop(n) for n in _ASKED if n in named))
     body = {"instructions": told, "input": given, "conversation": named.get("conversation_id")}
     body["previous_response_id"] = named.get("previous_response_id")
     if (call := called(binding, "responses")) is not None:
+        await call.ready()
         told, given = call.carried(
             lambda: body, lambda b: _SENT(body | merged("responses", body, b)), (told, given)
         )

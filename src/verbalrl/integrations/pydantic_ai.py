@@ -34,7 +34,10 @@ def capability(coach: CoachDoor) -> Any:
                 return replace(given, messages=messages, model_request_parameters=asked)
 
             call = called(binding, "chat")
-            return given if call is None else call.carried(lambda: _chat(given), carry, given)
+            if call is None:
+                return given
+            await call.ready()
+            return call.carried(lambda: _chat(given), carry, given)
 
         async def after_model_request(self, ctx: Any, **given: Any) -> Any:
             response = given["response"]

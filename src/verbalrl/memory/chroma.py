@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ from .index import Hit, Key
 if TYPE_CHECKING:
     from .embed import Matrix, Vector
 
+SILENT_S = 30.0
+"""A server that says nothing for so long, in the middle of an answer or before it, has failed."""
 _BATCH = 2000
 """Chroma takes at most 5,461 rows at once."""
 _MARK = 12
@@ -30,12 +33,13 @@ class ChromaIndex:
     Args:
         place: A folder, which no other process may have open, or the URL of a `chroma run` server.
         name: Of the collection.
+        silent_s: Seconds for which a server may say nothing.
 
     Every method raises `IndexFailure` when Chroma fails.
     """
 
-    def __init__(self, place: str, name: str) -> None:
-        self._place, self._name = place, name
+    def __init__(self, place: str, name: str, silent_s: float = SILENT_S) -> None:
+        self._place, self._name, self._silent_s = place, name, silent_s
         self._client: Any = None
         self._collection: Any = None
 
@@ -122,12 +126,16 @@ class ChromaIndex:
             self._collection = None
             self._open()
 
+    def names(self) -> list[str]:
+        """The collections beside it, itself too where it is there."""
+        with boundary(IndexFailure, "chroma"):
+            return [found.name for found in self._connected().list_collections()]
+
     def drop(self) -> None:
         """Delete the collection, if it is there, and close."""
         with boundary(IndexFailure, "chroma"):
-            client = self._connected()
-            if any(found.name == self._name for found in client.list_collections()):
-                client.delete_collection(self._name)
+            if self._name in self.names():
+                self._connected().delete_collection(self._name)
         self.close()
 
     def close(self) -> None:
@@ -156,19 +164,48 @@ class ChromaIndex:
 
             settings = Settings(anonymized_telemetry=False)
             if is_url(self._place):
-                parts = urlsplit(self._place)
-                self._client = chromadb.HttpClient(
-                    host=parts.hostname or "localhost",
-                    port=parts.port or (443 if parts.scheme == "https" else 8000),
-                    ssl=parts.scheme == "https",
-                    settings=settings,
-                )
+                self._client = _served(self._place, settings, self._silent_s)
             else:
                 self._client = chromadb.PersistentClient(self._place, settings=settings)
         return self._client
 
 
 _SCORES: Any = ["distances"]
+
+
+def _served(url: str, settings: Any, silent_s: float) -> Any:
+    """A client of a server that does not wait for ever, as Chroma's own does from its start."""
+    from chromadb.api.client import Client
+
+    with ExitStack() as opened:
+
+        class Impatient(Client):
+            """Bounds each of its connections before the first request that is made on it."""
+
+            def get_user_identity(self) -> Any:
+                """The first request of a client."""
+                self._bound()
+                return super().get_user_identity()
+
+            def _validate_tenant_database(self, tenant: str, database: str) -> None:
+                self._bound()
+                super()._validate_tenant_database(tenant, database)
+
+            def _bound(self) -> None:
+                for session in _sessions(self):
+                    session.timeout = silent_s
+                    opened.callback(session.close)
+
+        parts = urlsplit(url)
+        ssl = parts.scheme == "https"
+        settings.chroma_api_impl = "chromadb.api.fastapi.FastAPI"
+        settings.chroma_server_host = parts.hostname or "localhost"
+        settings.chroma_server_ssl_enabled = ssl
+        settings.chroma_server_http_port = parts.port or (443 if ssl else 8000)
+        client = Impatient(settings=settings)
+        # One that cannot be made leaves its connections to nobody.
+        opened.pop_all()
+        return client
 
 
 def _sessions(client: Any) -> list[Any]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, StorageError
+from ..neutral import neutralise
+from ..prompts import one_line
 from ..records import Lesson, LessonBody, MemoryUpdate, Operation, Origin
 from ..store import LIVE, Store
 from ..text import normalise, redact
@@ -15,6 +18,8 @@ FIELDS = ("name", "when", "when_not", "instruction")
 """What can be reworded."""
 REWORDED = "reworded by a person"
 """Why; only lessons of runs that are over can be."""
+_BREAK = re.compile(r"\r\n?")
+_MARKED = re.compile("‹[^‹›]{0,40}›?")
 LONGEST = 2_000
 """Characters of one field."""
 
@@ -25,6 +30,12 @@ class Edited(NamedTuple):
     branch: str
     before: Lesson
     lesson: Lesson
+    taken_out: str = ""
+    """What is not stored of the words that were given; empty where all of it is."""
+    otherwise: str = ""
+    """What of them prompts show otherwise."""
+    widened: str = ""
+    """That it applies always now; empty where it did before, or has a condition."""
 
 
 async def edit(
@@ -44,11 +55,12 @@ async def edit(
         changes: New texts by field, of `FIELDS`.
         not_in: More situations in which it does not apply, though they look like it.
         version: The version that the caller has read; another one by now is refused.
-        branch: By default the one where it was written.
+        branch: By default the one that lists name.
 
     Raises:
         UnknownNameError: There is no such lesson.
-        ConfigurationError: It has another version by now, or cannot change, or nothing changes.
+        ConfigurationError: It has another version by now, or cannot change, or nothing changes; or
+            several branches have it and none is given.
         StorageError: Another lesson of the scope says the same already.
     """
     home, found = find(store, lesson, branch)
@@ -56,6 +68,7 @@ async def edit(
     with leased(store, [home], "edit") as fences:
         _, found = find(store, lesson, home)
         body = reworded(found, changes, version, not_in)
+        _check_alone(store, home, found, body)
         update = MemoryUpdate(
             op=Operation.REVISE,
             lesson=lesson,
@@ -64,7 +77,21 @@ async def edit(
             reason=REWORDED,
         )
         await store.put_commits(commits_of(store, "edit", {(home, found.scope): [update]}), fences)
-    return Edited(home, found, find(store, lesson, home)[1])
+    said = (*changes.values(), *not_in)
+    now = find(store, lesson, home)[1]
+    always = bool(found.body.when) and not now.body.when
+    widened = "it has no condition now: it applies always" if always else ""
+    return Edited(home, found, now, taken_out(said), otherwise(map(cleaned, said)), widened)
+
+
+def _check_alone(store: Store, branch: str, lesson: Lesson, body: LessonBody) -> None:
+    """Raise `StorageError` where another lesson of the scope says what `body` says."""
+    for other in store.current_lessons(branch, scope=lesson.scope, statuses=tuple(LIVE)):
+        if other.id != lesson.id and other.body.content == body.content:
+            raise StorageError(
+                f"{other.id} ({other.status}, on branch {branch}) says that already; "
+                f"`verbalrl retire` one of the two, or give {lesson.id} other words"
+            )
 
 
 def reworded(
@@ -89,6 +116,32 @@ def reworded(
 def cleaned(text: str) -> str:
     """`text` as it may enter a store: normalised, without secrets."""
     return redact(normalise(text)).strip()
+
+
+def taken_out(texts: Iterable[str]) -> str:
+    """What `cleaned` takes out of `texts`, in a few words; empty where it is nothing."""
+    given = [_BREAK.sub("\n", text) for text in texts]
+    told = {
+        "control characters were taken out": any(normalise(x) != x for x in given),
+        "what looks like a secret was replaced": any(
+            redact(plain) != plain for plain in map(normalise, given)
+        ),
+    }
+    return "; ".join(words for words, true in told.items() if true)
+
+
+def otherwise(texts: Iterable[str]) -> str:
+    """What of stored `texts` prompts show otherwise, in a few words; empty where it is nothing."""
+    given = list(texts)
+    lines = [one_line(text) for text in given]
+    marks = [m for line in lines for m in _MARKED.findall(neutralise(line)) if m not in line]
+    told = []
+    if marks:
+        shown = ", ".join(dict.fromkeys(marks))
+        told.append(f"prompts show {shown} for what looks like a tag or a role")
+    if any("\n" in text or "\t" in text for text in given):
+        told.append("line breaks and tabs become blanks in prompts")
+    return "; ".join(told)
 
 
 def check_text(body: LessonBody) -> None:

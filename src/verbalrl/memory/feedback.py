@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, wanted
 from ..ids import key_id
 from ..records import (
     Commit,
@@ -72,7 +72,8 @@ def conditional_lesson(
 def taken_up(given: MemoryUpdate, there: Iterable[Lesson]) -> tuple[MemoryUpdate, ...]:
     """The updates that make `given` hold among the lessons that are `there`.
 
-    Where a lesson says it already, that one gets the check and the examples, and becomes active.
+    Where a lesson says it already, that one gets the check and the examples, becomes active and
+    has a person's trust.
 
     Raises:
         ConfigurationError: The text was revoked.
@@ -92,7 +93,7 @@ def taken_up(given: MemoryUpdate, there: Iterable[Lesson]) -> tuple[MemoryUpdate
     made: list[MemoryUpdate] = []
     if body != live.body:
         made.append(whose.replace(op=Operation.REVISE, body=body))
-    if live.status is not Status.ACTIVE:
+    if live.status is not Status.ACTIVE or live.trust is not Origin.OPERATOR:
         made.append(whose.replace(op=Operation.ACTIVATE, status=Status.ACTIVE))
     return tuple(made)
 
@@ -166,13 +167,20 @@ def read_feedback(lines: Iterable[str]) -> dict[str, list[ScopedFeedback]]:
                 said = ScopedFeedback(**row.model_dump(exclude={"scope"}))
                 conditional_lesson(said, "", "", "")
             except ValidationError as error:
-                first = error.errors(include_url=False)[0]
-                where = ".".join(map(str, first["loc"])) or "it"
-                raise ConfigurationError(f"line {number}: {where}: {first['msg']}") from error
+                raise ConfigurationError(f"line {number}: {_amiss(error)}") from error
             except ConfigurationError as error:
                 raise ConfigurationError(f"line {number}: {error}") from error
             found.setdefault(row.scope.strip(), []).append(said)
     return found
+
+
+def _amiss(error: ValidationError) -> str:
+    """What is wrong with a line, and what to give: of its first fault."""
+    first = error.errors(include_url=False)[0]
+    if where := ".".join(map(str, first["loc"])):
+        return f"{where}: {wanted(first)}"
+    lead = "is no JSON" if first["type"] == "json_invalid" else "is no JSON object"
+    return f'{lead}; give one such as {{"domain": "…", "effect": "…"}}'
 
 
 def shown(check: str, output: str) -> bool:

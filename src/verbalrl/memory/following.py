@@ -4,47 +4,46 @@ It catches up from the outbox of updates by upserts that may be repeated. A fold
 process at a time, only where our mark is, and only after a child process has looked at it: a
 damaged file of its graph ends the process that reads it. Whatever fails, the exact scan answers,
 and the next generation of the index is made from the stored vectors beside it.
+
+Standing aside is never final: another process that has the folder open ends, and the child of one
+that was killed closes it after a while; a server comes back. A later search starts a thread that
+looks again, about once a second for a folder that is held, more rarely for what failed, and the
+exact scan answers until that thread has opened or made what is newest by then.
+
+A server has no lock, and several processes may follow the store there. A generation's number is
+claimed in the store before it is made, and none that the server holds is taken; who comes second
+helps to make it, by the same upserts.
 """
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-import subprocess
-import sys
 import threading
-from collections.abc import Container, Iterable, Mapping
+import time
+from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from .._logging import get_logger
-from ..errors import ConfigurationError, EpisodeError, IndexFailure, StorageError
-from ..records import Usage
+from ..errors import ConfigurationError, EpisodeError, IndexFailure, ModelError, StorageError
 from ..store import Store
 from ..store.locks import OwnerLock
-from ..store.vectors import IndexState, Outgoing
-from .chroma import ChromaIndex, is_url
-from .embed import text_of
-from .index import Hit, Key
+from ..store.vectors import IndexState
+from .chroma import SILENT_S, ChromaIndex, is_url
+from .index import Hit
+from .outbox import Vectors, follow
+from .probe import PROBE_S, look
 from .sums import SUMS_NAME, sums_differ, write_sums
+from .turns import Turn
 
 if TYPE_CHECKING:
-    from .embed import Matrix, Vector
+    from .embed import Vector
 
 log = get_logger(__name__)
-
-
-class Vectors(Protocol):
-    """Makes vectors, or takes them from the store, where those of lessons are by then."""
-
-    fingerprint: str
-
-    async def rows(self, texts: Mapping[str, str], /) -> tuple[Matrix, Usage]:
-        """A row for each text by content, and what was paid."""
-
-    async def aclose(self) -> None:
-        """Close connections of the running loop."""
 
 
 MARK_NAME = "verbalrl-index.json"
@@ -53,7 +52,12 @@ SCAN_BELOW = 20_000
 """Views with fewer lessons are scanned exactly: that takes a millisecond."""
 _AT_ONCE = 5_000
 """So many updates are caught up with before a search; more are left to a thread."""
-_PROBE_S = 120.0
+AGAIN_S = 30.0
+"""So long after it failed an index is tried again, at the earliest."""
+_HELD_S = 1.0
+"""So long after another process had the folder open; to ask for its lock costs next to nothing."""
+_REST = 20
+"""And at least so many times what the attempt took, lest what keeps failing is a load."""
 
 
 class Follower:
@@ -66,7 +70,7 @@ class Follower:
     """
 
     def __init__(self, place: str, store: Store, vectors: Vectors) -> None:
-        self.scan_below = SCAN_BELOW
+        self.scan_below, self.again_s, self.silent_s = SCAN_BELOW, AGAIN_S, SILENT_S
         self.reason = ""
         """Why the exact scan answers in its place; empty while it serves."""
         self._place, self._store, self._vectors = place, store, vectors
@@ -77,8 +81,12 @@ class Follower:
         self._folder = None if is_url(place) else Path(place).expanduser().absolute()
         self._lock = None if self._folder is None else OwnerLock(self._folder / LOCK_NAME)
         self._builder: threading.Thread | None = None
-        self._closing = threading.Event()
-        self._turn = threading.Lock()
+        self._building = False
+        self._looked, self._closing = threading.Event(), threading.Event()
+        self._again_at = 0.0
+        self._warned = ""
+        """The reason told last; empty once it serves."""
+        self._turn = Turn()
 
     @classmethod
     def of(cls, index: str, store: Store, vectors: Vectors) -> Follower | None:
@@ -108,21 +116,28 @@ class Follower:
         self, scopes: Iterable[str], vector: Vector, k: int, view: Container[str]
     ) -> list[Hit] | None:
         """At most `k` rows whose content is in `view`; None where the exact scan has to answer."""
-        free = self._turn.acquire(blocking=False)
-        if not free and not await asyncio.to_thread(self._turn.acquire, timeout=_PROBE_S):
+        try:
+            async with asyncio.timeout(PROBE_S):
+                await self._turn.take()
+        except TimeoutError:
             return None
         try:
             if not await self._ready():
                 return None
-            return await asyncio.to_thread(self._search, list(scopes), vector, k, view)
-        except (IndexFailure, StorageError) as error:
-            self._give_up(str(error))
-            return None
+            return await self._turn.lend(partial(self._search, list(scopes), vector, k, view))
+        except IndexFailure as error:
+            why = str(error)
+            self.reason = why
+            self._beside(partial(self._renew, self._state.generation, why))
+        except (ModelError, StorageError) as error:
+            # It could not catch up, and is as good as before.
+            await self._turn.lend(partial(self._stand_aside, str(error), self.again_s))
         finally:
-            self._turn.release()
+            self._turn.give_back()
+        return None
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait for a generation that is being made; whether none is any more."""
+        """Wait for a generation that is being opened or made; whether none is any more."""
         if self._builder is not None:
             self._builder.join(timeout_s)
         return not self._building
@@ -132,19 +147,12 @@ class Follower:
         self._closing.set()
         if self._builder is not None:
             self._builder.join()
-        index, self._index = self._index, None
-        if index is not None:
-            with suppress(IndexFailure):
-                index.close()
-                if self._folder is not None:
-                    write_sums(self._generation_folder(self._state.generation))
+        self._turn.join()
+        if self._index is not None and self._shut() and self._folder is not None:
+            write_sums(self._generation_folder(self._state.generation))
         if self._lock is not None:
             self._lock.let_go()
         self.reason = self.reason or "closed"
-
-    @property
-    def _building(self) -> bool:
-        return self._builder is not None and self._builder.is_alive()
 
     def _search(
         self, scopes: list[str], vector: Vector, k: int, view: Container[str]
@@ -163,35 +171,96 @@ class Follower:
 
     async def _ready(self) -> bool:
         """Whether the index may be asked, once it has caught up."""
-        if self._closing.is_set() or self._building or (self.reason and self._index is None):
+        if self._closing.is_set() or self._building:
             return False
-        if self._index is None and not await asyncio.to_thread(self._open):
+        if (self.reason or self._index is None) and not await self._opened():
             return False
         behind = self._store.vectors.newest() - self._state.applied_n
         if behind > _AT_ONCE:
-            self._build("it is far behind")
+            self._tell_making("it is far behind")
+            self._beside(self._bring_up)
             return False
         if behind > 0:
             await self._catch_up()
         return True
 
-    def _open(self) -> bool:
-        """Open the newest generation if it is sound, else begin the next one."""
+    async def _opened(self) -> bool:
+        """Begin to open it, if it is time to; only the first search waits for that."""
+        first = not self.reason
+        if not first and time.monotonic() < self._again_at:
+            return False
+        self.reason = self.reason or "it is being opened"
+        self._beside(self._renew)
+        if first:
+            await asyncio.to_thread(self._looked.wait)
+        return first and not self.reason
+
+    def _beside(self, work: Callable[[], None]) -> None:
+        """Do `work` in a thread; the exact scan answers meanwhile."""
+        if self._building or self._closing.is_set():
+            return
+        self._building, self._again_at = True, time.monotonic() + self.again_s
+        # In a copy of the context, so that its events say whose they are.
+        run = copy_context().run
+        self._builder = threading.Thread(
+            target=run, args=(self._attempt, work), name="verbalrl-index", daemon=True
+        )
+        self._builder.start()
+
+    def _attempt(self, work: Callable[[], None]) -> None:
+        """Do `work`; where it fails, stand aside for long beside what it took."""
+        began = time.monotonic()
+        try:
+            work()
+        except (EpisodeError, OSError) as error:
+            took = time.monotonic() - began
+            self._stand_aside(str(error), max(self.again_s, _REST * took))
+        finally:
+            self._building = False
+            self._looked.set()
+
+    def _renew(self, spoilt: int = 0, why: str = "") -> None:
+        """Open the newest generation if it is sound and not `spoilt`, else make the next one."""
+        self._shut()
         if self._lock is not None and not self._lock.take():
-            self._stand_aside(f"another process has {self._folder} open")
-            return False
+            self._stand_aside(f"another process has {self._folder} open", _HELD_S)
+            return
+        # Others may have come further since we looked last.
         known = self._store.vectors.state(self.key)
+        self._state = known or IndexState(self._fingerprint, 0, 0, 0)
         if known is None:
-            self._state = IndexState(self._fingerprint, 1, 0, 0)
-            self._build("it is new")
-            return False
-        self._state = known
-        wrong = self._unsound()
-        if wrong:
-            self._next_generation(wrong)
-            return False
-        self._index = self._at(known.generation)
-        return True
+            why = "it is new"
+        elif known.generation != spoilt:
+            why = self._unsound()
+        if not why:
+            self._serve(self._at(self._state.generation), self._state)
+            return
+        before = self._state.generation
+        made = IndexState(self._fingerprint, self._next(before), 0, 0)
+        if self._folder is None and not self._store.vectors.claim(self.key, before, made):
+            self._renew()
+            return
+        self._state = made
+        if not self._warned:
+            self._tell_making(why)
+        self._looked.set()
+        if self._folder is not None:
+            self._clear_place(made.generation)
+        self.reason = self._making(why)
+        self._index = self._at(made.generation)
+        self._bring_up()
+        self._clear_place(before)
+
+    def _next(self, generation: int) -> int:
+        """The number that follows `generation`; on a server, one that nobody has used there."""
+        if self._folder is not None:
+            return generation + 1
+        index, head = self._at(generation), f"{self._name}-g"
+        try:
+            used = [name.removeprefix(head) for name in index.names() if name.startswith(head)]
+        finally:
+            index.close()
+        return 1 + max([generation, *(int(number) for number in used if number.isdecimal())])
 
     def _unsound(self) -> str:
         """What is wrong with the generation in use, found out where it cannot hurt."""
@@ -204,62 +273,61 @@ class Follower:
         folder = self._generation_folder(self._state.generation)
         wrong = sums_differ(folder)
         (folder / SUMS_NAME).unlink(missing_ok=True)
-        return wrong or _probe(folder, self._collection(), self._state.rows, self._lock)
+        return wrong or look(folder, self._collection(), self._state.rows, self._lock)
 
     async def _catch_up(self) -> None:
         """Apply what stands in the outbox."""
         assert self._index is not None
-        self._state = await _follow(
-            self._index, self._store, self._state, self._vectors, self._closing
+        self._state = await follow(
+            self._index, self._store, self._state, self._vectors, self._closing, self._turn.lend
         )
-        self._store.vectors.put_state(self.key, self._state)
+        await self._turn.lend(partial(self._store.vectors.put_state, self.key, self._state))
 
-    def _give_up(self, why: str) -> None:
-        index, self._index = self._index, None
-        if index is not None:
-            with suppress(IndexFailure):
-                index.close()
-        if self._folder is None and index is None:
-            # A server that cannot be reached: nothing can be made there either.
-            self._stand_aside(why)
-        else:
-            self._next_generation(why)
+    def _bring_up(self) -> None:
+        """Let the index follow to the end of the outbox, and serve."""
+        assert self._index is not None
+        made = asyncio.run(self._follow_from_the_start(self._index))
+        self._store.vectors.put_state(self.key, made)
+        log.info("index.built", index=self.key, generation=made.generation, rows=made.rows)
+        self._serve(self._index, made)
 
-    def _stand_aside(self, why: str) -> None:
-        self.reason = why
-        log.warning("index.stood_aside", index=self.key, why=why)
+    def _serve(self, index: ChromaIndex, state: IndexState) -> None:
+        self._state, self._index, self.reason = state, index, ""
+        if self._warned:
+            self._warned = ""
+            log.info("index.took_over", index=self.key, generation=state.generation)
 
-    def _next_generation(self, why: str) -> None:
-        self._state = IndexState(self._fingerprint, self._state.generation + 1, 0, 0)
-        self._build(why)
-
-    def _build(self, why: str) -> None:
-        """Make the generation in a thread; the exact scan answers meanwhile."""
-        if self._building or self._closing.is_set():
+    def _stand_aside(self, why: str, wait_s: float) -> None:
+        """Leave the place to others for so many seconds; told once for each new reason."""
+        self._shut()
+        if self._closing.is_set():
             return
-        log.info("index.building", index=self.key, generation=self._state.generation, why=why)
-        self.reason = f"generation {self._state.generation} is being made: {why}"
-        self._builder = threading.Thread(target=self._make, name="verbalrl-index", daemon=True)
-        self._builder.start()
+        if self._lock is not None:
+            self._lock.let_go()
+        self.reason, self._again_at = why, time.monotonic() + wait_s
+        if why != self._warned:
+            self._warned = why
+            log.warning("index.stood_aside", index=self.key, why=why)
 
-    def _make(self) -> None:
-        index = self._index or self._at(self._state.generation)
-        try:
-            if self._index is None:
-                self._clear_place(self._state.generation)
-            made = asyncio.run(self._follow_from_the_start(index))
-            self._store.vectors.put_state(self.key, made)
-            self._state, self._index, self.reason = made, index, ""
-            log.info("index.built", index=self.key, generation=made.generation, rows=made.rows)
-            self._clear_place(made.generation - 1)
-        except (EpisodeError, OSError) as error:
-            if not self._closing.is_set():
-                self._index = None
-                self._stand_aside(str(error))
+    def _shut(self) -> bool:
+        """Close what is open; whether that went well."""
+        index, self._index = self._index, None
+        with suppress(IndexFailure):
+            if index is not None:
+                index.close()
+            return True
+        return False
+
+    def _making(self, why: str) -> str:
+        return f"generation {self._state.generation} is being made: {why}"
+
+    def _tell_making(self, why: str) -> None:
+        log.info("index.building", index=self.key, generation=self._state.generation, why=why)
+        self.reason = self._making(why)
 
     async def _follow_from_the_start(self, index: ChromaIndex) -> IndexState:
         try:
-            return await _follow(index, self._store, self._state, self._vectors, self._closing)
+            return await follow(index, self._store, self._state, self._vectors, self._closing)
         finally:
             # This loop ends with the thread.
             await self._vectors.aclose()
@@ -275,7 +343,7 @@ class Follower:
 
     def _at(self, generation: int) -> ChromaIndex:
         if self._folder is None:
-            return ChromaIndex(self._place, f"{self._name}-g{generation}")
+            return ChromaIndex(self._place, f"{self._name}-g{generation}", self.silent_s)
         return ChromaIndex(str(self._generation_folder(generation)), self._collection())
 
     def _collection(self) -> str:
@@ -314,50 +382,3 @@ def place_of(index: str) -> str | None:
     if kind != "chroma" or not place.strip():
         raise ConfigurationError(f"index {index!r}: write exact, chroma:FOLDER or chroma:URL")
     return place
-
-
-async def _follow(
-    index: ChromaIndex, store: Store, state: IndexState, source: Vectors, stop: threading.Event
-) -> IndexState:
-    """Apply the outbox to `index`, piece by piece; gives how far it came."""
-    while not stop.is_set():
-        piece = store.vectors.outbox(state.applied_n, 2000)
-        if not piece:
-            break
-        texts = _texts(piece)
-        if texts:
-            vectors, _ = await source.rows(texts)
-            places = {content: n for n, content in enumerate(texts)}
-            keys = list(
-                dict.fromkeys(Key(u.scope, u.body.content) for u in piece if u.body is not None)
-            )
-            chosen = vectors[[places[key.content] for key in keys]]
-            await asyncio.to_thread(index.upsert, keys, chosen)
-        for scope in {update.scope for update in piece if update.purges}:
-            left = store.vectors.contents(scope)
-            gone = [key for key in index.keys(scope) if key.content not in left]
-            await asyncio.to_thread(index.delete, gone)
-        state = state._replace(applied_n=piece[-1].n, rows=await asyncio.to_thread(index.count))
-    return state
-
-
-def _texts(piece: Iterable[Outgoing]) -> dict[str, str]:
-    return {u.body.content: text_of(u.body) for u in piece if u.body is not None}
-
-
-def _probe(folder: Path, collection: str, rows: int, lock: OwnerLock | None) -> str:
-    """What a child process says is wrong with the index in `folder`; empty when it is sound."""
-    command = [sys.executable, "-m", f"{__package__}.probe", str(folder), collection, str(rows)]
-    # Should we be killed meanwhile, the child holds the lock on until it has closed the folder.
-    fd = None if lock is None or sys.platform == "win32" else lock.fd
-    held = () if fd is None else (fd,)
-    try:
-        done = subprocess.run(
-            command, capture_output=True, timeout=_PROBE_S, check=False, pass_fds=held
-        )
-    except subprocess.TimeoutExpired:
-        return f"looking at it took more than {_PROBE_S:g} s"
-    if done.returncode == 0:
-        return ""
-    said = done.stdout.decode("utf-8", "replace").strip()
-    return said or f"reading it ends a process (exit code {done.returncode})"

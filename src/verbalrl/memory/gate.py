@@ -1,8 +1,8 @@
 """The gate `measured`: what becomes of lessons by what withholding them has shown. Pure.
 
 What is shown to help becomes active, what is shown to harm is retired, and so is what has been
-tried often and helps nobody, since every prompt pays for it. What a person wrote or approved only a
-person retires: of such a lesson the lists say that it harms.
+tried often and helps nobody, since every prompt pays for it. What has a person's trust, because one
+wrote it anew or approved it, only a person retires: of such a lesson the lists say that it harms.
 """
 
 from __future__ import annotations

@@ -14,13 +14,17 @@ from . import gate
 ByRole = Mapping[str, Effect]
 
 
-def effects_on(store: Store, branch: str, scopes: frozenset[str]) -> dict[str, dict[str, Effect]]:
+def effects_on(store: Store, branch: str, scopes: frozenset[str]) -> Mapping[str, ByRole]:
     """By content and role, what the episodes of `branch` show of lessons of `scopes`.
 
     On `main` those are the episodes served there, else those of the run's arm and seed; a branch
     that nobody acted on shows nothing.
     """
-    found: dict[str, dict[str, Effect]] = {}
+    return store.unchanged(("effects", branch, scopes), lambda: _effects_on(store, branch, scopes))
+
+
+def _effects_on(store: Store, branch: str, scopes: frozenset[str]) -> dict[str, ByRole]:
+    found: dict[str, ByRole] = {}
     known = store.branch(branch)
     if branch == MAIN:
         for scope in sorted(scopes):
@@ -30,9 +34,9 @@ def effects_on(store: Store, branch: str, scopes: frozenset[str]) -> dict[str, d
     return found
 
 
-def _judged(trials: list[Trial]) -> dict[str, dict[str, Effect]]:
+def _judged(trials: list[Trial]) -> dict[str, ByRole]:
     # Lists of stores without a coin must not wait for numpy.
-    return gate.by_content(judge(Ledger.of(trials))) if trials else {}
+    return {**gate.by_content(judge(Ledger.of(trials)))} if trials else {}
 
 
 def order_of(lesson: Lesson, effects: Mapping[str, ByRole]) -> tuple[float, float]:
@@ -44,6 +48,11 @@ def order_of_content(content: str, effects: Mapping[str, ByRole]) -> tuple[float
     """The same for the lesson of that content."""
     ends = [e.low for e in effects.get(content, {}).values() if e.low is not None]
     return (0.0, -max(ends)) if ends else (1.0, 0.0)
+
+
+def caveat(store: Store, run: str | None) -> str:
+    """What follows a figure that a run with a simulated model has shown: `; simulated`."""
+    return "; simulated" if run is not None and store.run(run).simulated else ""
 
 
 def plain(effect: Effect) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Layer(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Policy:
+class MemoRules:
     """How memos are kept and chosen."""
 
     name: str
@@ -71,7 +71,7 @@ class Policy:
 
 
 # FinCon prints neither importances nor decays: they are those of INVESTOR-BENCH, by its authors.
-FINCON = Policy(
+FINCON = MemoRules(
     name="fincon",
     layers=MappingProxyType(
         {"daily": Layer(((50, 1.0),), 0.92), "filed": Layer(((60, 1.0),), 0.96)}
@@ -83,7 +83,7 @@ FINCON = Policy(
 """Relevance + importance, each from 0 to 1; filings fade slowly, all else fast; top 5 (A.13)."""
 
 _DEEP = ((40, 0.05), (60, 0.15), (80, 0.8))
-FINMEM = Policy(
+FINMEM = MemoRules(
     name="finmem",
     layers=MappingProxyType(
         {
@@ -106,14 +106,14 @@ FINMEM = Policy(
 )
 """Relevance + recency + importance, three of each layer; layers as in `puppy/memory_functions`."""
 
-POLICIES: Mapping[str, Policy] = MappingProxyType({p.name: p for p in (FINCON, FINMEM)})
+MEMO_RULES: Mapping[str, MemoRules] = MappingProxyType({p.name: p for p in (FINCON, FINMEM)})
 
 
-def policy(name: str) -> Policy:
-    """The policy `name`; raises `UnknownNameError` with the close matches."""
-    if name not in POLICIES:
-        raise UnknownNameError.of("recall policy", name, tuple(POLICIES))
-    return POLICIES[name]
+def memo_rules(name: str) -> MemoRules:
+    """The rules `name`; raises `UnknownNameError` with the close matches."""
+    if name not in MEMO_RULES:
+        raise UnknownNameError.of("rules for memos", name, tuple(MEMO_RULES))
+    return MEMO_RULES[name]
 
 
 class Item(NamedTuple):
@@ -148,14 +148,14 @@ class Memos(NamedTuple):
     trial: int
     items: tuple[Item, ...] = ()
     days: tuple[Day, ...] = ()
-    """The newest of this trial, as many as the policy looks back."""
+    """The newest of this trial, as many as the rules look back."""
 
 
 @dataclass(frozen=True)
 class Chain:
-    """Whose memos they are: the policy, and what the coins of initial importances hang on."""
+    """Whose memos they are: the rules, and what the coins of initial importances hang on."""
 
-    policy: Policy
+    rules: MemoRules
     key: tuple[object, ...] = field(default=())
 
     def begun(self, state: Memos | None, trial: int) -> Memos:
@@ -173,27 +173,27 @@ class Chain:
 
     def after(self, state: Memos, step: Step) -> Memos:
         """What is kept at the end of the day `step`: told, judged, aged, forgotten, moved."""
-        days = (*state.days, Day(cited_in(step), step.reward or 0.0))[-self.policy.back :]
+        days = (*state.days, Day(cited_in(step), step.reward or 0.0))[-self.rules.back :]
         items = self._told(state, step)
-        if len(days) == self.policy.back:
+        if len(days) == self.rules.back:
             good = math.fsum(day.result for day in days)
-            items = tuple(_judged(self.policy, x, days[0].cited, good) for x in items)
+            items = tuple(_judged(self.rules, x, days[0].cited, good) for x in items)
         items = tuple(self._aged(x) for x in items)
-        if self.policy.forgets:
+        if self.rules.forgets:
             items = self._sorted(tuple(x for x in items if not _forgotten(x)))
         return Memos(state.trial, items, days)
 
     def _sorted(self, items: tuple[Item, ...]) -> tuple[Item, ...]:
         """The items in the layers to which their importances belong."""
         for _ in range(_PASSES):
-            for layer in self.policy.layers:
-                items = tuple(map(partial(_moved, self.policy, layer), items))
+            for layer in self.rules.layers:
+                items = tuple(map(partial(_moved, self.rules, layer), items))
         return items
 
     def _told(self, state: Memos, step: Step) -> tuple[Item, ...]:
         """The items with those of the day; what was said before is said again, not kept twice."""
         said = [(r.role, r.text) for r in step.reports]
-        if self.policy.reflects and step.action.thought.strip():
+        if self.rules.reflects and step.action.thought.strip():
             said.append((OWN, step.action.thought))
         kept = {_same(x.source, x.text): x for x in state.items}
         for source, text in said:
@@ -204,14 +204,14 @@ class Chain:
         return tuple(kept.values())
 
     def _fresh(self, trial: int, step: int, source: str, text: str) -> Item:
-        layer = self.policy.homes.get(source, self.policy.home)
+        layer = self.rules.homes.get(source, self.rules.home)
         identity = f"{trial}.{step}.{source}"
         drawn = coin("memo", *self.key, identity)
-        importance = first_importance(self.policy.layers[layer], drawn)
+        importance = first_importance(self.rules.layers[layer], drawn)
         return Item(identity, source, text, trial, step, layer, importance)
 
     def _aged(self, item: Item) -> Item:
-        layer, age = self.policy.layers[item.layer], item.age + 1
+        layer, age = self.rules.layers[item.layer], item.age + 1
         return item._replace(
             age=age,
             importance=item.importance * layer.fades,
@@ -242,14 +242,14 @@ def checked(cited: Iterable[int], shown: int) -> tuple[tuple[int, ...], int]:
     return known, len(numbers) - len(known)
 
 
-def score(policy: Policy, item: Item, cosine: float) -> float:
+def score(rules: MemoRules, item: Item, cosine: float) -> float:
     """How much `item` is worth showing where its cosine to what is seen is `cosine`.
 
     FinCon: relevance and importance, each from 0 to 1 (a negative cosine is no relevance). FinMem:
     the cosine, recency, and importance over 100, at most 1.
     """
     importance = min(max(item.importance, 0.0), _FULL) / _FULL
-    if not policy.forgets:
+    if not rules.forgets:
         return max(cosine, 0.0) + importance
     return cosine + item.recency + importance
 
@@ -260,7 +260,7 @@ def candidates(state: Memos, said: Collection[tuple[str, str]]) -> tuple[Item, .
     return tuple(x for x in state.items if _same(x.source, x.text) not in now)
 
 
-def top(policy: Policy, items: Sequence[Item], cosines: Sequence[float]) -> tuple[Item, ...]:
+def top(rules: MemoRules, items: Sequence[Item], cosines: Sequence[float]) -> tuple[Item, ...]:
     """The items to be shown, the highest score first; `cosines` go with `items`.
 
     FinMem's own code returns the lowest scores of what it keeps sorted; that is not repeated here.
@@ -269,14 +269,14 @@ def top(policy: Policy, items: Sequence[Item], cosines: Sequence[float]) -> tupl
     rows = zip(items, cosines, strict=True)
     # In the last digits of a cosine machines differ.
     scored = [
-        (-round(score(policy, x, c), 6), -x.trial, -x.step, x.source, x.text, x) for x, c in rows
+        (-round(score(rules, x, c), 6), -x.trial, -x.step, x.source, x.text, x) for x, c in rows
     ]
     chosen: list[Item] = []
     shown: dict[str, int] = {}
     for *_, item in sorted(scored, key=lambda row: row[:-1]):
-        group = item.layer if policy.by_layer else ""
+        group = item.layer if rules.by_layer else ""
         shown[group] = shown.get(group, 0) + 1
-        if shown[group] <= policy.most:
+        if shown[group] <= rules.most:
             chosen.append(item)
     return tuple(chosen)
 
@@ -308,12 +308,12 @@ def _again(held: Item, fresh: Item) -> Item:
     )
 
 
-def _judged(policy: Policy, item: Item, cited: Collection[str], good: float) -> Item:
+def _judged(rules: MemoRules, item: Item, cited: Collection[str], good: float) -> Item:
     """`item` after a decision that rested on `cited` and brought `good`."""
-    if item.id not in cited or good == 0 or (good < 0 and not policy.counts):
+    if item.id not in cited or good == 0 or (good < 0 and not rules.counts):
         return item
     counter = item.counter + (1 if good > 0 else -1)
-    raised = RAISE * counter if policy.counts else RAISE
+    raised = RAISE * counter if rules.counts else RAISE
     return item._replace(counter=counter, importance=item.importance + raised)
 
 
@@ -321,11 +321,11 @@ def _forgotten(item: Item) -> bool:
     return item.recency < LEAST_RECENCY or item.importance < LEAST_IMPORTANCE
 
 
-def _moved(policy: Policy, layer: str, item: Item) -> Item:
+def _moved(rules: MemoRules, layer: str, item: Item) -> Item:
     """`item` where it belongs by its importance, if it is in `layer`."""
     if item.layer != layer:
         return item
-    own = policy.layers[layer]
+    own = rules.layers[layer]
     if own.rises is not None and item.importance >= own.rises[0]:
         return item._replace(layer=own.rises[1], recency=1.0, age=0)
     if own.sinks is not None and item.importance < own.sinks[0]:

@@ -6,7 +6,6 @@ answer; an index outside the store, where one is asked for, may answer for large
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from .embed import Embedder, fingerprint
 from .following import Follower
 from .index import ExactIndex, Key, Slots
 from .pool import Item, Shelf
+from .turns import Turn
 
 if TYPE_CHECKING:
     from .embed import Matrix, Vector
@@ -103,7 +103,7 @@ class Nearest:
         self._exact = ExactIndex()
         self._far = Follower.of(index, store, self._cache)
         self._prepared: WeakKeyDictionary[Shelf, Slots] = WeakKeyDictionary()
-        self._turn = asyncio.Lock()
+        self._turn = Turn()
 
     async def prepare(self, shelf: Shelf) -> Usage:
         """Have all vectors of `shelf` at hand; gives what was paid for them."""

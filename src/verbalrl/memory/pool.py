@@ -117,7 +117,7 @@ class Shelf:
         self.general_tokens = sum(item.tokens for item in general)
         self.untrusted_tokens = sum(item.tokens for item in general if item.untrusted)
         self.least_tokens = min((item.tokens for item in self.items), default=0)
-        self.standing: Floats | None = None
+        self.merits: Floats | None = None
         """A row for each of `ordered`, of nan until it is found out; for whoever ranks."""
         self._stable: dict[tuple[int, int], tuple[Item, ...]] = {}
 
@@ -170,6 +170,12 @@ class Shelf:
             lesson = item.lesson
             found[lesson.scope] = max(found.get(lesson.scope, 0), lesson.born, lesson.kept_at)
         return found
+
+    def may_overflow(self, budget: int) -> bool:
+        """Whether there is a situation in which not all of them fit into `budget` tokens."""
+        untrusted = sum(item.tokens for item in self.items if item.untrusted)
+        whole = sum(item.tokens for item in self.items)
+        return whole > budget or untrusted > int(budget * UNTRUSTED_SHARE)
 
     def stable(self, budget: int, left: int) -> tuple[Item, ...]:
         """General active lessons, oldest first, while they fit; never looks at a situation.

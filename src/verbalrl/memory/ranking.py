@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-Standing = tuple[float, float]
+Merit = tuple[float, float]
 
 PARTS = ("cosine", "bm25", "effect", "recency", "support")
 """What a score is the sum of."""
@@ -91,7 +91,7 @@ def rank(
     candidates: Sequence[Item],
     vectors: Matrix,
     found: Channels,
-    standings: Floats,
+    merits: Floats,
     effects: Mapping[str, float] | None = None,
 ) -> Ranking:
     """The ranking of `candidates`, which must stand in the order of (content, lesson id).
@@ -100,7 +100,7 @@ def rank(
         candidates: What was found in either channel.
         vectors: A row of length 1 for each.
         found: The situation in both channels.
-        standings: A row for each: what speaks for it in any situation, as `standing_of` says.
+        merits: A row for each: what speaks for it in any situation, as `merit_of` says.
         effects: By content, the measured effect in -1…1; without one it counts 0.
     """
     import numpy as np
@@ -114,12 +114,12 @@ def rank(
     if effects:
         parts[2] = [effects.get(item.content, 0.0) for item in candidates]
         parts[2] *= _EFFECT
-    parts[3:] = standings.T
+    parts[3:] = merits.T
     # Rounded, so that the last bits of a sum, which differ between machines, decide nothing.
     return Ranking(candidates, parts.round(_DIGITS) + 0.0, vectors)
 
 
-def standing_of(lesson: Lesson, newest: Mapping[str, int]) -> Standing:
+def merit_of(lesson: Lesson, newest: Mapping[str, int]) -> Merit:
     """(recency, support): what speaks for a lesson whatever the situation.
 
     `newest` is by scope the revision that ages are counted back from.

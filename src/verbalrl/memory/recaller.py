@@ -18,7 +18,7 @@ from .embed import Embedder, HashEmbedder
 from .lexical import Lexical
 from .nearest import Nearest
 from .pool import Pool, Shelf
-from .ranking import CANDIDATES, Channels, Ranking, rank, standing_of
+from .ranking import CANDIDATES, Channels, Ranking, merit_of, rank
 from .recall import overflows, recall
 
 if TYPE_CHECKING:
@@ -107,6 +107,13 @@ class Recaller:
             judged=judged,
         )
 
+    async def ready(self, lessons: Sequence[Lesson], spec: GuidanceSpec) -> None:
+        """Make what `recall` keeps for all prompts of a view: the shelf, its vectors and words."""
+        shelf = self.pool(lessons, (), spec).shared
+        if shelf.may_overflow(spec.budget):
+            await self.nearest.prepare(shelf)
+            self._words(shelf)
+
     def pool(self, lessons: Sequence[Lesson], own: Sequence[Lesson], spec: GuidanceSpec) -> Pool:
         """What `spec` asks for, with the shared lessons arranged once."""
         plain = spec.source == "recall" and not spec.force_in and not spec.force_out
@@ -133,7 +140,7 @@ class Recaller:
         items = [ordered[place] for place in places.tolist()]
         words = _spread(said, scores, shelf, places)
         channels = Channels(vector, self.embedder.semantic, words)
-        return rank(items, self.nearest.vectors(shelf, places), channels, _standings(shelf, places))
+        return rank(items, self.nearest.vectors(shelf, places), channels, _merits(shelf, places))
 
     async def vector(self, text: str) -> Vector:
         """The vector of a situation."""
@@ -189,16 +196,16 @@ class Recaller:
         return self._tables.pop(key)[1] if off < len(wanted) / 2 else None
 
 
-def _standings(shelf: Shelf, places: Places) -> Floats:
+def _merits(shelf: Shelf, places: Places) -> Floats:
     """Found out once for each lesson of a shelf."""
     import numpy as np
 
-    if shelf.standing is None:
-        shelf.standing = np.full((len(shelf.ordered), 2), np.nan)
-    found: Floats = shelf.standing[places]
+    if shelf.merits is None:
+        shelf.merits = np.full((len(shelf.ordered), 2), np.nan)
+    found: Floats = shelf.merits[places]
     for n in np.flatnonzero(np.isnan(found[:, 0])).tolist():
         lesson = shelf.ordered[int(places[n])].lesson
-        found[n] = shelf.standing[places[n]] = standing_of(lesson, shelf.revisions)
+        found[n] = shelf.merits[places[n]] = merit_of(lesson, shelf.revisions)
     return found
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel
 
 from ..ids import token_estimate
-from ..prompts import Line, PromptLibrary, one_line, ready
-from ..records import Episode, Guidance, GuidanceLine, Record, Step
+from ..prompts import Line, PromptLibrary, one_line, ready_line
+from ..records import Episode, Guidance, Record, Step
 from . import applies
 
 TEMPLATE, ATTEMPT = "_shared/guidance", "memory/attempt"
@@ -69,8 +68,8 @@ def guidance_text(guidance: Guidance, prompts: PromptLibrary) -> str:
     if not guidance:
         return ""
     inputs = GuidanceInputs.model_construct(
-        stable=tuple(map(_shown, guidance.stable)),
-        volatile=tuple(map(_shown, guidance.volatile)),
+        stable=tuple(map(ready_line, guidance.stable)),
+        volatile=tuple(map(ready_line, guidance.volatile)),
         texts=guidance.texts,
     )
     return prompts.render(TEMPLATE, inputs).text.rstrip("\n")
@@ -83,15 +82,9 @@ def served_blocks(guidance: Guidance, prompts: PromptLibrary) -> tuple[str, str]
     """
     blocks = []
     for template, lines in ((STABLE, guidance.stable), (VOLATILE, guidance.volatile)):
-        inputs = BlockInputs.model_construct(lines=tuple(map(_shown, lines)))
+        inputs = BlockInputs.model_construct(lines=tuple(map(ready_line, lines)))
         blocks.append(prompts.render(template, inputs).text.rstrip("\n") if lines else "")
     return blocks[0], blocks[1]
-
-
-@lru_cache(maxsize=1 << 10)
-def _shown(line: GuidanceLine) -> Any:
-    """`line` as prompts show it; the same lessons stand in prompt after prompt."""
-    return ready(Line.of(line))
 
 
 def attempt_text(episode: Episode, goal: str, tokens: int, prompts: PromptLibrary) -> str:

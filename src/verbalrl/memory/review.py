@@ -28,6 +28,8 @@ class Reviewed(NamedTuple):
 
     branch: str
     before: Status
+    held: Origin
+    """The trust that it had."""
     lesson: Lesson
     """As it is now."""
 
@@ -35,11 +37,14 @@ class Reviewed(NamedTuple):
 def decide(lesson: Lesson, verdict: Verdict) -> MemoryUpdate | None:
     """The update that `verdict` makes of `lesson`; None where it is so already.
 
+    What is active without a person's trust, as after an edit, gets that by being approved.
+
     Raises:
         ConfigurationError: The table of transitions does not allow it.
     """
     operation, status = _MEANS[verdict]
-    if lesson.status is status:
+    vouched = verdict == "retire" or lesson.trust is Origin.OPERATOR
+    if lesson.status is status and vouched:
         return None
     if status not in TRANSITIONS[operation].get(lesson.status, ()):
         raise ConfigurationError(
@@ -54,7 +59,7 @@ def decide(lesson: Lesson, verdict: Verdict) -> MemoryUpdate | None:
 async def review(
     store: Store, lessons: Sequence[str], verdict: Verdict, *, branch: str | None = None
 ) -> tuple[Reviewed, ...]:
-    """Approve or retire `lessons` on `branch`, by default the one where each was written.
+    """Approve or retire `lessons` on `branch`, by default the one that lists name.
 
     All are looked at before the first is changed, and change together.
 
@@ -77,7 +82,7 @@ async def review(
         made = [_commit(store, home, before, verdict) for home, before in chosen.items()]
         await store.put_commits([commit for commit in made if commit.updates], fences)
     return tuple(
-        Reviewed(branch, lesson.status, now[lesson.id])
+        Reviewed(branch, lesson.status, lesson.trust, now[lesson.id])
         for (branch, scope), before in chosen.items()
         for now in [{x.id: x for x in store.current_lessons(branch, scope=scope)}]
         for lesson in before

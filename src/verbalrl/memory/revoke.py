@@ -12,6 +12,11 @@ from .changing import Home, commits_of, leased
 from .lineage import Memory, Target, trace
 from .revocation import Revoked, revocation
 
+_UNNAMED = (
+    "no text in this store names one (a session does with `source=`); of an attempt, give its "
+    "episode, see `episodes`"
+)
+
 
 class Revocation(NamedTuple):
     """What was taken out."""
@@ -23,6 +28,8 @@ class Revocation(NamedTuple):
     """The prompts that had carried what fell or was reverted."""
     ended: tuple[str, ...] = ()
     """Runs that can be resumed no more, because their memory has changed."""
+    again: bool = False
+    """Whether just this was revoked before."""
 
 
 async def revoke(
@@ -54,6 +61,8 @@ async def revoke(
     target, reason, stones = aim(
         store, lesson=lesson, source=source, episode=episode, critique=critique
     )
+    before = {(stone.kind, stone.name) for stone in store.tombstones() if stone.what == "revoked"}
+    again = (stones[0].kind, stones[0].name) in before
     fences: set[str] = set()
     while True:
         with leased(store, fences, "revoke") as held:
@@ -69,7 +78,7 @@ async def revoke(
             await store.put_commits(commits_of(store, "revoke", updates), held, stones=stones)
             for run in ended:
                 store.update_run(run, status="done", stop_reason=f"its memory changed: {reason}")
-        return Revocation(reason, places, carriers(store, memories, places), ended)
+        return Revocation(reason, places, carriers(store, memories, places), ended, again)
 
 
 def decided(memories: Mapping[Home, Memory], target: Target, reason: str) -> dict[Home, Revoked]:
@@ -103,26 +112,33 @@ def aim(
         raise ConfigurationError("name one lesson, or one source, episode or critique")
     ((kind, name),) = named.items()
     reason = f"revoked: {kind} {name}"
+    _check_there(store, kind, name)
     if kind == "lesson":
-        if store.home(name) is None:
-            raise UnknownNameError(f"there is no lesson {name!r} in {store.path}")
         stone = Tombstone("lesson", name, "revoked", reason)
         return Target(lessons=frozenset({name})), reason, (stone,)
     if kind == "source":
-        if name not in (known := _sources(store)):
-            raise UnknownNameError.of("source", name, known)
         stone = Tombstone("source", name, "revoked", reason)
         return Target(sources=frozenset({name})), reason, (stone,)
     if kind == "critique":
-        if store.critique(name) is None:
-            raise UnknownNameError(f"there is no critique {name!r} in {store.path}")
         stone = Tombstone("critique", name, "revoked", reason)
         return Target(critiques=frozenset({name})), reason, (stone,)
-    if store.episode(name) is None:
-        raise UnknownNameError(f"there is no episode {name!r} in {store.path}")
     read_by = frozenset(c.id for c in store.critiques() if name in c.episodes)
     target = Target(episodes=frozenset({name}), critiques=read_by)
     return target, reason, (Tombstone("episode", name, "revoked", reason),)
+
+
+def _check_there(store: Store, kind: str, name: str) -> None:
+    """Raise `UnknownNameError` for what the store does not have."""
+    if kind == "source":
+        if name not in (known := _sources(store)):
+            raise UnknownNameError.of("source", name, known, "" if known else _UNNAMED)
+        return
+    there = {"lesson": store.home, "critique": store.critique, "episode": store.episode}
+    if there[kind](name) is None:
+        look = "behaviors" if kind == "lesson" else f"{kind}s"
+        raise UnknownNameError(
+            f"there is no {kind} {name!r} in {store.path}; see `verbalrl {look}`"
+        )
 
 
 def sources_in(episode: Episode) -> set[str]:

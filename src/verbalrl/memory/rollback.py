@@ -28,7 +28,8 @@ class Difference(NamedTuple):
 
     def _repr_html_(self) -> str:
         rows = [_shown(name, lesson) for name, lesson in (("-", self.before), ("+", self.after))]
-        return markup.table(self.lesson, ("", "status", "when", "not when", "instruction"), rows)
+        heads = ("", "status", "trust", "when", "not when", "instruction")
+        return markup.table(self.lesson, heads, rows)
 
 
 class RolledBack(NamedTuple):
@@ -42,7 +43,7 @@ class RolledBack(NamedTuple):
 
 
 def differences(before: Iterable[Lesson], after: Iterable[Lesson]) -> tuple[Difference, ...]:
-    """The lessons whose text or status differs, in the order of `after`."""
+    """The lessons whose text, status or trust differs, in the order of `after`."""
     old, new = {x.id: x for x in before}, {x.id: x for x in after}
     pairs = [Difference(name, old.get(name), new.get(name)) for name in dict.fromkeys((*old, *new))]
     return tuple(p for p in pairs if _face(p.before) != _face(p.after))
@@ -109,13 +110,14 @@ def check_revision(branch: str, scope: str, revision: int, newest: int) -> None:
 
 def _shown(mark: str, lesson: Lesson | None) -> tuple[object, ...]:
     if lesson is None:
-        return (mark, "not there", None, None, None)
+        return (mark, "not there", None, None, None, None)
     body = lesson.body
-    return (mark, lesson.status.value, body.when, body.when_not, body.instruction)
+    state = (lesson.status.value, lesson.trust.value)
+    return (mark, *state, body.when, body.when_not, body.instruction)
 
 
-def _face(lesson: Lesson | None) -> tuple[LessonBody, Status] | None:
-    return None if lesson is None else (lesson.body, lesson.status)
+def _face(lesson: Lesson | None) -> tuple[LessonBody, Status, Origin] | None:
+    return None if lesson is None else (lesson.body, lesson.status, lesson.trust)
 
 
 def _returned(lesson: Lesson, wanted: Lesson, revision: int) -> list[MemoryUpdate]:
@@ -132,6 +134,9 @@ def _returned(lesson: Lesson, wanted: Lesson, revision: int) -> list[MemoryUpdat
         rises = LIVE.index(wanted.status) > LIVE.index(status)
         op = Operation.ACTIVATE if rises else Operation.SUSPEND
         found.append(_update(op, lesson, wanted, revision, wanted.status))
+    if not found and status is Status.ACTIVE and lesson.trust.rank > wanted.trust.rank:
+        # It was vouched for since, and is no more; what changes otherwise takes its trust along.
+        found.append(_update(Operation.ACTIVATE, lesson, wanted, revision, wanted.status))
     return found
 
 

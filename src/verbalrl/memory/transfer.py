@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, wanted
 from ..ids import canonical_json, key_id
 from ..records import (
     Commit,
@@ -221,7 +221,7 @@ def _update(line: Exported, body: LessonBody, identity: str) -> MemoryUpdate:
 def _why(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False)[0]
-        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+        return f"{'.'.join(str(part) for part in first['loc'])}: {wanted(first)}"
     if isinstance(error, json.JSONDecodeError):
         return f"it is no JSON ({error.msg})"
     return str(error)

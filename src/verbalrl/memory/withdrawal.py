@@ -18,7 +18,7 @@ from ..records import (
     Origin,
     Status,
 )
-from ..store import LIVE, corroboration
+from ..store import LIVE, corroboration, vote_of
 
 _OVER = (Status.REVOKED, Status.PURGED)
 
@@ -177,8 +177,7 @@ def _less(lesson: Lesson, bad: tuple[Evidence, ...]) -> dict[str, object]:
     lost = {e.episode: e for e in bad if e.episode not in rests}
     votes: dict[str, int] = {}
     for evidence in lost.values():
-        less_trusted = evidence.origin is Origin.UNTRUSTED and lesson.trust is not Origin.UNTRUSTED
-        name = "support_untrusted" if less_trusted else "support"
+        name = vote_of(evidence, lesson)
         if lesson.votes.get(name, 0) + votes.get(name, 0) > 0:
             votes[name] = votes.get(name, 0) - 1
     return {"without": bad, "votes": votes}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..errors import ConfigurationError, UnknownNameError
+from ..records import Split
 from ..result.marks import MEANINGS as MEANINGS
 from .attempts import Attempts
 from .base import Method
@@ -31,29 +34,33 @@ def arm(method: Method, name: str) -> Method:
         raise UnknownNameError.of("arm", name, ALL_ARMS)
     if name not in getattr(method, "controls", ALL_ARMS):
         raise ConfigurationError(f"{method.name} has no arm {name}: {MEANINGS[name]}")
-    split, max_steps = "test" if method.learns == "shared" else "train", _max_steps(method)
+    split: Split = "test" if method.learns == "shared" else "train"
+    beside = _beside(method)
     if name == "shuffled":
         return Shuffled(method)
     if name == BEST_OF_N:
-        return BestOfN(learns=method.learns, split=split, max_steps=max_steps)
+        return BestOfN(learns=method.learns, split=split, **beside)
     if name == "raw_failures":
         return RawFailures(
             learns=method.learns,
             trials=method.trials,
-            max_steps=max_steps,
             learn=method.learn,
-            budget=getattr(method, "budget", None) or RawFailures().budget,
+            budget=getattr(method, "budget", RawFailures().budget),
             round_size=getattr(method, "round_size", RawFailures().round_size),
+            **beside,
         )
     return Attempts(
         name="none" if name == "none" else "retry",
         learns=method.learns,
         trials=1 if name == "none" else method.trials,
         split=split,
-        max_steps=max_steps,
+        **beside,
     )
 
 
-def _max_steps(method: Method) -> int | None:
-    found: int | None = getattr(method, "max_steps", None)
-    return found
+def _beside(method: Method) -> dict[str, Any]:
+    """What control arms have of the method beside its trials: the step limit, and hooks."""
+    return {
+        "max_steps": getattr(method, "max_steps", None),
+        "hooks": getattr(method, "throughout", ()),
+    }

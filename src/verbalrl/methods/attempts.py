@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..records import Batch, Done, InstanceView, OpenRound, SharedView, Split
+from ..records import Batch, Done, HookSpec, InstanceView, OpenRound, SharedView, Split
 from . import plans
 from .base import Learns, MethodSettings
 
@@ -16,13 +16,15 @@ class Attempts(MethodSettings):
     learns: Learns = "instance"
     split: Split = "train"
     """Where the method that it controls is read."""
+    hooks: tuple[HookSpec, ...] = ()
+    """What acts inside the episodes of every arm."""
 
     def plan(self, view: InstanceView, /) -> Batch | Done:
         """Attempt until solved or out of trials."""
         return plans.next_trial(
             view,
             self.trials,
-            lambda trial: plans.attempt(view, trial, max_steps=self.max_steps),
+            lambda trial: plans.attempt(view, trial, max_steps=self.max_steps, hooks=self.hooks),
             learn=False,
         )
 

@@ -18,6 +18,7 @@ from ..records import (
     CurateLessons,
     Done,
     Episode,
+    HookSpec,
     InstanceView,
     Lesson,
     Objection,
@@ -133,6 +134,11 @@ class MethodSettings(Settings):
     def requires(self) -> frozenset[Requirement]:
         """What it cannot do without, as it is set; nothing."""
         return frozenset()
+
+    @property
+    def throughout(self) -> tuple[HookSpec, ...]:
+        """Its hooks that are no part of what it learns: control arms have them, too; none."""
+        return ()
 
     @property
     def selectors(self) -> Mapping[str, Selector]:

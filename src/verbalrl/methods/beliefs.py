@@ -35,7 +35,9 @@ def guidance(view: InstanceView, aspects: Sequence[str], budget: int) -> dict[st
     return {"actor": whole.replace(recall="step"), **analysts}
 
 
-def edit(view: SharedView, aspects: Sequence[str], max_lessons: int) -> Batch | None:
+def edit(
+    view: SharedView, aspects: Sequence[str], max_lessons: int, evidence_tokens: int
+) -> Batch | None:
     """The edit of the beliefs that the critiques of closed rounds ask for; None when it is done.
 
     It is bounded by how far the last two rounds agree, for which the method has the check `step`.
@@ -51,6 +53,7 @@ def edit(view: SharedView, aspects: Sequence[str], max_lessons: int) -> Batch | 
         kind=LessonKind.BELIEF,
         group=GROUP,
         max_lessons=max_lessons,
+        evidence_tokens=evidence_tokens,
         check="step",
         aspects=audiences(aspects),
         overlap=agreed(view),

@@ -15,6 +15,7 @@ from ..records import (
     Done,
     Episode,
     EpisodeSpec,
+    HookSpec,
     InstanceView,
     OpenRound,
     RunEpisode,
@@ -54,6 +55,8 @@ class BestOfN(MethodSettings):
     learns: Learns = "instance"
     trials: int = 1
     split: Split = "train"
+    hooks: tuple[HookSpec, ...] = ()
+    """What acts inside the episodes of every arm."""
 
     @property
     def selectors(self) -> Mapping[str, Selector]:
@@ -75,7 +78,9 @@ class BestOfN(MethodSettings):
         chosen = view.decisions[-1].chosen if view.decisions else whole[0].id
         found = next(e for e in whole if e.id == chosen)
         spec = self._spec(view).replace(
-            prefix=plans.actions_of(found), selected_from=tuple(e.id for e in whole)
+            prefix=plans.actions_of(found),
+            heard=plans.heard_in(found),
+            selected_from=tuple(e.id for e in whole),
         )
         return Batch(work=(RunEpisode(spec=spec),))
 
@@ -87,7 +92,7 @@ class BestOfN(MethodSettings):
         return RunEpisode(spec=self._spec(view).replace(candidate=number, purpose="search"))
 
     def _spec(self, view: InstanceView) -> EpisodeSpec:
-        return plans.spec(view, 1, max_steps=self.max_steps)
+        return plans.spec(view, 1, max_steps=self.max_steps, hooks=self.hooks)
 
 
 def _more(samples: Sequence[Episode], allowance: int | None) -> int:

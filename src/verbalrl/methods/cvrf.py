@@ -49,6 +49,9 @@ class Cvrf(MethodSettings):
     """Trades per critique, about."""
     portions: int = Field(default=12, ge=1)
     """Critiques per instance and round, at most."""
+    evidence: int = Field(default=32_000, ge=1_000)
+    """Tokens of the steps that an edit rests on, in a prompt. A round brings one for each lesson of
+    its critiques; where they do not fit, what was seen there is cut, and with it the cue."""
     max_lessons: int = Field(default=24, ge=1)
     budget: int = Field(default=1500, ge=0)
     """Tokens of beliefs in a prompt."""
@@ -59,6 +62,11 @@ class Cvrf(MethodSettings):
         return frozenset({"aligned"}) if self.learn else frozenset()
 
     @property
+    def throughout(self) -> tuple[HookSpec, ...]:
+        """The control of risk, so that what an arm gains is not the control's."""
+        return (HookSpec(name="cvar"),) if self.control else ()
+
+    @property
     def checks(self) -> Mapping[str, CommitCheck]:
         """The step size."""
         return {"step": within_step}
@@ -66,7 +74,7 @@ class Cvrf(MethodSettings):
     def plan(self, view: InstanceView, /) -> Batch | Done:
         """The attempt of the round; from the second on its comparison with the one before."""
         if not any(e.spec.round == view.number for e in view.attempts):
-            hooks = (HookSpec(name="cvar"),) if self.control else ()
+            hooks = self.throughout
             given = beliefs.guidance(view, self.aspects, self.budget)
             if self.memos:
                 before = tuple(e.trial for e in view.attempts)
@@ -79,7 +87,7 @@ class Cvrf(MethodSettings):
         """Edit the beliefs, run the next episode, or freeze them and evaluate."""
         if any(r.opened.evaluate for r in view.rounds):
             return Done(reason="evaluated")
-        if edit := beliefs.edit(view, self.aspects, self.max_lessons):
+        if edit := beliefs.edit(view, self.aspects, self.max_lessons, self.evidence):
             return edit
         agreed = comparing.agreed(view)
         ends = len(view.rounds) >= self.trials or (agreed or 0) >= self.overlap

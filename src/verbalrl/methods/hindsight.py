@@ -73,6 +73,7 @@ class Hindsight(SharedMethod):
             n,
             "counterfactual",
             prefix=tuple(before),
+            heard=plans.heard_in(lost)[: step - 1],
             revises=previous,
             max_steps=self.max_steps,
         )
@@ -81,7 +82,8 @@ class Hindsight(SharedMethod):
 def _replay(view: InstanceView, edit: Episode, n: int) -> RunEpisode:
     """All that `edit` did once more, and nothing else."""
     did = plans.actions_of(edit)
-    return plans.search(view, edit.trial, n, "counterfactual", prefix=did, max_steps=len(did))
+    more = {"prefix": did, "heard": plans.heard_in(edit), "max_steps": len(did)}
+    return plans.search(view, edit.trial, n, "counterfactual", **more)
 
 
 def better(edit: Episode, lost: Episode, step: int) -> bool:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..records import Batch, Done, GuidanceSpec, InstanceView, OpenRound, SharedView
+from ..records import Batch, Done, GuidanceSpec, HookSpec, InstanceView, OpenRound, SharedView
 from . import plans
 from .base import Learns, MethodSettings
 
@@ -24,6 +24,8 @@ class RawFailures(MethodSettings):
     examples: int = Field(default=3, ge=1)
     """Failures of the nearest tasks that one prompt shows, where instances share memory."""
     round_size: int = Field(default=32, ge=1)
+    hooks: tuple[HookSpec, ...] = ()
+    """What acts inside the episodes of every arm."""
 
     def plan(self, view: InstanceView, /) -> Batch | Done:
         """Attempt with the last failure of the instance in view, or with failures like it."""
@@ -34,14 +36,14 @@ class RawFailures(MethodSettings):
                 examples_of="failure",
                 examples_budget=self.budget,
             )
-            return plans.once(view, {"actor": near}, self.max_steps)
+            return plans.once(view, {"actor": near}, self.max_steps, hooks=self.hooks)
         failed = [e.trial for e in view.attempts if plans.worth_a_critique(e)]
         last = GuidanceSpec(source="text", attempts=tuple(failed[-1:]), examples_budget=self.budget)
         given = {"actor": last} if failed else None
         return plans.next_trial(
             view,
             self.trials,
-            lambda trial: plans.attempt(view, trial, given, self.max_steps),
+            lambda trial: plans.attempt(view, trial, given, self.max_steps, hooks=self.hooks),
             learn=False,
         )
 

@@ -14,7 +14,7 @@ import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from ..errors import ModelError, ReplayMismatch, RunHalted, StorageError, VerbalRLError, boundary
 from ..ids import canonical_json, key_id, seed_from, sha256_text
@@ -33,6 +33,18 @@ T = TypeVar("T")
 
 class TokensSpent(ModelError):
     """The owner's token limit is reached; not asked."""
+
+
+class _Content(NamedTuple):
+    """What a model gets to see of a request, and its hash."""
+
+    text: str
+    sha: str
+
+    @classmethod
+    def of(cls, request: Request) -> _Content:
+        text = request.content()
+        return cls(text, sha256_text(text))
 
 
 @dataclass(slots=True)
@@ -269,9 +281,8 @@ class CallContext:
         key = self._key(self.role, ordinal, repair)
         seed = seed_from(self.sample_seed, self.role, self.step, self.hook, ordinal, repair)
         own = request.model_copy(update={"role": self.role, "call_key": key, "sample_seed": seed})
-        content = own.content()
-        sha = sha256_text(content)
-        found = self._found(key, sha)
+        content = _Content.of(own)
+        found = self._found(key, content.sha)
         if found is not None:
             reply = Reply.model_validate_json(found.reply)
         else:
@@ -280,7 +291,9 @@ class CallContext:
         self._charge(self.role, reply.usage)
         return reply
 
-    async def _live(self, model: Model, request: Request, content: str, place: CallPlace) -> Reply:
+    async def _live(
+        self, model: Model, request: Request, content: _Content, place: CallPlace
+    ) -> Reply:
         """The reply of an earlier run or of the model, durable.
 
         The slot is kept until then: a kill never makes us ask again more than the slots hold.
@@ -294,13 +307,13 @@ class CallContext:
             return kept
         async with self.slots.hold(self.role, self.order, self.lane):
             self._shared.asked += 1
-            reply = await self._asked(model, request, content)
+            reply = await self._asked(model, request, content.text)
             await self._answered(request, content, reply)
         self.cache.put(model, request, place, reply)
         return reply
 
     async def _reused(
-        self, model: Model, request: Request, content: str, place: CallPlace
+        self, model: Model, request: Request, content: _Content, place: CallPlace
     ) -> Reply | None:
         try:
             kept = self.cache.get(model, request, place)
@@ -311,7 +324,7 @@ class CallContext:
             await self._answered(request, content, kept)
         return kept
 
-    async def _answered(self, request: Request, content: str, reply: Reply) -> None:
+    async def _answered(self, request: Request, content: _Content, reply: Reply) -> None:
         await self._keep(
             CallRecord(
                 key=request.call_key,
@@ -319,8 +332,8 @@ class CallContext:
                 owner=self.owner,
                 role=self.role,
                 run=self.run,
-                request_sha=sha256_text(content),
-                request=content if self.keep_requests else "",
+                request_sha=content.sha,
+                request=content.text if self.keep_requests else "",
                 reply=canonical_json(reply.model_dump(mode="json")),
                 usage=reply.usage,
             )

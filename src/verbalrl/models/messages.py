@@ -149,12 +149,10 @@ def admitted(reply: Reply) -> Reply:
     """`reply` as it enters the run: what is journaled is what is used, now and on replay."""
     # One character too many is kept, so that the check of the size refuses it on replay too.
     usage = reply.usage if reply.usage.calls else reply.usage.model_copy(update={"calls": 1})
-    return reply.model_copy(
-        update={
-            "text": clean(reply.text[: MAX_REPLY + 1]),
-            "parts": tuple(clean_part(p) for p in reply.parts),
-            "usage": usage,
-        }
+    return reply.having(
+        text=clean(reply.text[: MAX_REPLY + 1]),
+        parts=tuple(map(clean_part, reply.parts)),
+        usage=usage,
     )
 
 

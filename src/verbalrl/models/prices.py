@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from ..errors import DataError, check_kind
+from ..errors import DataError, check_kind, wanted
 from ..records import Record, Usage
 from .base import Model
 
@@ -111,8 +111,8 @@ def _read(table: Any, file: Path) -> dict[str, Price]:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, (name, *first["loc"])))
             raise DataError(
-                f"prices {file}: {where}: {first['msg']}; give USD per million tokens of input, "
-                "output, cache_read, cache_write (quote a name that holds a colon or a dot)"
+                f"prices {file}: {where}: {wanted(first)}; prices are USD per million tokens of "
+                "input, output, cache_read, cache_write (quote a name that holds a colon or a dot)"
             ) from error
     return found
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..errors import ConfigurationError, named
+from ..errors import ConfigurationError, named, wanted
 
 
 class Record(BaseModel):
@@ -17,6 +17,13 @@ class Record(BaseModel):
     def replace(self, **changes: Any) -> Self:
         """A validated copy with `changes`."""
         return self.model_validate({**dict(self), **changes})
+
+    def having(self, **fields: Any) -> Self:
+        """This record where it has `fields` as they are; else a copy with them, unvalidated."""
+        held = self.__dict__
+        if all(held[name] == value for name, value in fields.items()):
+            return self
+        return self.model_copy(update=fields)
 
 
 class Settings(Record):
@@ -49,7 +56,7 @@ def told(error: ValidationError) -> str:
     """The first problem of `error` in one line: where, what was given, what is wanted."""
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    message = first["msg"][:1].lower() + first["msg"][1:]
+    message = wanted(first)
     if first["type"] in ("extra_forbidden", "missing"):
         return f"{where}: {message}"
     return f"{where}={first['input']!r}: {message}"

@@ -23,7 +23,7 @@ class Episode(Record):
     status: Literal["finished", "failed", "abandoned"] = "finished"
     trajectory: Trajectory = Trajectory()
     answer: str | None = None
-    """The last action's text: the whole answer of a whole-answer agent."""
+    """The last action's text, which of a whole-answer agent is all; None where it never acted."""
     success: bool | None = None
     """True, false or unknown."""
     reward: Reward = Reward()
@@ -37,6 +37,8 @@ class Episode(Record):
     usage: dict[str, Usage] = {}
     """By role."""
     failure: Failure | None = None
+    lacking: str = ""
+    """Why a model did not say whether lessons apply, so that words did; the first such failure."""
     generation: int = 0
     """How often its journal had to be discarded."""
 
@@ -49,6 +51,16 @@ class Episode(Record):
     def trial(self) -> int:
         """The number of the attempt, from 1."""
         return self.spec.trial
+
+    @property
+    def broke(self) -> bool:
+        """Whether an error or the clock ended it: how it went is then missing, not bad."""
+        return self.status != "finished" or self.stop_reason is StopReason.TIMEOUT
+
+    @property
+    def acted(self) -> bool:
+        """Whether there was a step; told of what is read without its steps, too."""
+        return bool(self.trajectory.steps) or self.answer is not None
 
     @property
     def branch(self) -> str:

@@ -376,6 +376,9 @@ class Commit(Record):
     """Operations that were refused, with reasons."""
     failure: str = ""
     """Why the curator's proposals could not be used; then there are no updates."""
+    lacking: str = ""
+    """What the curator failed at first while the rest stands: a group of critiques, near pairs, or
+    a question asked once more. Tried again where failures are."""
     usage: Usage = Usage()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from ..text import plural
 from ._base import Record
 
 
@@ -27,7 +28,7 @@ class Proof(Record):
     difference: float | None
     low: float | None
     high: float | None
-    """A 95 % interval, bootstrapped over instances."""
+    """A 95 % interval over instances, bootstrapped where they differ; None of a single one."""
     p: float
     """How often chance alone shows as much: two-sided, by flipping signs over instances."""
     covered: float
@@ -39,9 +40,12 @@ class Proof(Record):
     def __str__(self) -> str:
         if self.difference is None:
             return "undecided: nothing was judged"
-        ends = f"[{self.low:+.2f}, {self.high:+.2f}]"
+        ends = ""
+        if self.low is not None and self.high is not None:
+            ends = f" [{self.low:+.2f}, {self.high:+.2f}]"
         beside = f" (against {self.against})" if self.against else ""
+        chance = "p<.001" if self.p < 0.001 else f"p={self.p:.3f}"
         return (
             f"{self.finding}{beside}: {self.off:.2f} without, {self.on:.2f} with, "
-            f"{self.difference:+.2f} {ends}, p {self.p:.3g}, {self.instances} instances"
+            f"{self.difference:+.2f}{ends}, {chance}, {plural(self.instances, 'instance')}"
         )

@@ -58,7 +58,11 @@ class Report(Record):
     text: str
     """On one line, as the manager reads it."""
     tokens: int = 0
-    """What it took, in and out."""
+    """What it took, in and out; of one that is repeated nothing."""
+    origin: Origin | None = None
+    """The least trusted that what its analyst read names; None: that of the task."""
+    source: str | None = None
+    """Whose that is, where it is one alone."""
 
     @property
     def line(self) -> str:

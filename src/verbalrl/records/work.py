@@ -12,7 +12,7 @@ from ._base import Record
 from .content import Action
 from .guidance import GuidanceSpec
 from .lesson import Gate, LessonKind, Operation
-from .trajectory import Previous, Split
+from .trajectory import Previous, Report, Split
 
 Purpose = Literal["attempt", "candidate", "counterfactual", "search", "probe"]
 
@@ -52,6 +52,8 @@ class EpisodeSpec(Record):
     scored."""
     prefix: tuple[Action, ...] = ()
     """Actions that are replayed before the agent acts."""
+    heard: tuple[tuple[Report, ...], ...] = ()
+    """By action of the prefix, what the analysts of a team had said; none of them says it again."""
     revises: Previous | None = None
     max_steps: int | None = None
     """None: the limit of the run."""
@@ -154,6 +156,8 @@ class CurateLessons(Record):
     """Critiques per proposing call."""
     max_lessons: int = 24
     """Cap of the scope's active lessons."""
+    evidence_tokens: int = 16_000
+    """What the evidence of one call may cost."""
     votes: Literal["support", "expel"] = "support"
     """`expel`: lessons start with a count of 2; support and new text add 1, retire takes 1 (3 while
     the list is full), and only a count of 0 retires."""

@@ -17,6 +17,7 @@ from ..records import Episode
 
 _NUMBER = re.compile(r"\[(\d{1,4})\]")
 _LISTED = 50
+_Place = tuple[str, str, str, str, str, int, int]
 
 
 def cited(episode: Episode) -> dict[str, bool]:
@@ -46,12 +47,19 @@ class Citations:
     cited: Counter[str] = field(default_factory=Counter)
     solved: Counter[str] = field(default_factory=Counter)
     """Of those that cite it, how many succeeded."""
+    places: dict[str, _Place] = field(default_factory=dict)
+    """By lesson what tells it from others in every run alike; ids hold the run."""
 
     def add(self, episode: Episode) -> None:
         """Count one attempt."""
         self.attempts += 1
         usage = episode.usage.get("actor")
         self.output += usage.output if usage else 0
+        for guidance in episode.guidance.values():
+            for line in guidance.lines:
+                said = (line.when, line.when_not, line.instruction, line.name)
+                place = (*said, episode.instance, episode.seed, line.alias)
+                self.places[line.lesson] = min(place, self.places.get(line.lesson, place))
         for lesson, is_cited in cited(episode).items():
             self.shown[lesson] += 1
             self.cited[lesson] += is_cited
@@ -59,7 +67,9 @@ class Citations:
 
     def figures(self) -> dict[str, JsonValue]:
         """What `run --json` says of one arm."""
-        ranked = sorted(self.shown, key=lambda x: (-self.cited[x], -self.shown[x], x))
+        ranked = sorted(
+            self.shown, key=lambda x: (-self.cited[x], -self.shown[x], self.places[x], x)
+        )
         return {
             "attempts": self.attempts,
             "output_per_attempt": round(self.output / self.attempts, 2) if self.attempts else None,

@@ -35,10 +35,13 @@ class Gap:
     arm: str
     trial: int
     mean: float
-    low: float
-    high: float
+    low: float | None
+    """None where there is no interval: of one instance."""
+    high: float | None
     n: int
     of: int
+    p: float | None = None
+    """The chance of a difference as large; None in runs of before it was told."""
 
 
 def known_curves(figures: Mapping[str, Any]) -> tuple[Curve, ...]:
@@ -57,10 +60,11 @@ def gaps(figures: Mapping[str, Any]) -> tuple[Gap, ...]:
             arm=arm,
             trial=versus["trial"],
             mean=versus["diff"],
-            low=versus["ci95"][0],
-            high=versus["ci95"][1],
+            low=(versus["ci95"] or (None, None))[0],
+            high=(versus["ci95"] or (None, None))[1],
             n=versus["n"],
             of=versus.get("of", versus["n"]),
+            p=versus.get("p"),
         )
         for arm, facts in figures["arms"].items()
         if (versus := facts.get("vs_retry"))

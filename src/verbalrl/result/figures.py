@@ -25,7 +25,7 @@ from ..stats import (
     shown_by,
 )
 from .curves import Curve, Point, known_curves
-from .marks import roles_of
+from .marks import roles_of, versus_head
 from .plots import learning_curves
 from .table import table
 from .trading import trading_html
@@ -58,6 +58,8 @@ class Outcome:
     failed: bool
     failure: str = ""
     """`kind: message`, where it failed."""
+    lacking: bool = False
+    """Words stood in for a model that did not say whether lessons apply."""
     reward: float | None
     injected_tokens: int = 0
 
@@ -140,7 +142,7 @@ class RunResult(Record):
         return learning_curves(known_curves(self.figures))
 
     def _repr_html_(self) -> str:
-        heads = ("arm", "success", "95 %", "vs retry", "95 %", "episodes", "errors")
+        heads = ("arm", "success", "95 %", versus_head(self.arms), "95 %", "episodes", "errors")
         rows = [_shown(name, arm) for name, arm in self.arms.items()]
         title = f"{self.figures['task']} · {self.figures['method']} · {self.figures['model']}"
         lines = table({**self.figures, "trading": None}).splitlines()[1 + 1 + len(rows) :]
@@ -209,8 +211,8 @@ def _point(outcomes: Sequence[Outcome], split: Split, trial: int) -> Point | Non
     found = interval(list(mean_by_instance(solved_by(outcomes, split, trial)).values()))
     if found is None:
         return None
-    mean, low, high = (round(v, 4) for v in found[:3])
-    return Point(trial=trial, mean=mean, low=low, high=high, n=found.n)
+    low, high = found.pair or (None, None)
+    return Point(trial=trial, mean=_figure(found.mean), low=low, high=high, n=found.n)
 
 
 def finished(facts: RunFacts, arm: str, outcomes: Sequence[Outcome]) -> frozenset[str]:
@@ -250,7 +252,7 @@ def solved_by(outcomes: Sequence[Outcome], split: Split, trial: int) -> dict[Key
     for o in _attempts(outcomes, split):
         key, known = (o.instance, o.seed), o.success is not None or o.failed
         if known:
-            hit = o.success is True and o.trial <= trial
+            hit = o.success is True and not o.failed and o.trial <= trial
             solved[key] = max(solved.get(key, 0.0), float(hit))
         if o.trial <= trial:
             (told if known else untold).add(key)
@@ -284,6 +286,7 @@ def _arm(
     return {
         "episodes": len(outcomes),
         "errors": sum(o.failed for o in outcomes),
+        "lacking": sum(o.lacking and not o.failed for o in outcomes),
         "unknown": sum(o.success is None and not o.failed for o in read),
         "instances": last.n if last else 0,
         "finished": len(finished(facts, name, outcomes)),
@@ -394,4 +397,4 @@ def _figure(value: float) -> float:
 
 
 def _pair(found: Interval | None) -> JsonValue:
-    return [_figure(found.low), _figure(found.high)] if found else None
+    return list(found.pair) if found and found.pair else None

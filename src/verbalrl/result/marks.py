@@ -20,6 +20,22 @@ _PLAIN = ("none", "retry", "learned")
 ROLES = ("actor", "critic", "curator")
 
 
+FIRST_ATTEMPTS = "vs retry@1: first attempts paired by instance; those of retry are what none does"
+"""What is to be said where `paired_at` is 1."""
+
+
+def paired_at(arms: Mapping[str, Mapping[str, Any]]) -> int | None:
+    """The trial at which arms are paired with `retry`; None where none of them is."""
+    found = (arm.get("vs_retry") for arm in arms.values())
+    return next((versus["trial"] for versus in found if versus), None)
+
+
+def versus_head(arms: Mapping[str, Mapping[str, Any]]) -> str:
+    """`vs retry@5`: what is paired, and at which trial."""
+    trial = paired_at(arms)
+    return "vs retry" if trial is None else f"vs retry@{trial}"
+
+
 def roles_of(tokens: Iterable[str]) -> tuple[str, ...]:
     """The roles that are always told, then the others of `tokens`, such as a team's analysts."""
     return (*ROLES, *sorted(set(tokens) - set(ROLES)))

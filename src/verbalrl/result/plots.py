@@ -69,7 +69,8 @@ def differences(found: Sequence[Gap]) -> Figure:
     figure, axes = _axes(0.9 + 0.45 * len(found))
     places = list(range(len(found)))
     for place, gap in zip(places, found, strict=True):
-        spread = [[gap.mean - gap.low], [gap.high - gap.mean]]
+        low, high = _ends(gap)
+        spread = [[gap.mean - low], [high - gap.mean]]
         axes.errorbar(
             [gap.mean], [place], xerr=spread, fmt=_MARKS[place % len(_MARKS)], capsize=4,
             color=colour_of(gap.arm, place), linewidth=1.6,
@@ -77,11 +78,18 @@ def differences(found: Sequence[Gap]) -> Figure:
     axes.axvline(0, linewidth=0.8, linestyle="--", color=ink())
     axes.set_yticks(places, [gap.arm for gap in found])
     axes.set_ylim(len(found) - 0.5, -0.5)
-    edge = max([0.1, *(abs(v) for g in found for v in (g.low, g.high))]) * 1.1
+    edge = max([0.1, *(abs(v) for g in found for v in _ends(g))]) * 1.1
     axes.set_xlim(-edge, edge)
     axes.set_xlabel("share of instances, minus that of retry")
     axes.grid(axis="x", alpha=0.25, linewidth=0.6)
     return figure
+
+
+def _ends(gap: Gap) -> tuple[float, float]:
+    return (
+        gap.mean if gap.low is None else gap.low,
+        gap.mean if gap.high is None else gap.high,
+    )
 
 
 def tokens(by_arm: Mapping[str, Mapping[str, int]]) -> Figure:

@@ -27,8 +27,9 @@ class Reporting:
     """By role, how often its report was worth what."""
 
     def add(self, episode: Episode) -> None:
-        """Count one attempt."""
-        for step in episode.trajectory.steps:
+        """Count one episode."""
+        # What is replayed was said and judged in the attempt that it repeats.
+        for step in (s for s in episode.trajectory.steps if not s.replayed):
             self.decisions += bool(step.reports)
             self.messages.update(report.role for report in step.reports)
             for credit in step.action.credits:

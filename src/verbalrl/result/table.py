@@ -7,7 +7,7 @@ from typing import Any
 
 from ..text import plural
 from . import reporting
-from .marks import label, remarks
+from .marks import FIRST_ATTEMPTS, label, paired_at, remarks, versus_head
 from .trading import trading_lines
 
 _COLUMNS = 100
@@ -18,7 +18,7 @@ _BY_TRIAL, _COUNTS = "by trial", ("episodes", "errors", "tokens", "cost")
 def table(figures: Mapping[str, Any]) -> str:
     """The arms side by side, and below them what a reader must know beside the figures."""
     arms: Mapping[str, Any] = figures["arms"]
-    trial = next((a["vs_retry"]["trial"] for a in arms.values() if a["vs_retry"]), None)
+    trial = paired_at(arms)
     names = [label(name, arm) for name, arm in arms.items()]
     lines, below = _fitted(names, _columns(arms, trial))
     where = f"{_read(figures['split'])}, seeds {figures['seeds']}"
@@ -34,7 +34,7 @@ def _columns(arms: Mapping[str, Any], trial: int | None) -> dict[str, list[str]]
         _BY_TRIAL: [" ".join(map(_share, arm["success_by_trial"])) for arm in every],
     }
     if trial is not None:
-        made[f"vs retry@{trial} [95 %]"] = [_difference(arm["vs_retry"]) for arm in every]
+        made[f"{versus_head(arms)} [95 %]"] = [_difference(arm["vs_retry"]) for arm in every]
     made["episodes"] = [str(arm["episodes"]) for arm in every]
     if any(arm["errors"] for arm in every):
         made["errors"] = [str(arm["errors"]) for arm in every]
@@ -93,14 +93,14 @@ def _tail(figures: Mapping[str, Any], trial: int | None) -> list[str]:
         reason = f": {figures['stop_reason']}" if figures["stop_reason"] else ""
         tail.append(f"{figures['status']}{reason}; these are the figures so far")
         tail += _so_far(arms)
-    tail += _causes(figures)
+    tail += causes(figures)
     tail += _caveats(figures)
     reused = sum(t.get("reused", 0) for arm in arms.values() for t in arm["tokens"].values())
     if reused:
         tail.append(f"{reused:,} of the tokens are answers of earlier runs (--cache), not paid")
     tail += _beside(figures, reused)
     if trial == 1:
-        tail.append(_FIRST_ATTEMPTS)
+        tail.append(FIRST_ATTEMPTS)
     tail += reporting.said(arms)
     tail += _citations(arms)
     tail += remarks(arms)
@@ -136,7 +136,7 @@ def _beside(figures: Mapping[str, Any], reused: int) -> list[str]:
     ]
 
 
-def _causes(figures: Mapping[str, Any]) -> list[str]:
+def causes(figures: Mapping[str, Any]) -> list[str]:
     """Why episodes broke, the commonest cause first."""
     found = figures.get("failures") or []
     if not found:
@@ -144,9 +144,8 @@ def _causes(figures: Mapping[str, Any]) -> list[str]:
     broken = sum(arm["errors"] for arm in figures["arms"].values())
     whole = sum(arm["episodes"] for arm in figures["arms"].values())
     first = found[0]
-    return [
-        f"{broken} of {whole} episodes broke; most often ({first['count']}×): {first['failure']}"
-    ]
+    often = f"most often ({first['count']}×): {first['failure']}"
+    return [f"{broken} of {plural(whole, 'episode')} broke; {often}"]
 
 
 def _caveats(figures: Mapping[str, Any]) -> list[str]:
@@ -155,6 +154,10 @@ def _caveats(figures: Mapping[str, Any]) -> list[str]:
     unknown = [f"{name} {a['unknown']}" for name, a in figures["arms"].items() if a["unknown"]]
     if unknown:
         lines.append(f"episodes of unknown success, left out of the rates: {', '.join(unknown)}")
+    lacking = [f"{name} {n}" for name, a in figures["arms"].items() if (n := a.get("lacking"))]
+    if lacking:
+        why = "a call failed that asks which lessons apply, so that words decided"
+        lines.append(f"episodes that failed in part: {', '.join(lacking)}; {why}")
     lines += [line for name, arm in figures["arms"].items() if (line := _critics(name, arm))]
     if discarded := figures.get("discarded"):
         why = "its journal held other requests, or answers of no use"
@@ -173,13 +176,16 @@ def _critics(name: str, arm: Mapping[str, Any]) -> str:
     counts = arm.get("critiques") or {}
     written, useful = counts.get("written", 0), counts.get("useful", 0)
     failed, curations = counts.get("failed", 0), counts.get("failed_curations", 0)
+    lacking = counts.get("lacking_curations", 0)
     parts = []
     if written:
         refused = sum((counts.get("refused") or {}).values())
         lost = f" ({failed} failed, {refused} refused)" if failed or refused else ""
-        parts.append(f"{useful} of {written} critiques useful{lost}")
+        parts.append(f"{useful} of {plural(written, 'critique')} useful{lost}")
     if curations:
-        parts.append(f"{curations} curations failed")
+        parts.append(f"{plural(curations, 'curation')} failed")
+    if lacking:
+        parts.append(f"{plural(lacking, 'curation')} failed in part")
     look = "; see `verbalrl critiques`" if failed or curations or not useful else ""
     return f"{name}: {', '.join(parts)}{look}" if parts else ""
 
@@ -220,7 +226,6 @@ def _read(split: Mapping[str, Any]) -> str:
 _NAMED = 3
 """Leaking lessons that a table names."""
 
-_FIRST_ATTEMPTS = "vs retry@1: first attempts paired by instance; those of retry are what none does"
 _APPRENTICE = "offline:apprentice"
 
 
@@ -236,8 +241,12 @@ def _simulated(figures: Mapping[str, Any]) -> str:
 def _rate(arm: Mapping[str, Any]) -> str:
     if arm["success_rate"] is None:
         return "unknown" if arm["unknown"] else "–"
-    low, high = arm["ci95"]
-    return f"{arm['success_rate']:.2f} [{low:.2f}, {high:.2f}]"
+    return f"{arm['success_rate']:.2f}{_ends(arm['ci95'], '.2f')}"
+
+
+def _ends(pair: Sequence[float] | None, form: str) -> str:
+    """Nothing where there is no interval: of one instance."""
+    return "" if pair is None else f" [{pair[0]:{form}}, {pair[1]:{form}}]"
 
 
 def _share(rate: float | None) -> str:
@@ -252,8 +261,8 @@ def _dollars(cost: float | None) -> str:
 def _difference(versus: Mapping[str, Any] | None) -> str:
     if versus is None:
         return "–"
-    low, high = versus["ci95"]
+    ends = _ends(versus["ci95"], "+.2f")
     part = f" ({versus['n']} of {versus['of']})" if versus.get("partial") else ""
     chance = versus.get("p")
     said = "" if chance is None else " p<.001" if chance < 0.001 else f" p={chance:.3f}"
-    return f"{versus['diff']:+.2f} [{low:+.2f}, {high:+.2f}]{said.replace('0.', '.')}{part}"
+    return f"{versus['diff']:+.2f}{ends}{said.replace('0.', '.')}{part}"

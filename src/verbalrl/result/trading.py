@@ -37,7 +37,9 @@ def title(found: Mapping[str, Any]) -> str:
     """What was traded, and at which cost."""
     periods = plural(found["periods"], "period")
     assets = ", ".join(found["assets"])
-    return f"trading {assets}: {periods} of {found['days']} days, costs {found['cost']:.2%}"
+    return (
+        f"trading {assets}: {periods} of {plural(found['days'], 'day')}, costs {found['cost']:.2%}"
+    )
 
 
 def rows(found: Mapping[str, Any]) -> list[tuple[str, ...]]:

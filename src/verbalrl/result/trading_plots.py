@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import sub
 from typing import TYPE_CHECKING, Any
 
 from .plots import WIDTH, colour_of, ink, need_matplotlib
@@ -24,6 +25,9 @@ _CONTROLS: Mapping[str, tuple[str, str]] = {
 _ALERT = "#bd4861"
 _DASHES = ("-", "--", ":", "-.")
 _TICKS = 5
+_APART = 1e-3
+"""Of a capital of 1 less than the width of a line."""
+_PERIOD = 8.0
 
 
 def equity(found: Mapping[str, Any]) -> Figure:
@@ -34,6 +38,9 @@ def equity(found: Mapping[str, Any]) -> Figure:
         first, *others = name.split(", ")
         label = f"{first} (and {len(others)} more)" if others else first
         style = _style(first, place)
+        if name in found["arms"]:
+            before = [found["capital"][arm] for arm in list(found["arms"])[:place]]
+            style["linestyle"] = _over(sum(_cover(found["capital"][first], x) for x in before))
         for axes, series in ((above, found["capital"]), (below, found["drawdown"])):
             axes.plot(range(len(series[first])), series[first], label=label, **style)
     above.set_ylabel("capital")
@@ -101,6 +108,17 @@ def _style(name: str, place: int) -> dict[str, Any]:
         colour, dashes = _CONTROLS[name]
         return {"color": colour or ink(), "linestyle": dashes, "linewidth": 1.1}
     return {"color": colour_of(name, place), "linewidth": 1.9}
+
+
+def _cover(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether the lines of two arms lie on each other."""
+    return len(one) == len(other) > 0 and max(map(abs, map(sub, one, other))) < _APART
+
+
+def _over(below: int) -> str | tuple[float, tuple[float, float]]:
+    """A whole line; over others that it covers one with gaps, through which each is seen."""
+    on = _PERIOD / 2**below
+    return "-" if not below else (0.0, (on, _PERIOD - on))
 
 
 def _ticks(count: int) -> list[int]:

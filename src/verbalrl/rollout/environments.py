@@ -60,11 +60,8 @@ class EnvironmentDoor:
         for value in (result.reward, *result.components.values()):
             if value is not None and not math.isfinite(value):
                 raise TaskError(f"{self._task.id}: step returned the reward {value}")
-        return result.model_copy(
-            update={
-                "observation": clean_observation(result.observation),
-                "feedback": clean(result.feedback),
-            }
+        return result.having(
+            observation=clean_observation(result.observation), feedback=clean(result.feedback)
         )
 
     @property
@@ -152,11 +149,12 @@ class EnvironmentDoor:
 def clean_observation(observation: Observation) -> Observation:
     """`observation` as it enters the run."""
     actions, tools = observation.actions, observation.tools
-    return observation.model_copy(
-        update={
-            "text": clean(observation.text),
-            "parts": tuple(clean_part(p) for p in observation.parts),
-            "actions": None if actions is None else tuple(map(clean, actions)),
-            "tools": None if tools is None else tuple(map(clean_tool, tools)),
-        }
+    seen = observation.having(
+        text=clean(observation.text),
+        parts=tuple(map(clean_part, observation.parts)),
+        actions=None if actions is None else tuple(map(clean, actions)),
     )
+    if tools is None:
+        return seen
+    # Copies always: an environment may change the parameters that it gave.
+    return seen.model_copy(update={"tools": tuple(map(clean_tool, tools))})

@@ -53,7 +53,7 @@ from .teamwork import Teamwork
 
 log = get_logger(__name__)
 
-_ROLE = "actor"
+_ROLE, _UNGUIDED = "actor", Guidance()
 
 
 async def run_episode(
@@ -171,7 +171,8 @@ class _Play:
             status="failed" if self.failure else "finished",
             trajectory=Trajectory(steps=tuple(self.steps), final=self.observation),
             answer=self.steps[-1].action.text if self.steps else None,
-            success=last.success if last else None,
+            # What an episode that broke had reached by then is no success, and no failure either.
+            success=last.success if last and not self.failure else None,
             reward=Reward(value=value, components=self.components, supplier=supplier),
             terminated=last.terminated if last else False,
             truncated=(last.truncated if last else False) or stop in CUT,
@@ -187,8 +188,10 @@ class _Play:
         self.observation = await self.door.open(spec.world_seed())
         if spec.purpose == "candidate" and not self.door.can_execute:
             raise TaskError(f"{self.assignment.task.id} cannot execute candidates without scoring")
-        for action in spec.prefix:
+        for n, action in enumerate(spec.prefix):
             if self.stop is None:
+                if self.team is not None and (said := spec.heard[n : n + 1]):
+                    self.observation, self.reports = await self.team.again(said[0])
                 await self._step(action, replayed=True)
         await self._hear_reports()
         if self.stop is None:
@@ -222,7 +225,7 @@ class _Play:
             return
         await self._step(action, tuple(drafts))
         await self._hear_reports()
-        if self.stop is None:
+        if self.stop is None and self.caller.looks_back:
             await self._after_step()
 
     async def _hear_reports(self) -> None:
@@ -240,6 +243,9 @@ class _Play:
             self.observation, self.reports = heard
 
     async def _situation(self) -> Situation:
+        settled = self.guided.settled(_ROLE)
+        if settled is not None and self.remembers is None:
+            return self._seen(settled)
         situation = self._seen()
         guidance = await self.guided.of(_ROLE, situation, situation.step)
         seen: dict[str, object] = {"guidance": guidance}
@@ -247,16 +253,14 @@ class _Play:
             seen["memos"] = self.memos = await self.remembers.shown(situation)
         return situation.model_copy(update=seen)
 
-    def _seen(self) -> Situation:
-        """The situation without guidance."""
-        observation = self.observation
-        assert observation is not None
+    def _seen(self, guidance: Guidance = _UNGUIDED) -> Situation:
+        assert self.observation is not None
         # Its parts are validated; validating the history at every step would be quadratic.
         return Situation.model_construct(
             goal=self.public.goal,
-            observation=observation,
+            observation=self.observation,
             history=tuple(self.shown),
-            guidance=Guidance(),
+            guidance=guidance,
             notes=self.pending,
             role=_ROLE,
             previous=self.spec.revises,
@@ -359,11 +363,10 @@ class _Play:
         done = step.model_copy(update={"feedback": feedback, "reward": reward})
         self.steps.append(done)
         # The agent must not find in its history what a hook has replaced.
-        self.shown.append(done.model_copy(update={"unreplaced": None}))
+        self.shown.append(done.model_copy(update={"unreplaced": None}) if step.unreplaced else done)
 
     async def _after_step(self) -> None:
-        steps = tuple(self.steps)
-        trajectory = Trajectory.model_construct(steps=steps, final=self.observation)
+        trajectory = Trajectory.model_construct(steps=tuple(self.steps), final=self.observation)
         for name, decided in await self.caller.after_step(trajectory):
             if isinstance(decided, ReplaceObservation):
                 self._replace(decided.observation)

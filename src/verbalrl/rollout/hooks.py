@@ -135,6 +135,11 @@ class HookCaller:
         self._after = tuple(h for h in hooks if _offers(h, "after_step"))
         self._context, self._worker, self._limit = context, worker, step_timeout_s
 
+    @property
+    def looks_back(self) -> bool:
+        """Whether any of them has something to do after a step."""
+        return bool(self._after)
+
     async def at_start(self, situation: Situation) -> tuple[tuple[str, AtStart], ...]:
         """What the hooks decide before the agent is asked at all, in order, with their names."""
         if not self._start:

@@ -86,8 +86,17 @@ class Teamwork:
         del self._jobs[step]
         tokens = (jobs[role].context.tokens_used for role in self._team.roles)
         whole = zip(self._team.roles, said, tokens, strict=True)
-        reports = tuple(Report(role=r, text=s.text, tokens=n) for r, s, n in whole)
-        return _joined(own, reports, said), reports
+        reports = tuple(
+            Report(role=r, text=s.text, tokens=n, origin=s.origin, source=s.source)
+            for r, s, n in whole
+        )
+        return _joined(own, reports), reports
+
+    async def again(self, reports: tuple[Report, ...]) -> tuple[Observation, tuple[Report, ...]]:
+        """What the manager saw before a step that is replayed; nobody is asked or paid again."""
+        own = await self._door.left(self._team.roles)
+        reports = tuple(report.replace(tokens=0) for report in reports)
+        return _joined(own, reports), reports
 
     async def close(self) -> None:
         """Cancel what nobody will read, and wait until it has stopped."""
@@ -165,15 +174,11 @@ def _behind(seen: Observation, said: Action) -> tuple[Origin | None, str | None]
     return least, sources.pop() if len(sources) == 1 else None
 
 
-def _joined(own: Observation, reports: tuple[Report, ...], said: list[_Said]) -> Observation:
+def _joined(own: Observation, reports: tuple[Report, ...]) -> Observation:
     """`own` with a line of each report, each as little trusted as what its analyst read."""
-    lines = [report.line for report in reports]
-    text = "\n".join(filter(None, (own.text, *lines)))
-    if not own.parts and all(one.origin is None for one in said):
+    text = "\n".join(filter(None, (own.text, *(report.line for report in reports))))
+    if not own.parts and all(report.origin is None for report in reports):
         return own.model_copy(update={"text": text})
     parts = own.parts or ((TextPart(text=own.text),) if own.text else ())
-    told = (
-        TextPart(text=line, origin=one.origin, source=one.source)
-        for line, one in zip(lines, said, strict=True)
-    )
+    told = (TextPart(text=r.line, origin=r.origin, source=r.source) for r in reports)
     return own.model_copy(update={"text": text, "parts": (*parts, *told)})

@@ -38,7 +38,8 @@ def serve(
     Args:
         store: A folder, or an open store. Its branch main is what prompts read and `learn` writes.
         scope: Names what the lessons are for, such as `support`; other scopes are not touched.
-        model: Criticises and curates, unless others are named; asked only by `learn`.
+        model: Criticises and curates, unless others are named; asked only by `learn`, which is
+            when a model by name needs its key.
         critic: As for a `Learner`: a name, a model, or a callable.
         curator: The same; by default the critic's model.
         gate: How a lesson on trial becomes active: `none` at once, `measured` on its effect (until
@@ -47,7 +48,7 @@ def serve(
         strict: Raise errors of memory rather than log them and go on without lessons.
 
     Raises:
-        ConfigurationError: A setting that cannot work, such as a named model without its key.
+        ConfigurationError: A setting that cannot work, such as a name that no model has.
         StorageError: The store cannot be opened.
     """
     check_type("store", store, Store | Path | str, "a folder, or an open store")

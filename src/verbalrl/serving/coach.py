@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import threading
 import time
@@ -86,6 +87,9 @@ class Coach:
         """The process that it is open in."""
         self._worker: _Worker | None = None
         self._closed = False
+        # A child has what its parent registered.
+        atexit.unregister(self._at_exit)
+        atexit.register(self._at_exit)
 
     def _here(self) -> None:
         """After a fork, begin anew: threads and locks of the parent are not there.
@@ -218,7 +222,8 @@ class Coach:
                 its feedback is kept.
 
         Raises:
-            ConfigurationError: There is no critic or curator, or its budget cannot be kept.
+            ConfigurationError: There is no critic or curator, its key is missing, or its budget
+                cannot be kept.
         """
         self._here()
         return await LearnPass(self._parts(), retry=retry_failed).learn()
@@ -231,7 +236,8 @@ class Coach:
         """Learn in a thread from now on, `every_s` seconds after the last time, until `close`.
 
         Raises:
-            ConfigurationError: There is no critic or curator, or `every_s` is no time to wait.
+            ConfigurationError: There is no critic or curator, its key is missing, or `every_s` is
+                no time to wait.
         """
         self._here()
         every_s = seconds("every_s", every_s)
@@ -329,17 +335,26 @@ class Coach:
         if self._closed:
             return
         self._closed = True
+        atexit.unregister(self._at_exit)
         if self._worker is not None:
             self._worker.stop()
+        self._end_session()
+        self.recall.close()
+        if self._own:
+            self.store.close()
+
+    def _end_session(self) -> None:
         self.recorder.close()
         with self._gate:
             session, self._session = self._session, ""
         if session:
             with forgiving("closing", strict=False):
                 self.store.update_run(session, status="done")
-        self.recall.close()
-        if self._own:
-            self.store.close()
+
+    def _at_exit(self) -> None:
+        """End what a program that ends without `close` has served; a learner may be killed."""
+        if os.getpid() == self.pid:
+            (self._end_session if self._worker else self._close)()
 
     def __enter__(self) -> Self:
         return self

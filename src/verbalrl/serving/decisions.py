@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from ..critics import CRITIQUE, OPERATOR
+from ..curators.rounds import AGAIN, PAIRS
 from ..ids import coin
 from ..records import (
     Action,
+    Commit,
     Critique,
     Episode,
     Feedback,
@@ -25,7 +27,8 @@ from ..records import (
 from ..store import Judged, believed, judged
 from .settings import ServeRules
 
-_PASSING = ("provider_down:", "call_timed_out:", "call_refused:", "quota_spent:")
+_OUTAGES = ("provider_down:", "call_timed_out:")
+_PASSING = (*_OUTAGES, "call_refused:", "quota_spent:")
 
 
 class Wanted(NamedTuple):
@@ -169,6 +172,17 @@ def is_passing(critique: Critique) -> bool:
 def may_pass(failure: str) -> bool:
     """The same of one line that says what failed."""
     return failure.startswith(_PASSING)
+
+
+def waits(made: Commit) -> bool:
+    """Whether what a curation read is to be curated later: its server was down.
+
+    That holds for the question that was put once more, too, where it was about all that was read:
+    its answer would have been another. One group among many does not hold the others back, and
+    what was refused this once may be so at every time.
+    """
+    what, _, why = made.lacking.partition(": ")
+    return may_pass(made.failure) or (what in (AGAIN, PAIRS) and why.startswith(_OUTAGES))
 
 
 def _others(said: Sequence[Feedback]) -> list[Feedback]:

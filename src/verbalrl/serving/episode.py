@@ -100,6 +100,7 @@ class ServedEpisode:
         self.end(error)
 
     async def __aenter__(self) -> Self:
+        await self.ready()
         return self.__enter__()
 
     async def __aexit__(
@@ -198,6 +199,15 @@ class ServedEpisode:
             if self._situation is None:
                 with forgiving("reading a request", strict=self.coach.strict):
                     self._situation = first_text(request)
+
+    async def ready(self) -> None:
+        """Wait until recall takes no longer than it always does; `async with` does so.
+
+        A thread reads and embeds the lessons that are new to this process; the loop goes on.
+        """
+        if self._is_ours and not self._tried:
+            with forgiving("recall", strict=self.coach.strict):
+                await self.coach.recall.ready()
 
     def blocks(self) -> Blocks:
         """What every prompt of the episode gets."""

@@ -19,13 +19,13 @@ class Models(NamedTuple):
     curator: CuratorLike | None
 
     def check(self) -> None:
-        """Raise `ConfigurationError` where one that is named cannot be asked: its key is missing.
+        """Raise `ConfigurationError` where a name is none that can be asked.
 
-        That would else come out at the first `learn`, when agents have been served for days.
+        Its key is asked for by whoever learns: a process that only serves may have none.
         """
         for part in self:
             if isinstance(part, str) and named(part) is None:
-                load_model(part)
+                load_model(part, keyless=True)
 
     def names(self) -> dict[str, str | None]:
         """By role, how they can be loaded again; what is no model has no name."""

@@ -38,7 +38,7 @@ from ..records import (
     Usage,
 )
 from ..store import LIVE, MAIN, Store, reduce
-from .decisions import Wanted, is_passing, may_pass, wanted
+from .decisions import Wanted, is_passing, waits, wanted
 from .evidence import Behind, barred
 from .judging import judge_served
 from .learned import Learned
@@ -196,6 +196,7 @@ class LearnPass:
         if commits is None:
             self._left |= {case.served.episode for case in ready}
             return
+        # A commit that lacks one group stands: waiting for it could hold the batch for ever.
         vain = {name: c.failure for c in commits if c.failure for name in c.critiques}
         done = [case for case in ready if not any(w.id in vain for w in case.wanted)]
         pairs = [(case.served.episode, case.served.feedback) for case in done]
@@ -261,7 +262,7 @@ class LearnPass:
             if not fresh:
                 continue
             commit = await self._curate(fresh, written, lessons, base)
-            if may_pass(commit.failure):
+            if waits(commit):
                 return None
             commits.append(commit)
             if commit.failure:

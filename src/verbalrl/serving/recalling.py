@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import EpisodeError
@@ -14,6 +16,7 @@ from ..prompts import PromptLibrary
 from ..records import Gate, Guidance, GuidanceSpec, Lesson, LessonKind
 from ..store import MAIN, Store
 from ..wrap.base import Blocks
+from .open_end import forgiving
 
 T = TypeVar("T")
 
@@ -40,6 +43,10 @@ class Recall:
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._view: tuple[int, tuple[Lesson, ...]] | None = None
+        self._ready: int | None = None
+        """The revision whose vectors and words are at hand."""
+        self._gate = threading.Lock()
+        self._making: Future[None] | None = None
         self._spec = GuidanceSpec(
             source="recall",
             scopes=(scope,),
@@ -48,6 +55,43 @@ class Recall:
             # Until its effect is shown, a lesson is withheld at random, so that it can be.
             chance=on_trial(gate),
         )
+
+    async def ready(self) -> None:
+        """Have at hand what `choose` would read and embed; a thread does it, for all who wait.
+
+        Where nothing is new it is there already: a thread costs more than the choice itself.
+        """
+        if self._ready == self._store.revision(MAIN, self._scope):
+            return
+        with self._gate:
+            making = self._making
+            if making is None or making.done():
+                making = self._making = Future()
+                # Whoever waits for it and is cancelled leaves it as it is.
+                making.set_running_or_notify_cancel()
+                self._begin(making)
+        await asyncio.wrap_future(making)
+
+    def _begin(self, making: Future[None]) -> None:
+        name = "verbalrl-recall"
+        thread = threading.Thread(target=self._make, args=(making,), name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            # No room for one more, or the interpreter is ending: whoever chooses does it.
+            making.set_result(None)
+
+    def _make(self, making: Future[None]) -> None:
+        try:
+            # What breaks here is told to those who choose: they meet it again.
+            with forgiving("getting lessons ready", strict=False):
+                revision, lessons = self._lessons()
+                with self._turn:
+                    _at_once(self._recaller.ready(lessons, self._spec))
+                self.choose("", "")
+                self._ready = revision
+        finally:
+            making.set_result(None)
 
     def choose(self, situation: str, episode: str) -> Recalled:
         """The guidance of `episode` at the revision at which the scope stands."""

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from .listing import OUTCOMES as OUTCOMES
     from .listing import Group as Group
     from .listing import Page as Page
+    from .listing import UseCounts as UseCounts
     from .purging import Erase as Erase
     from .reading import MAIN as MAIN
     from .reading import Source as Source
     from .reading import as_it_is as as_it_is
     from .reading import learned_branch as learned_branch
+    from .reading import learning as learning
     from .reading import source_of as source_of
     from .reading import within as within
     from .reduce import PARENTS as PARENTS
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from .reduce import is_copy as is_copy
     from .reduce import lesson_id as lesson_id
     from .reduce import reduce as reduce
+    from .runs import RunHead as RunHead
     from .served import AGENT as AGENT
     from .served import Judged as Judged
     from .served import believed as believed
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     from .trust import ENTRY as ENTRY
     from .trust import LIVE as LIVE
     from .trust import corroboration as corroboration
+    from .trust import vote_of as vote_of
 
 on_use(
     __name__,
@@ -58,13 +62,14 @@ on_use(
         "digest": "episodes_digest memory_digest",
         "keeping": "Carried Line Version",
         "leases": "Lease",
-        "listing": "CRITIQUE_SORTS EPISODE_SORTS LESSON_SORTS OUTCOMES Group Page",
+        "listing": "CRITIQUE_SORTS EPISODE_SORTS LESSON_SORTS OUTCOMES Group Page UseCounts",
         "purging": "Erase",
-        "reading": "MAIN Source as_it_is learned_branch source_of within",
+        "reading": "MAIN Source as_it_is learned_branch learning source_of within",
         "reduce": "PARENTS TRANSITIONS apply clashes is_copy lesson_id reduce",
+        "runs": "RunHead",
         "served": "AGENT Judged believed judged supplier",
         "store": "Store open_store",
         "tombstones": "Barred Tombstone hashed",
-        "trust": "ENTRY LIVE corroboration",
+        "trust": "ENTRY LIVE corroboration vote_of",
     },
 )

@@ -21,6 +21,8 @@ class Borne(NamedTuple):
     probability: float
     prompts: int
     """Those that had it; of an episode that left it out, those that did not."""
+    simulated: bool
+    """Whether it is of a run with a simulated model, whose figures say nothing of real ones."""
     success: bool | None
 
 
@@ -48,5 +50,6 @@ def _episode(uses: list[Carried]) -> Borne:
         outcome=first.outcome,
         probability=first.probability,
         prompts=sum(asked.values()),
+        simulated=first.simulated,
         success=first.success,
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from ..records import Lesson, Split, Status
-from . import lessons
+from . import lessons, runs
 from .lessons import Cache
 from .rows import load, where
 
@@ -21,12 +21,19 @@ _FAILED = """
     AND o.success IS NOT NULL)
   OR NOT EXISTS (SELECT 1 FROM steps s WHERE s.episode = e.id))))"""
 _SOLVED = f"""
-SELECT instance, seed, max(success IS 1 AND trial <= ?4) + 0.0
-FROM (SELECT e.seed, e.instance, e.trial, e.success,
+SELECT instance, seed, max(success IS 1 AND status = 'finished' AND trial <= ?4) + 0.0
+FROM (SELECT e.seed, e.instance, e.trial, e.success, e.status,
     CASE WHEN e.success IS NOT NULL THEN 1 ELSE coalesce({_FAILED}, 0) END known
   FROM episodes e WHERE e.run = ?1 AND e.arm = ?2 AND e.purpose = 'attempt' AND e.split = ?3)
 GROUP BY seed, instance
 HAVING max(known) AND (max(known AND trial <= ?4) OR NOT max(NOT known AND trial <= ?4))"""
+
+# Where success is always known, which `unknown` tells, the index has all that it takes.
+_KNOWN = """
+SELECT instance, seed, max(success IS 1 AND status = 'finished' AND trial <= ?4) + 0.0,
+  max(success IS NULL AND status = 'finished') unknown
+FROM episodes WHERE run = ?1 AND arm = ?2 AND purpose = 'attempt' AND split = ?3
+GROUP BY seed, instance"""
 
 
 class Words(NamedTuple):
@@ -65,19 +72,30 @@ class Columns:
         self: Columned, run: str, arm: str, split: Split, trial: int
     ) -> dict[tuple[str, int], float]:
         """1 or 0 by (instance, seed): solved at or before `trial`, as `result.solved_by` has it."""
-        rows = self._read(lambda c: c.execute(_SOLVED, (run, arm, split, trial)).fetchall())
-        return {(instance, seed): hit for instance, seed, hit in rows}
+        asked = (run, arm, split, trial)
+
+        def read(c: sqlite3.Connection) -> dict[tuple[str, int], float]:
+            rows = c.execute(_KNOWN, asked).fetchall()
+            if any(row[3] for row in rows):
+                rows = c.execute(_SOLVED, asked).fetchall()
+            return {(row[0], row[1]): row[2] for row in rows}
+
+        return self._read(read)
 
     def said(self: Columned, branch: str, statuses: Sequence[Status]) -> tuple[Words, ...]:
-        """What the lessons of a branch say now, in the order of `current_lessons`."""
+        """What the lessons of a branch said when its run ended, in the order of `current_lessons`.
+
+        What people did since is left out, but for what was erased.
+        """
 
         def read(c: sqlite3.Connection) -> tuple[Words, ...]:
             found: list[Words] = []
+            left = _left(c, branch)
             for scope in lessons.scopes(c, branch):
-                if lessons.owns(c, branch, scope):
+                if scope not in left and lessons.owns(c, branch, scope):
                     found += _said(c, branch, scope, statuses)
                     continue
-                for x in lessons.lessons(c, self._cache, branch, scope):
+                for x in lessons.lessons(c, self._cache, branch, scope, left.get(scope)):
                     if x.status in statuses:
                         found.append(Words(x.when, x.when_not, x.instruction))
             return tuple(found)
@@ -105,6 +123,18 @@ class Columns:
         sql = "SELECT body FROM lessons WHERE branch = ? AND id = ?"
         rows = self._read(lambda c: [c.execute(sql, (branch, x)).fetchone() for x in wanted])
         return tuple(load(Lesson, row[0]) for row in rows if row is not None)
+
+
+def _left(connection: sqlite3.Connection, branch: str) -> dict[str, int]:
+    """By scope that people have changed since, the revision at which the run left it."""
+    pinned = runs.branch(connection, branch).pinned
+    rows = connection.execute(
+        "SELECT scope, MAX(CASE WHEN substr(id, 1, 3) IN ('op_', 'im_') THEN 0 ELSE revision END)"
+        " AS own, MAX(revision) AS newest FROM commits WHERE branch = ? AND revision > base"
+        " GROUP BY scope HAVING own < newest",
+        (branch,),
+    )
+    return {scope: own or pinned.get(scope, 0) for scope, own, _ in rows}
 
 
 def _said(

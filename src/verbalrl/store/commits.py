@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ..errors import StorageError
 from ..records import Commit, Lesson, MemoryUpdate, Operation, Origin, Status, Usage
 from . import leases, tombstones
+from .footing import Footing, footing
 from .heads import Head, owners_after, owners_of
 from .lessons import Cache, lessons, projected, replay, updates
 from .purging import blank_updates
@@ -25,10 +26,10 @@ from .rows import (
     now,
     storable,
 )
-from .standing import Standing, standing
 
 _COMMIT = (
     "id", "branch", "scope", "base", "revision", "fence", "rejected", "failure", "usage", "at",
+    "lacking",
 )  # fmt: skip
 _UPDATE = (
     "n", "commit_id", "branch", "scope", "revision", "ordinal", "op", "lesson", "copied", "body",
@@ -65,7 +66,7 @@ def put(
 
     A commit without updates is recorded and leaves the revision as it is.
     """
-    stands = standing(connection, commit)
+    stands = footing(connection, commit)
     stored = get(connection, commit.id) if stands.stored else None
     if stored is not None:
         return Put(stored)
@@ -106,9 +107,7 @@ def _takes_away(commit: Commit) -> bool:
     return bool(mine) and all(mine)
 
 
-def _start(
-    connection: sqlite3.Connection, cache: Cache, commit: Commit, stands: Standing
-) -> _Start:
+def _start(connection: sqlite3.Connection, cache: Cache, commit: Commit, stands: Footing) -> _Start:
     """What `commit` starts from; raises unless that is what it was made against."""
     newest = stands.newest
     stands_at = stands.pinned.get(commit.scope, 0) if newest is None else newest[0]
@@ -169,12 +168,12 @@ def copied(lesson: Lesson, branch: str) -> MemoryUpdate:
 def get(connection: sqlite3.Connection, identity: str) -> Commit | None:
     """The commit of that id."""
     row = connection.execute(
-        "SELECT branch, scope, base, rejected, failure, usage FROM commits WHERE id = ?",
+        "SELECT branch, scope, base, rejected, failure, lacking, usage FROM commits WHERE id = ?",
         (identity,),
     ).fetchone()
     if row is None:
         return None
-    branch, scope, base, rejected, failed, usage = row
+    branch, scope, base, rejected, failed, lacking, usage = row
     made = connection.execute(
         "SELECT body FROM updates WHERE branch = ? AND scope = ? AND revision = ?"
         " AND commit_id = ? AND copied = 0 ORDER BY ordinal",
@@ -192,6 +191,7 @@ def get(connection: sqlite3.Connection, identity: str) -> Commit | None:
         critiques=tuple(critique for (critique,) in critiques),
         rejected=tuple(load_json(rejected)),
         failure=failed,
+        lacking=lacking,
         usage=load(Usage, usage),
     )
 
@@ -208,6 +208,7 @@ def _insert(connection: sqlite3.Connection, commit: Commit, fence: int | None) -
         normalise_if_needed(commit.failure),
         dump(commit.usage),
         now(),
+        normalise_if_needed(commit.lacking),
     )
     insert_many(connection, "commits", _COMMIT, (values,), storable=True)
     rows = [(commit.id, i, critique) for i, critique in enumerate(commit.critiques)]

@@ -7,9 +7,10 @@ their place (instance, trial, candidate, purpose); times, use counts and effects
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..ids import canonical_json, sha256_text
 from ..records import Action, Critique, Episode, GuidanceSpec, Lesson, part_text
@@ -17,6 +18,22 @@ from ..records import Action, Critique, Episode, GuidanceSpec, Lesson, part_text
 VERSION = "d1"
 
 Place = tuple[str, int, int, str]
+
+
+class EpisodeLine(NamedTuple):
+    """What a digest has of one episode: small, so that it may be made ahead."""
+
+    id: str
+    place: Place
+    attempt: str
+    """The hash of what was asked and done."""
+    selected_from: tuple[str, ...]
+
+
+def line_of(episode: Episode, contents: Mapping[str, str]) -> EpisodeLine:
+    """The line of an episode; `contents` as for `episodes_digest`."""
+    attempt = sha256_text(canonical_json(_attempt(episode, contents)))
+    return EpisodeLine(episode.id, _place(episode), attempt, episode.spec.selected_from)
 
 
 def memory_digest(lessons: Iterable[Lesson]) -> str:
@@ -38,7 +55,9 @@ def memory_digest(lessons: Iterable[Lesson]) -> str:
 
 
 def episodes_digest(
-    episodes: Iterable[Episode], critiques: Iterable[Critique], contents: Mapping[str, str]
+    episodes: Iterable[Episode | EpisodeLine],
+    critiques: Iterable[Critique],
+    contents: Mapping[str, str],
 ) -> str:
     """`d1:` and the hex sha256 of what agents and critics did, in canonical order.
 
@@ -49,11 +68,11 @@ def episodes_digest(
     total, places = _Total(), dict[str, Place]()
     chosen: list[tuple[Place, tuple[str, ...]]] = []
     for episode in episodes:
-        place = places[episode.id] = _place(episode)
-        attempt = sha256_text(canonical_json(_attempt(episode, contents)))
-        total.add(place, canonical_json(["episode", place, attempt]))
-        if episode.spec.selected_from:
-            chosen.append((place, episode.spec.selected_from))
+        line = line_of(episode, contents) if isinstance(episode, Episode) else episode
+        place = places[line.id] = line.place
+        total.add(place, canonical_json(["episode", place, line.attempt]))
+        if line.selected_from:
+            chosen.append((place, line.selected_from))
     total.begin()
     for place, ids in sorted((p, [places.get(e, ()) for e in ids]) for p, ids in chosen):
         total.add(place, canonical_json(["selected", place, ids]))
@@ -64,10 +83,10 @@ def episodes_digest(
             (shown, sha256(text.encode("utf-8")).digest())
             for shown, text in sorted(_told(c, places, contents) for c in group)
         ]
-    judged.sort(key=lambda line: line[0])
+    judged.sort(key=lambda told: told[0])
     total.begin()
-    for shown, line in judged:
-        total.add(shown, canonical_json(["critique", line.hex()]))
+    for shown, said in judged:
+        total.add(shown, canonical_json(["critique", said.hex()]))
     return total.digest()
 
 
@@ -141,7 +160,9 @@ def _place(episode: Episode) -> Place:
 
 
 def _attempt(episode: Episode, contents: Mapping[str, str]) -> dict[str, Any]:
-    spec = episode.spec.model_dump(mode="json", exclude={"selected_from", "guidance", "prefix"})
+    spec = episode.spec.model_dump(
+        mode="json", exclude={"selected_from", "guidance", "prefix", "heard"}
+    )
     # As it was before there were either.
     if not spec["hooks"]:
         del spec["hooks"]
@@ -191,12 +212,17 @@ _LATER = (
 )
 
 
+@lru_cache(maxsize=1)
+def _plain() -> GuidanceSpec:
+    return GuidanceSpec()
+
+
 def _guidance_spec(spec: GuidanceSpec, contents: Mapping[str, str]) -> dict[str, Any]:
     named = ("lessons", "force_in", "force_out")
     dumped = spec.model_dump(mode="json", exclude=set(named))
     for name in _LATER:
         # Left as they are, they say no more than rows of before there were such fields.
-        if getattr(spec, name) == GuidanceSpec.model_fields[name].get_default():
+        if getattr(spec, name) == getattr(_plain(), name):
             del dumped[name]
     return dumped | {name: [contents.get(i, "") for i in getattr(spec, name)] for name in named}
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
+from typing import Any, TypeVar
 
 from ..records import Critique, Episode, Guidance, Reward, Step, Trajectory, Use
-from .rows import dump, dump_json, insert, insert_many, load, load_json, now, page, where
+from .rows import dump, dump_json, filled, insert, insert_many, load, load_json, now, page, where
+
+T = TypeVar("T")
 
 _USE = (
     "lesson", "version", "content", "rank", "outcome", "block", "probability", "tokens", "parts",
@@ -15,6 +18,8 @@ _USE = (
 )  # fmt: skip
 _EPISODE = "id, reward, components, body"
 _LANE = "run, arm, seed, instance, trial, candidate, purpose, id"
+_STEPS, _CHARACTERS = 200, 256_000
+"""Of one episode; some milliseconds of reading."""
 
 
 def put_episode(connection: sqlite3.Connection, episode: Episode) -> Episode:
@@ -72,10 +77,24 @@ def list_episodes(
     with_steps: bool,
 ) -> Iterator[Episode]:
     """Episodes in the order (run, arm, seed, instance, trial, candidate, purpose)."""
-    clause, arguments = where(conditions)
-    sql = f"SELECT {_EPISODE} FROM episodes{clause} ORDER BY {_LANE}{page(limit, offset)}"
-    for row in connection.execute(sql, arguments):
+    for row in _rows(connection, conditions, page(limit, offset)):
         yield _episode(connection, row, with_steps=with_steps)
+
+
+def but_known(
+    connection: sqlite3.Connection, conditions: dict[str, Any], known: Mapping[str, T]
+) -> Iterator[Episode | T]:
+    """The same with steps; in place of those that are `known` by their ids, what is."""
+    for row in _rows(connection, conditions):
+        yield known[row[0]] if row[0] in known else _episode(connection, row, with_steps=True)
+
+
+def _rows(
+    connection: sqlite3.Connection, conditions: dict[str, Any], part: str = ""
+) -> sqlite3.Cursor:
+    clause, arguments = where(conditions)
+    sql = f"SELECT {_EPISODE} FROM episodes{clause} ORDER BY {_LANE}{part}"
+    return connection.execute(sql, arguments)
 
 
 def put_critique(connection: sqlite3.Connection, critique: Critique, branch: str) -> Critique:
@@ -136,10 +155,24 @@ def _bare(episode: Episode) -> Episode:
     return episode.model_copy(update=changes)
 
 
+def is_long(connection: sqlite3.Connection, episode: str) -> bool:
+    """Whether an episode has more steps, or more in them, than are read in a moment.
+
+    The index tells their number; their texts are read only until they are too long.
+    """
+    many = "SELECT count(*) FROM (SELECT 1 FROM steps WHERE episode = ? LIMIT ?)"
+    if connection.execute(many, (episode, _STEPS + 1)).fetchone()[0] > _STEPS:
+        return True
+    # Row by row: SQLite counts the characters of a text, for which it reads it.
+    sizes = "SELECT length(body) FROM steps WHERE episode = ? ORDER BY i"
+    told = accumulate(size for (size,) in connection.execute(sizes, (episode,)))
+    return any(size > _CHARACTERS for size in told)
+
+
 def bare(_id: str, reward: float | None, components: str, body: str) -> Episode:
     """An episode of a list: without steps and uses."""
     found = load(Episode, body)
-    return found.model_copy(update={"reward": _judged(found, reward, components)})
+    return filled(found, reward=_judged(found, reward, components))
 
 
 def _judged(found: Episode, value: float | None, components: str) -> Reward:
@@ -153,16 +186,17 @@ def _episode(connection: sqlite3.Connection, row: tuple[Any, ...], *, with_steps
         return bare(*row)
     identity, reward, components, body = row
     found = load(Episode, body)
-    changes = {
-        "reward": _judged(found, reward, components),
-        "trajectory": _trajectory(connection, identity, found.trajectory),
-        "guidance": _guidance(connection, identity, found.guidance),
-    }
-    return found.model_copy(update=changes)
+    return filled(
+        found,
+        reward=_judged(found, reward, components),
+        trajectory=_trajectory(connection, identity, found.trajectory),
+        guidance=_guidance(connection, identity, found.guidance),
+    )
 
 
 def _trajectory(connection: sqlite3.Connection, episode: str, found: Trajectory) -> Trajectory:
     rows = connection.execute("SELECT body FROM steps WHERE episode = ? ORDER BY i", (episode,))
+    # Not filled in place: of a body without one it is the default, which all such episodes share.
     return found.model_copy(update={"steps": tuple(load(Step, body) for (body,) in rows)})
 
 
@@ -175,12 +209,9 @@ def _guidance(
     uses: dict[str, list[Use]] = {}
     for slot, *values in rows:
         named = dict(zip(_USE, values, strict=True))
-        named["parts"] = load_json(named["parts"])
+        named["parts"] = {} if named["parts"] == "{}" else load_json(named["parts"])
         uses.setdefault(slot, []).append(Use.model_validate(named))
-    return {
-        slot: given.model_copy(update={"uses": tuple(uses.get(slot, ()))})
-        for slot, given in found.items()
-    }
+    return {slot: filled(given, uses=tuple(uses.get(slot, ()))) for slot, given in found.items()}
 
 
 def _use_row(use: Use) -> tuple[Any, ...]:

@@ -53,6 +53,8 @@ class Carried(NamedTuple):
     probability: float
     steps: int
     """Of the episode."""
+    simulated: bool
+    """Whether the episode is of a run with a simulated model."""
     success: bool | None
 
 
@@ -252,8 +254,8 @@ def _lines(
 
 _CARRIED = (
     "SELECT e.id, e.run, e.instance, e.trial, u.role, u.step, u.lesson, u.version, u.outcome,"
-    " u.probability, (SELECT count(*) FROM steps s WHERE s.episode = e.id), e.success"
-    " FROM uses u JOIN episodes e ON e.id = u.episode"
+    " u.probability, (SELECT count(*) FROM steps s WHERE s.episode = e.id), r.simulated,"
+    " e.success FROM uses u JOIN episodes e ON e.id = u.episode JOIN runs r ON r.id = e.run"
 )
 
 
@@ -273,4 +275,4 @@ def _carried_in(connection: sqlite3.Connection, episode: str) -> tuple[Carried, 
 
 def _use(row: tuple[Any, ...]) -> Carried:
     success = None if row[-1] is None else bool(row[-1])
-    return Carried._make((*row[:-1], success))
+    return Carried._make((*row[:-2], bool(row[-2]), success))

@@ -11,23 +11,28 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from ..errors import ConfigurationError
-from ..records import Critique, Episode, Lesson, RunRecord, Usage
+from ..records import Critique, Episode, Lesson, Purpose, Usage
 from . import episodes, finding, journal, lessons, runs
 from .lessons import Cache
 from .rows import load, normalise_if_needed, page
+from .runs import RunHead
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+# `train/10` comes after `train/9`; `text.natural` says the same of names that end in a number. Of
+# numbers inside names it says more: called back by SQLite, for every comparison (25 × the time of
+# this) or once for every row (12 ×), it would take a list of 100,000 past 300 ms.
+_INSTANCE = "rtrim({0}instance, '0123456789'), length({0}instance), {0}instance"
 EPISODE_SORTS: Mapping[str, str] = {
-    "lane": "run, arm, seed, instance, trial, candidate, purpose",
+    "lane": f"run, arm, seed, {_INSTANCE.format('')}, trial, candidate, purpose",
     "reward": "reward DESC, seq",
     "worst": "reward, seq",
     "new": "seq DESC",
     "old": "seq",
 }
 CRITIQUE_SORTS: Mapping[str, str] = {
-    "lane": "c.branch, c.instance, c.trial, c.template, c.sample",
+    "lane": f"c.branch, {_INSTANCE.format('c.')}, c.trial, c.template, c.sample",
     "new": "c.seq DESC",
     "old": "c.seq",
 }
@@ -49,6 +54,20 @@ _OUTCOMES: Mapping[str, str] = {
 }
 OUTCOMES = tuple(_OUTCOMES)
 """How episodes may be filtered by how they went."""
+
+
+class UseCounts(NamedTuple):
+    """Of one lesson, in episodes."""
+
+    injected: int = 0
+    """That carried it."""
+    solved: int = 0
+    """Of these."""
+    left_out: int = 0
+    """That were to do without it."""
+    simulated: int = 0
+    """Of those that carried it, in runs with a simulated model."""
+    simulated_solved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +128,19 @@ class Lists:
         """
         clause, arguments = _episodes_where(asked, outcome)
         order = _order(EPISODE_SORTS, sort)
-        sql = f"SELECT id, reward, components, body FROM episodes{clause} ORDER BY {order}"
+        few = _few("episodes e", "e.seq", clause, order, (limit, offset))
+        sql = f"SELECT id, reward, components, body {few}"
 
         def read(c: sqlite3.Connection) -> Page[Episode]:
             total = _count(c, f"FROM episodes{clause}", arguments)
-            rows = c.execute(sql + page(limit, offset), arguments)
+            rows = c.execute(sql, arguments)
             return Page(tuple(episodes.bare(*row) for row in rows), total, offset)
 
         return self._read(read)
+
+    def is_long(self: Listed, episode: str) -> bool:
+        """Whether an episode has more steps, or more in them, than are read in a moment."""
+        return self._read(lambda c: episodes.is_long(c, episode))
 
     def bill(self: Listed, run: str) -> tuple[Usage, Usage]:
         """What a run's answered calls took, whatever became of their owners.
@@ -125,15 +149,15 @@ class Lists:
         """
         return self._read(lambda c: journal.bill(c, run))
 
-    def groups(self: Listed, run: str) -> tuple[Group, ...]:
-        """The attempts of a run by arm and seed."""
+    def groups(self: Listed, run: str, purpose: Purpose = "attempt") -> tuple[Group, ...]:
+        """The episodes of one purpose of a run by arm and seed."""
         sql = (
             "SELECT arm, seed, count(*), count(*) FILTER (WHERE success = 1),"
             " count(*) FILTER (WHERE status <> 'finished'), count(DISTINCT instance)"
-            " FROM episodes WHERE run = ? AND purpose = 'attempt'"
+            " FROM episodes WHERE run = ? AND purpose = ?"
             " GROUP BY arm, seed ORDER BY min(seq)"
         )
-        rows = self._read(lambda c: c.execute(sql, (run,)).fetchall())
+        rows = self._read(lambda c: c.execute(sql, (run, purpose)).fetchall())
         return tuple(Group._make(row) for row in rows)
 
     def critique_page(
@@ -160,8 +184,8 @@ class Lists:
         def read(c: sqlite3.Connection) -> Page[Critique]:
             total = _count(c, source, arguments) if counted else None
             more = limit if limit is None or counted else limit + 1
-            sql = f"SELECT c.body {source} ORDER BY {order}{page(more, offset)}"
-            bodies = [body for (body,) in c.execute(sql, arguments)]
+            few = _few("critiques c", "c.seq", clause, order, (more, offset))
+            bodies = [body for (body,) in c.execute(f"SELECT c.body {few}", arguments)]
             whole = offset + len(bodies) if total is None else total
             return Page(tuple(load(Critique, body) for body in bodies[:limit]), whole, offset)
 
@@ -223,24 +247,32 @@ class Lists:
         row = self._read(lambda c: c.execute(sql, (branch,)).fetchone())
         return None if row is None else str(row[0])
 
-    def run_page(self: Listed, *, limit: int | None = None, offset: int = 0) -> Page[RunRecord]:
-        """Runs, the newest first."""
+    def run_page(
+        self: Listed, arms: Sequence[str] = (), *, limit: int | None = None, offset: int = 0
+    ) -> Page[RunHead]:
+        """Runs, the newest first, with the success rates of `arms`."""
 
-        def read(c: sqlite3.Connection) -> Page[RunRecord]:
-            total = _count(c, "FROM runs", ())
-            return Page(runs.newest(c, page(limit, offset)), total, offset)
+        def read(c: sqlite3.Connection) -> Page[RunHead]:
+            heads = runs.newest(c, arms, page(limit, offset))
+            whole = not offset and (limit is None or len(heads) < limit)
+            return Page(heads, len(heads) if whole else _count(c, "FROM runs", ()), offset)
 
         return self._read(read)
 
-    def use_counts(self: Listed, wanted: Sequence[str]) -> dict[str, tuple[int, int, int]]:
-        """By lesson: episodes that carried it, how many of these were solved, and left-out ones."""
+    def use_counts(self: Listed, wanted: Sequence[str]) -> dict[str, UseCounts]:
+        """By lesson, how many episodes carried it and how these went."""
+        count, had = "count(DISTINCT u.episode) FILTER (WHERE u.outcome", "= 'injected'"
         sql = (
-            "SELECT count(DISTINCT u.episode) FILTER (WHERE u.outcome = 'injected'),"
-            " count(DISTINCT u.episode) FILTER (WHERE u.outcome = 'injected' AND e.success = 1),"
-            " count(DISTINCT u.episode) FILTER (WHERE u.outcome <> 'injected')"
-            " FROM uses u JOIN episodes e ON e.id = u.episode WHERE u.lesson = ?"
+            f"SELECT {count} {had}), {count} {had} AND e.success = 1), {count} <> 'injected'),"
+            f" {count} {had} AND r.simulated), {count} {had} AND e.success = 1 AND r.simulated)"
+            " FROM uses u JOIN episodes e ON e.id = u.episode JOIN runs r ON r.id = e.run"
+            " WHERE u.lesson = ?"
         )
-        return self._read(lambda c: {name: c.execute(sql, (name,)).fetchone() for name in wanted})
+
+        def read(c: sqlite3.Connection) -> dict[str, UseCounts]:
+            return {name: UseCounts(*c.execute(sql, (name,)).fetchone()) for name in wanted}
+
+        return self._read(read)
 
     def revisions(
         self: Listed, branch: str, scope: str, limit: int | None = None
@@ -258,6 +290,18 @@ class Lists:
         return self._read(
             lambda c: any(not lessons.owns(c, branch, s) for s in lessons.scopes(c, branch))
         )
+
+
+def _few(table: str, number: str, clause: str, order: str, cut: tuple[int | None, int]) -> str:
+    """FROM and what follows it: the rows of one page, chosen by number.
+
+    Sorting whole rows would carry all their bodies along, of which a page shows a few.
+    """
+    limit, offset = cut
+    if limit is None:
+        return f"FROM {table}{clause} ORDER BY {order}{page(limit, offset)}"
+    chosen = f"SELECT {number} FROM {table}{clause} ORDER BY {order}{page(limit, offset)}"
+    return f"FROM {table} WHERE {number} IN ({chosen}) ORDER BY {order}"
 
 
 def like(text: str) -> str:

@@ -24,6 +24,7 @@ class _Equal(NamedTuple):
 
     id: str
     status: Status
+    trust: Origin
     evidence: tuple[Evidence, ...]
 
 
@@ -89,7 +90,7 @@ def _target(commit: str, branch: str, there: Iterable[Lesson]) -> _Target:
     for lesson in there:
         key = (lesson.kind, lesson.body.content)
         if lesson.status in LIVE:
-            live.setdefault(key, _Equal(lesson.id, lesson.status, lesson.evidence))
+            live.setdefault(key, _Equal(lesson.id, lesson.status, lesson.trust, lesson.evidence))
         elif lesson.status is Status.REVOKED:
             barred.add(key)
     return _Target(commit, branch, live, frozenset(barred))
@@ -122,8 +123,9 @@ def _place(
             return UNCHANGED  # it was there, and has been retired or rewritten since
         _add(target, lesson, reason, approve)
         return ADDED
-    identity, status, counted = equal
-    activates = approve and status is not Status.ACTIVE
+    identity, status, trust, counted = equal
+    vouched = status is Status.ACTIVE and trust is Origin.OPERATOR
+    activates = approve and not vouched
     known = earlier if earlier is not None and earlier.body.content == lesson.body.content else None
     evidence = tuple(e for e in lesson.evidence if known is None or e not in known.evidence)
     votes = _gained(lesson, known, _again(evidence, counted))
@@ -152,21 +154,22 @@ def _place(
                 reason=f"approved when {reason}",
             )
         )
-        target.live[key] = _Equal(identity, Status.ACTIVE, (*counted, *evidence))
+        target.live[key] = _Equal(identity, Status.ACTIVE, Origin.OPERATOR, (*counted, *evidence))
     return MERGED
 
 
 def _add(target: _Target, lesson: Lesson, reason: str, approve: bool) -> None:
     status = Status.ACTIVE if approve else Status.QUARANTINED
+    trust = Origin.OPERATOR if approve else lesson.trust
     identity = lesson_id(target.branch, lesson.scope, lesson.body, target.commit)
-    target.live[lesson.kind, lesson.body.content] = _Equal(identity, status, lesson.evidence)
+    target.live[lesson.kind, lesson.body.content] = _Equal(identity, status, trust, lesson.evidence)
     target.made.append(
         MemoryUpdate(
             op=Operation.ADD,
             lesson=identity,
             body=lesson.body,
             status=status,
-            trust=Origin.OPERATOR if approve else lesson.trust,
+            trust=trust,
             votes=lesson.votes,
             evidence=lesson.evidence,
             critiques=_critiques(lesson),

@@ -230,7 +230,12 @@ def _critique(connection: sqlite3.Connection, identity: str) -> None:
     ).fetchall()
     for (commit,) in consumed:
         _calls(connection, commit)
-        connection.execute("UPDATE commits SET rejected = '[]' WHERE id = ?", (commit,))
+        # Errors may say again what was asked; that there was one remains.
+        connection.execute(
+            "UPDATE commits SET rejected = '[]', failure = iif(failure = '', '', 'erased'),"
+            " lacking = iif(lacking = '', '', 'erased') WHERE id = ?",
+            (commit,),
+        )
 
 
 def _calls(connection: sqlite3.Connection, owner: str) -> None:

@@ -118,7 +118,8 @@ def source_of(
 ) -> Source:
     """The branch asked for; else `main` if it has lessons, else what the latest run learned.
 
-    A run of controls alone, such as that of `selftest`, learns nothing and is passed over.
+    Of a run that only read (`--no-learn`) it is the branch that it started from, which takes
+    changes. A run of controls alone, such as that of `selftest`, is passed over.
 
     Raises:
         ConfigurationError: Both are given.
@@ -136,21 +137,34 @@ def source_of(
     if not runs:
         served = run is not None or bool(store.runs())
         return Source(MAIN, "it was served from there" if served else "there is no run yet")
-    learning = runs if run is not None else _learning(store, runs)
-    if not learning:
-        return Source(MAIN, "no run has learned")
-    found = learned_branch(store, learning[-1])
-    latest = "latest run" if learning[-1] is runs[-1] else "latest run that learned"
-    which = latest if run is None else "as asked"
-    return Source(found.id, f"{which}, arm {found.arm}, seed {found.seed}")
+    if run is None:
+        return _latest(store, runs)
+    found = learned_branch(store, runs[-1])
+    return Source(found.id, f"as asked, arm {found.arm}, seed {found.seed}")
 
 
-def _learning(store: Readable, runs: Sequence[RunRecord]) -> tuple[RunRecord, ...]:
-    """The latest run that has the arm `learned`, if any has."""
+def _latest(store: Readable, runs: Sequence[RunRecord]) -> Source:
+    """What the latest run learned, or started from where it only read."""
     for run in reversed(runs):
-        if any(branch.arm == "learned" for branch in store.branches(run.id)):
-            return (run,)
-    return ()
+        own = next((b for b in store.branches(run.id) if b.arm == "learned"), None)
+        found = None if own is None else learning(store, own)
+        # What started from `main` reads lessons that `main` does not have.
+        if own is None or found is None or found.id == MAIN:
+            continue
+        latest = "latest run" if run is runs[-1] else "latest run that learned"
+        if found is own:
+            return Source(own.id, f"{latest}, arm {own.arm}, seed {own.seed}")
+        return Source(found.id, f"{run.id} started from it and learned nothing")
+    return Source(MAIN, "no run has learned")
+
+
+def learning(store: Readable, branch: BranchRecord) -> BranchRecord | None:
+    """`branch`, or the nearest one that it started from which takes changes; None without one."""
+    while not branch.learns:
+        if branch.parent is None:
+            return None
+        branch = store.branch(branch.parent)
+    return branch
 
 
 def as_it_is(store: Living, run: RunRecord) -> RunRecord:

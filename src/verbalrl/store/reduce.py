@@ -39,6 +39,7 @@ TRANSITIONS: Mapping[Operation, Mapping[Status | None, tuple[Status | None, ...]
     Operation.ACTIVATE: {
         Status.QUARANTINED: (Status.ACTIVE, Status.PROVISIONAL),
         Status.PROVISIONAL: (Status.ACTIVE,),
+        Status.ACTIVE: (Status.ACTIVE,),  # a person vouches for what is in use
     },
     Operation.SUSPEND: {
         Status.PROVISIONAL: (Status.QUARANTINED,),

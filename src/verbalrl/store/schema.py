@@ -181,9 +181,22 @@ CREATE TABLE index_state (
 
 _VERSION_3 = _INDEXES
 
+# How attempts went is counted at every look at a run that goes on: from this index alone.
+_VERSION_8 = """
+DROP INDEX IF EXISTS episodes_lane;
+CREATE INDEX episodes_lane ON episodes
+  (run, arm, seed, instance, trial, candidate, purpose, split, success, status);
+"""
+
+# What a commit lacks because the curator failed at a part of it; commits of before do not say so.
+_VERSION_9 = """
+ALTER TABLE commits ADD COLUMN lacking TEXT NOT NULL DEFAULT '';
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     *(_VERSION_1, _VERSION_2, _VERSION_3),
     *(tombstones.TABLE, serving_tables.TABLES, proofs.TABLE, outbox.TABLES),
+    *(_VERSION_8, _VERSION_9),
 )
 """Entry n takes a file from version n to n + 1."""
 
@@ -192,8 +205,8 @@ def failure(error: sqlite3.Error, path: Path) -> StorageError:
     """What went wrong in `path`, and what to do, in one line."""
     name = getattr(error, "sqlite_errorname", "") or ""
     said = first_line(str(error))
-    if name.startswith("SQLITE_FULL"):
-        what = f"no room left for {path}; free some space, then resume"
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")):
+        return no_room(path)
     elif name.startswith("SQLITE_BUSY"):
         return StoreHeldError(f"{path} is held by another process; end it, or try again")
     elif name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
@@ -207,6 +220,11 @@ def failure(error: sqlite3.Error, path: Path) -> StorageError:
     else:
         what = f"{path}: {said}"
     return StorageError(what)
+
+
+def no_room(path: Path) -> StorageError:
+    """The error of a disk that is full."""
+    return StorageError(f"no room left for {path}; free some space, then resume")
 
 
 def explained(error: Exception, path: Path) -> Exception:
@@ -255,9 +273,12 @@ def create(path: Path) -> None:
     fresh = Path(name)
     try:
         with closing(connect(fresh)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
+            # Written in place, so that a disk that is full is told here: a WAL is copied into the
+            # file when it is closed, which says nothing of what did not fit.
+            connection.execute("PRAGMA journal_mode = MEMORY")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             migrate(connection)
+            connection.execute("PRAGMA journal_mode = WAL")
         _put_in_place(fresh, path)
         _sync_folder(path.parent)
     finally:

@@ -7,12 +7,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from ..errors import StorageError
 from . import schema
 
 T = TypeVar("T")
+
+_KEPT = 8
+"""Answers that took long; each may be of ten thousand lessons."""
 
 
 class Snapshots:
@@ -22,6 +25,7 @@ class Snapshots:
     _reader: sqlite3.Connection
     _reading: threading.RLock
     _closed: bool
+    _made: dict[object, tuple[int, Any]]
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -35,6 +39,30 @@ class Snapshots:
                 yield
             finally:
                 self._end(began)
+
+    @contextmanager
+    def snapshot_now(self) -> Iterator[bool]:
+        """`snapshot` where nobody else reads; else gives False at once, and is none."""
+        if not self._reading.acquire(blocking=False):
+            yield False
+            return
+        try:
+            with self.snapshot():
+                yield True
+        finally:
+            self._reading.release()
+
+    def unchanged(self, name: object, make: Callable[[], T]) -> T:
+        """What `make` gives under `name`; asked again, the same until something is written."""
+        with self.snapshot():
+            # SQLite counts what other connections write, and this one writes nothing.
+            version: int = self._reader.execute("PRAGMA data_version").fetchone()[0]
+            then, found = self._made.pop(name, (-1, None))
+            made: T = cast(T, found) if then == version else make()
+            self._made[name] = version, made
+            while len(self._made) > _KEPT:
+                self._made.pop(next(iter(self._made)))
+            return made
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on one state of the file, however many statements it takes."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import sqlite3
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from os import PathLike
@@ -71,6 +72,8 @@ def open_store(path: str | Path, *, create: bool = False) -> Store:
     except StorageError:
         raise
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise schema.no_room(file) from error
         raise StorageError(
             f"{folder} cannot be used as a store ({error.strerror}); name another folder"
         ) from error
@@ -92,7 +95,7 @@ class Store(Snapshots, Readers, Keepers, Servings, Lists, Columns):
         self._writer = Writer(self._file, self._connect_writer, self._lock)
         self._cache = lessons.Cache()
         self._alive = Liveness(folder)
-        self._closed = False
+        self._closed, self._made = False, {}
         if self.writable:
             purging.settle(self._reader, self._file, FileLock(folder / LOCK_NAME, timeout=1.0))
         self.vectors = Vectors(self._read, self._do, self._post)
@@ -347,14 +350,19 @@ class Store(Snapshots, Readers, Keepers, Servings, Lists, Columns):
         """The digest of what the branch has learned."""
         return self._read(lambda c: digest.memory_digest(lessons.each(c, self._cache, branch)))
 
-    def episodes_digest(self, run: str, arm: str, seed: int) -> str:
-        """The digest of what agents and critics did on one arm and seed."""
+    def episodes_digest(
+        self, run: str, arm: str, seed: int, known: Mapping[str, digest.EpisodeLine] = {}
+    ) -> str:
+        """The digest of what agents and critics did on one arm and seed.
+
+        Episodes that are `known` by their ids are not read again.
+        """
 
         def read(c: sqlite3.Connection) -> str:
             branch = f"{run}/{arm}/{seed}"
             asked = {"run": run, "arm": arm, "seed": seed}
             return digest.episodes_digest(
-                episodes.list_episodes(c, asked, None, 0, with_steps=True),
+                episodes.but_known(c, asked, known),
                 episodes.list_critiques(c, {"c.branch": branch}, None, 0),
                 lessons.births(c, branch),
             )

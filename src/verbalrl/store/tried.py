@@ -6,31 +6,42 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ..effects.trials import Trial
+from ..effects.trials import Trial, bounded
 from ..records import Proof
 from . import proofs
 
-_OTHERS = """
-  SELECT coalesce(f.success, max(-1.0, min(1.0, f.reward))) FROM feedback f
+_SAID = """
+  SELECT {what} FROM feedback f
   WHERE f.episode = e.id AND coalesce(f.success, f.reward) IS NOT NULL
     AND (f.origin = 'operator' OR lower(coalesce(f.source, '')) <> 'agent')
   ORDER BY f.origin = 'operator' DESC, f.origin = 'task' DESC, f.success IS NULL, f.seq DESC
   LIMIT 1"""
+_OTHERS = _SAID.format(what="coalesce(f.success, max(-1.0, min(1.0, f.reward)))")
+_WHO = "CASE WHEN f.origin IN ('operator', 'task') THEN '' ELSE coalesce(f.source, s.source) END"
+_JUDGE = f"nullif(coalesce(({_SAID.format(what=_WHO)}), s.source), '')"
+"""Whose word the outcome is; null where it is the operator's, or of nobody whose name is known."""
+# Most bodies need not be taken apart to see that their supplier is another.
 _OUTCOME = f"""
-  CASE WHEN json_extract(e.body, '$.reward.supplier') = 'agent' THEN ({_OTHERS})
+  CASE WHEN instr(e.body, '"supplier":"agent"')
+         AND json_extract(e.body, '$.reward.supplier') = 'agent' THEN ({_OTHERS})
        WHEN e.success IS NOT NULL THEN e.success
        ELSE max(-1.0, min(1.0, e.reward)) END"""
 """Success, else the reward between -1 and 1. What an agent says of itself shows nothing, and takes
 nothing from what others said."""
 
+# Outcomes once by episode, not once by use; rows of one lesson and role, as one for each step, are
+# brought together outside, where that takes a third of the time.
 _ROWS = f"""
-SELECT u.content, u.role, {{round}}, e.instance, min(u.outcome <> 'withheld'), u.probability,
-  CASE WHEN e.status = 'finished' THEN {_OUTCOME} END, max(iif(u.block IS NULL, 0, u.tokens))
-FROM uses u JOIN episodes e ON e.id = u.episode
-WHERE {{where}} AND e.purpose = 'attempt' AND u.probability > 0 AND u.probability < 1
-GROUP BY u.episode, u.content, u.role ORDER BY 3, e.instance, e.trial, e.id
+WITH e AS MATERIALIZED (
+  SELECT e.id, {{round}} AS round, e.instance, e.trial, {{judge}} AS judge,
+    CASE WHEN e.status = 'finished' AND e.stop_reason <> 'timeout' THEN {_OUTCOME} END AS outcome
+  FROM episodes e WHERE {{where}} AND e.purpose = 'attempt')
+SELECT e.round, e.instance, e.trial, e.id, u.content, u.role, u.outcome <> 'withheld',
+  u.probability, e.outcome, iif(u.block IS NULL, 0, u.tokens), e.judge
+FROM e CROSS JOIN uses u ON u.episode = e.id WHERE u.probability > 0 AND u.probability < 1
 """
 _RUN = _ROWS.format(
+    judge="NULL",
     round="e.round",
     where="e.run = ?1 AND e.arm = ?2 AND e.seed = ?3 AND e.split = 'train' AND e.round <= ?4",
 )
@@ -41,6 +52,7 @@ NOT EXISTS (SELECT 1 FROM tombstones t WHERE t.kind = 'episode' AND t.name = e.i
     OR t.name IN (SELECT f.source FROM feedback f WHERE f.episode = e.id)))"""
 # One stratum a week: who is served and what they ask moves with time.
 _SERVED = _ROWS.format(
+    judge=_JUDGE,
     round="CAST((julianday(s.at) - 2440587.5) / 7 AS INTEGER)",
     where="e.id IN (SELECT episode FROM served WHERE scope = ?1 AND state <> 'open') AND "
     + _STANDS,
@@ -74,7 +86,10 @@ class Tried:
         return found
 
     def served_trials(self: Through, scope: str) -> list[Trial]:
-        """The trials of the episodes that were served in `scope`; a week is a round."""
+        """The trials of the episodes that were served in `scope`; a week is a round.
+
+        Of one who judges far more of them than others the first ones count (`effects.bounded`).
+        """
         found: list[Trial] = self._read(lambda c: _trials(c, _SERVED, (scope,)))
         return found
 
@@ -105,9 +120,15 @@ def _tossed(connection: sqlite3.Connection, lesson: str) -> bool:
 
 
 def _trials(connection: sqlite3.Connection, query: str, values: tuple[Any, ...]) -> list[Trial]:
-    return [
-        Trial(key(content, role), number, unit, bool(inside), chance, outcome, tokens)
-        for content, role, number, unit, inside, chance, outcome, tokens in connection.execute(
-            query, values
-        )
-    ]
+    found: dict[tuple[int, str, int, str, str], tuple[Trial, str | None]] = {}
+    for number, unit, trial, episode, content, role, inside, *more in connection.execute(
+        query, values
+    ):
+        chance, outcome, tokens, judge = more
+        name = key(content, role)
+        place = (number, unit, trial, episode, name)
+        if seen := found.get(place):
+            inside, tokens = inside and seen[0].inside, max(tokens, seen[0].tokens)
+        made = Trial(name, number, unit, bool(inside), chance, outcome, tokens)
+        found[place] = (made, judge)
+    return bounded(found[place] for place in sorted(found))

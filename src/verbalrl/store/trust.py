@@ -50,6 +50,12 @@ def corroboration(lesson: Lesson) -> tuple[Evidence, ...]:
     return ()
 
 
+def vote_of(evidence: Evidence, lesson: Lesson) -> str:
+    """The name of the votes among which an episode that stands behind `lesson` is counted."""
+    less_trusted = evidence.origin is Origin.UNTRUSTED and lesson.trust is not Origin.UNTRUSTED
+    return "support_untrusted" if less_trusted else "support"
+
+
 def trust_of(update: MemoryUpdate) -> Origin:
     """The trust of an update's text; one that names none is untrusted."""
     return update.trust or Origin.UNTRUSTED
@@ -92,6 +98,8 @@ def too_far(update: MemoryUpdate, old: Lesson, status: Status) -> str:
 
 def _unearned(old: Lesson, status: Status) -> str:
     """Why a lesson may not rise to `status` without a person."""
+    if old.status is Status.ACTIVE:
+        return "it is active already; only a person may vouch for it"
     if old.trust is not Origin.UNTRUSTED:
         return "" if old.status is Status.PROVISIONAL else "only a person may end its quarantine"
     if old.status is Status.QUARANTINED and status is Status.ACTIVE:

@@ -15,8 +15,8 @@ from . import outbox
 from .commits import rebuild
 from .runs import branch as branch_of
 
-_BY_RUN = "cu_"
-"""How ids of commits that a run makes begin; those of people begin otherwise."""
+_BY_RUN = ("cu_", "ju_")
+"""How ids of commits that a run makes begin, curators and the gate; those of people do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +105,11 @@ def _reader(connection: sqlite3.Connection, branch: str) -> str | None:
 
 
 def _published(connection: sqlite3.Connection, branch: str) -> str | None:
-    """Another branch with a lesson whose evidence will be gone."""
+    """Another branch with a lesson that rests on what will be gone, or on what that was made of."""
     sql = (
         "SELECT l.branch FROM lessons l, json_each(l.body, '$.evidence') e WHERE l.branch <> ?"
-        " AND json_extract(e.value, '$.critique') IN (SELECT id FROM gone) LIMIT 1"
+        " AND json_extract(e.value, '$.critique') IN (SELECT id FROM gone UNION ALL SELECT critique"
+        " FROM commit_critiques WHERE commit_id IN (SELECT id FROM gone)) LIMIT 1"
     )
     row = connection.execute(sql, (branch,)).fetchone()
     return None if row is None else str(row[0])

@@ -121,8 +121,16 @@ class Vectors:
         return tuple((name, IndexState(*rest)) for name, *rest in rows)
 
     def put_state(self, name: str, state: IndexState) -> None:
-        """Record how far it is now. Within one generation the number never goes back."""
+        """Record how far it is now. Neither the generation nor, within it, the number goes back."""
         self._write(lambda c: _put_state(c, name, state))
+
+    def claim(self, name: str, seen: int, state: IndexState) -> bool:
+        """Record that generation `seen`, 0 for none, is followed by `state`, which we make.
+
+        False, with nothing changed, where another process has begun a generation meanwhile.
+        """
+        done: bool = self._write(lambda c: _claim(c, name, seen, state))
+        return done
 
 
 def forget(connection: sqlite3.Connection, update: MemoryUpdate) -> None:
@@ -190,6 +198,16 @@ def _put_state(connection: sqlite3.Connection, name: str, state: IndexState) -> 
         " fingerprint = excluded.fingerprint, generation = excluded.generation,"
         " applied_n = CASE WHEN generation = excluded.generation"
         " THEN max(applied_n, excluded.applied_n) ELSE excluded.applied_n END,"
-        " rows = excluded.rows",
+        " rows = excluded.rows WHERE excluded.generation >= generation",
         (name, *state),
     )
+
+
+def _claim(connection: sqlite3.Connection, name: str, seen: int, state: IndexState) -> bool:
+    changed = connection.execute(
+        "INSERT INTO index_state VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
+        " fingerprint = excluded.fingerprint, generation = excluded.generation,"
+        " applied_n = excluded.applied_n, rows = excluded.rows WHERE generation = ?",
+        (name, *state, seen),
+    )
+    return changed.rowcount > 0

@@ -12,6 +12,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, suppress
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from .._logging import get_logger
 from ..errors import StorageError, StoreHeldError, VerbalRLError
@@ -48,11 +50,39 @@ class _Failed:
     error: Exception
 
 
+class _Herald:
+    """Tells those who wait on one event loop, one of them in each of its turns, in their order.
+
+    All told at once would go on side by side, each of their stages in one turn, and their next
+    requests would leave together when the last is built. So the first is on its way by then.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._waiting: deque[tuple[asyncio.Future[Any], Any]] = deque()
+
+    def tell(self, pairs: list[tuple[asyncio.Future[Any], Any]]) -> None:
+        """Tell futures their outcomes; called on the loop."""
+        under_way = bool(self._waiting)
+        self._waiting += pairs
+        if not under_way:
+            self._next()
+
+    def _next(self) -> None:
+        while self._waiting:
+            future, outcome = self._waiting.popleft()
+            if not future.done():  # else its caller was cancelled
+                _resolve(future, outcome)
+                break
+        if self._waiting:
+            self.loop.call_soon(self._next)
+
+
 @dataclass(frozen=True, slots=True)
 class _Item:
     work: Work[Any]
     future: Future[Any] | asyncio.Future[Any]
-    loop: asyncio.AbstractEventLoop | None = None
+    herald: _Herald | None = None
     patient: bool = False
     """Whether it waits while others hold the store, rather than fail after a while."""
 
@@ -71,6 +101,7 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._closed = False
         self._connection: sqlite3.Connection | None = None
+        self._heralds: WeakKeyDictionary[asyncio.AbstractEventLoop, _Herald] = WeakKeyDictionary()
         self.transactions = 0
         """Commits so far, each of them one fsync."""
 
@@ -81,8 +112,11 @@ class Writer:
     def begin(self, work: Work[T]) -> asyncio.Future[T]:
         """What will be the result of `work` on the running loop; it is under way already."""
         loop = asyncio.get_running_loop()
+        herald = self._heralds.get(loop)
+        if herald is None:
+            herald = self._heralds[loop] = _Herald(loop)
         future: asyncio.Future[T] = loop.create_future()
-        self._enqueue(_Item(work, future, loop))
+        self._enqueue(_Item(work, future, herald))
         return future
 
     def do(self, work: Work[T]) -> T:
@@ -259,22 +293,17 @@ def close_connection(connection: sqlite3.Connection, lock: FileLock) -> None:
 
 
 def _settle(batch: Iterable[_Item], outcomes: Iterable[Any]) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    by_loop: dict[_Herald, list[tuple[asyncio.Future[Any], Any]]] = {}
     for item, outcome in zip(batch, outcomes, strict=True):
-        if item.loop is not None and isinstance(item.future, asyncio.Future):
-            by_loop.setdefault(item.loop, []).append((item.future, outcome))
+        if item.herald is not None and isinstance(item.future, asyncio.Future):
+            by_loop.setdefault(item.herald, []).append((item.future, outcome))
         else:
             _resolve(item.future, outcome)
-    for loop, pairs in by_loop.items():
+    for herald, pairs in by_loop.items():
         try:
-            loop.call_soon_threadsafe(_resolve_all, pairs)
+            herald.loop.call_soon_threadsafe(herald.tell, pairs)
         except RuntimeError:
             continue  # the loop is closed: nobody waits, and the rows are there
-
-
-def _resolve_all(pairs: list[tuple[asyncio.Future[Any], Any]]) -> None:
-    for future, outcome in pairs:
-        _resolve(future, outcome)
 
 
 def _resolve(future: Future[Any] | asyncio.Future[Any], outcome: Any) -> None:

@@ -156,7 +156,7 @@ class Desk:
         seen = self._describe if roles is None else lambda m, day: described(m, day, roles)
         held = ""
         if number > 1:
-            held = f"You were {self._stance()}; so far {math.expm1(self._log):+.1%}."
+            held = f"You were {self._stance()}."
         said = (f"Day {number} of {count}.", seen(self.market, self._day), held)
         return Observation(text="\n".join(filter(None, said)), actions=self._actions)
 

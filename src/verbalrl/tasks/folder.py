@@ -180,7 +180,7 @@ class FolderTask(WorldTask):
             if world.size("train") is None:
                 world.problem("train", 0)  # settings under which nothing can be made fail here
         except ValidationError as error:
-            raise ConfigurationError(f"{path}: args.{first_problem(error)}") from error
+            raise ConfigurationError(_unfit(error, options or {}, file.id, path)) from error
         max_steps = file.limits.max_steps or getattr(world, "max_steps", None)
         if max_steps is None:
             raise ConfigurationError(f"{path}: limits.max_steps is missing")
@@ -208,6 +208,16 @@ class FolderTask(WorldTask):
         """The same task, to be loaded again by `name` rather than by its place."""
         _, sign, query = self.card.ref.partition("?")
         return dataclasses.replace(self, card=self.card.replace(ref=name + sign + query))
+
+
+def _unfit(error: ValidationError, options: Mapping[str, JsonValue], name: str, path: Path) -> str:
+    """What the arguments cannot be: those behind the name, or those of task.toml."""
+    where, problem = error.errors()[0]["loc"], first_problem(error)
+    # What does not fit together names no argument.
+    if options and (not where or where[0] in options):
+        given = "&".join(f"{k}={_shown(v)}" for k, v in options.items())
+        return f"{name}?{given}: {problem}"
+    return f"{path}: args.{problem}" if where else f"{path}: args: {problem}"
 
 
 def _task_file(path: Path) -> TaskFile:

@@ -6,6 +6,7 @@ answer is a text, a number, or a list of texts of which any counts.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from pydantic import JsonValue
 
-from ..errors import ConfigurationError, DataError
+from ..errors import ConfigurationError, DataError, some
 from ..ids import coin, key_id, normalised, sha256_json
 from ..records import (
     Action,
@@ -25,11 +26,15 @@ from ..records import (
     Split,
     StepResult,
 )
+from ..text import plural
 from .base import Card, Environment, Policy, Problem, WorldTask, follow
 from .jsonl import Rejected, Row, read_lines, summary
 from .scorers import SCORERS, load_scorer, scorer_for
 
 TRAIN_SHARE = 0.7
+_KEYS = frozenset({"question", "answer", "choices", "id", "split", "scorer", "topic"})
+_NEAR = 0.82
+"""From this likeness on a key looks like another; `idx` is none for `id`."""
 _GOAL = "Answer the question."
 _CHOICE_GOAL = "Choose the right answer to the question."
 # The first wording that names no choice and no answer is taken.
@@ -61,17 +66,20 @@ class Questions:
         """
         lines = read_lines(path)
         self.rejected: tuple[Rejected, ...]
+        self.doubts: tuple[str, ...]
         questions, self.rejected = _usable(lines.rows, lines.rejected)
         if not questions:
             raise DataError(f"{path}: no usable row: {summary(self.rejected)}")
         self._splits, divided = divide(questions)
-        self.notes = self._notes(path, questions, divided)
+        self.doubts = (*_misspelt(lines.rows), *_contradicting(questions))
+        """What was read as it stands, and may have been meant otherwise."""
+        self.notes = (*self._notes(path, questions, divided), *self.doubts)
 
     @classmethod
     def of(cls, questions: Sequence[Question], notes: tuple[str, ...]) -> Questions:
         """The world of questions that were read elsewhere."""
         world = cls.__new__(cls)
-        world.rejected = ()
+        world.rejected = world.doubts = ()
         world._splits, _ = divide(list(questions))
         world.notes = notes
         return world
@@ -125,7 +133,9 @@ class Questions:
         counted = ", ".join(f"{name} {scorers[name]}" for name in sorted(scorers))
         train, test = len(self._splits["train"]), len(self._splits["test"])
         how = "divided 70/30 by a hash of the id" if divided else "divided as the rows say"
-        notes = [f"{path.name}: {len(questions)} rows, {train} train, {test} test ({how})"]
+        notes = [
+            f"{path.name}: {plural(len(questions), 'row')}, {train} train, {test} test ({how})"
+        ]
         notes.append(f"scored by {counted}")
         if self.rejected:
             notes.append(f"rows rejected: {len(self.rejected)}: {summary(self.rejected)}")
@@ -226,10 +236,39 @@ def _usable(
     return list(questions.values()), tuple(sorted(bad))
 
 
+def _misspelt(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Keys that nothing reads and that look like one that is read, with the lines they are on."""
+    others = dict.fromkeys(key for row in rows for key in row.fields.keys() - _KEYS)
+    near = {key: difflib.get_close_matches(key.lower(), _KEYS, 1, _NEAR) for key in others}
+    found = [
+        Rejected(row.line, f"{key!r}, did you mean {known}?")
+        for row in rows
+        for key in row.fields
+        for known in near.get(key, ())
+        if known not in row.fields
+    ]
+    return (f"keys that nothing reads: {summary(tuple(found))}",) if found else ()
+
+
+def _contradicting(questions: Sequence[Question]) -> tuple[str, ...]:
+    """The ids of rows that ask the same, and do not have the same answers."""
+    asked: dict[tuple[str, tuple[str, ...]], list[Question]] = {}
+    for question in questions:
+        asked.setdefault((question.text, question.choices), []).append(question)
+    apart = [
+        " and ".join(question.name for question in same)
+        for same in asked.values()
+        if len({frozenset(question.answers) for question in same}) > 1
+    ]
+    return (f"rows that ask the same, with other answers: {some(apart)}",) if apart else ()
+
+
 def _question(fields: dict[str, Any]) -> Question:
     text = fields.get("question")
-    if not isinstance(text, str) or not text.strip():
-        raise ValueError("no question")
+    if text is not None and not isinstance(text, str):
+        raise ValueError(f"the question is {_kind(text)}; give a text in quotes")
+    if text is None or not text.strip():
+        raise ValueError("no question" if text is None else "no question: its text is empty")
     answers = _texts(fields, "answer")
     choices = _texts(fields, "choices") if fields.get("choices") is not None else ()
     split = fields.get("split")
@@ -263,6 +302,9 @@ def _texts(fields: dict[str, Any], key: str) -> tuple[str, ...]:
     value = fields.get(key)
     values = value if isinstance(value, list) else [value]
     texts = tuple(text for text in map(_text, values) if text)
+    for one in values:
+        if isinstance(one, dict | list):
+            raise ValueError(f"no {key}: {_kind(one)} is neither a text nor a number")
     if not texts or len(texts) < len(values):
         raise ValueError(f"no {key}")
     return texts
@@ -274,6 +316,15 @@ def _text(value: object) -> str:
     if isinstance(value, str | int | float):
         return str(value).strip()
     return ""
+
+
+def _kind(value: object) -> str:
+    """How JSON calls a value that is no text."""
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return "a number"
+    return "a list" if isinstance(value, list) else "an object"
 
 
 class Placed(Protocol):

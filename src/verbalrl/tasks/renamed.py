@@ -16,12 +16,17 @@ from ..ids import sha256_json
 from ..records import (
     Action,
     Instance,
+    MediaPart,
     Observation,
     Origin,
+    Part,
     RewardSupplier,
     Situation,
     Split,
     StepResult,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
 )
 from .base import Environment, Learns, Policy, Task
 
@@ -195,7 +200,7 @@ class RenamedEnvironment:
 
     def _preview(self, role: str, step: int) -> Observation:
         preview: Callable[[str, int], Observation] = getattr(self._inner, "preview")  # noqa: B009
-        return Observation(text=self._renaming.text(preview(role, step).text))
+        return self._renamed(preview(role, step))
 
     def _left(self, roles: Sequence[str]) -> Observation:
         left: Callable[[Sequence[str]], Observation] = getattr(self._inner, "left")  # noqa: B009
@@ -236,7 +241,21 @@ class RenamedEnvironment:
         if actions is not None:
             self._listed = {self._renaming.text(action): action for action in actions}
             actions = tuple(self._listed)
-        return Observation(text=self._renaming.text(observation.text), actions=actions)
+        return self._renamed(observation).replace(actions=actions)
+
+    def _renamed(self, observation: Observation) -> Observation:
+        # Parts say whose their words are: without them untrusted ones would pass for the task's.
+        parts = tuple(map(self._part, observation.parts))
+        return Observation(text=self._renaming.text(observation.text), parts=parts)
+
+    def _part(self, part: Part) -> Part:
+        match part:
+            case TextPart() | ToolResultPart():
+                return part.replace(text=self._renaming.text(part.text))
+            case ToolCallPart():
+                return part.replace(arguments=self._renaming.text(part.arguments))
+            case MediaPart():
+                return part
 
 
 def _like(model: str, word: str) -> str:

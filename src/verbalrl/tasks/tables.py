@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from ..errors import DataError
+from ..errors import DataError, wanted
 from ..records import Record, Split
 from .draws import shuffled
 
@@ -55,10 +55,13 @@ def first_problem(error: ValidationError) -> str:
     """The first problem of `error` in one line: where, and what is wanted."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    message = str(first["msg"]).removeprefix("Value error, ")
+    message = wanted(first)
     given = first["input"]
     # Tables and missing names say nothing; a text or a number tells which of several is meant.
-    if isinstance(given, str | int | float) and first["type"] != "value_error":
+    if isinstance(given, str | int | float) and first["type"] not in (
+        "value_error",
+        "extra_forbidden",
+    ):
         message += f", not {str(given)[:40]!r}" if isinstance(given, str) else f", not {given}"
     return f"{where}: {message}" if where else message
 

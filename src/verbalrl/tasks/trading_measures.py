@@ -51,13 +51,14 @@ def sharpe(results: Sequence[float], risk_free: float = 0.0, days: int = DAYS) -
 
 
 def max_drawdown(results: Sequence[float]) -> float:
-    """The deepest fall of the capital from a peak before it, as a share of that peak (0 to 1)."""
-    capital = peak = 1.0
-    deepest = 0.0
+    """The deepest fall of the capital from a peak before it, as a share of that peak (0 to 1).
+
+    What was earned before the peak does not show in it, not even in its last digit.
+    """
+    of_peak, deepest = 1.0, 0.0
     for result in results:
-        capital *= 1 + result
-        peak = max(peak, capital)
-        deepest = max(deepest, 1 - capital / peak)
+        of_peak = min(1.0, of_peak * (1 + result))
+        deepest = max(deepest, 1 - of_peak)
     return deepest
 
 

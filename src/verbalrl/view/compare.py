@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConfigurationError
 from ..records import RunRecord, Split, Status
-from ..stats import Interval, differences, intervals, sign_flip
+from ..stats import DIFFERENCES, Interval, differences, intervals, shared_mean, sign_flip
 from ..store import Store
+from ..text import plural
 from .rows import check_measured, figures_of
-from .tables import Table
-from .trading import ReturnPair, return_pairs
-from .wording import figure, rule, span
+from .tables import Cell, Table
+from .trading import RETURN, ReturnPair, return_pairs
+from .wording import figure, odds, rule, setting, span
 
+_RATE = 2
+"""Digits of a rate, as in the tables of a run."""
+_METHOD = "settings."
+"""So begin the settings of the method itself, some of which the run repeats."""
 _KEPT = 64
 """Pairs of runs."""
 
@@ -36,7 +40,10 @@ class ArmPair:
 
     arm: str
     one: float | None
+    """Over all instances of the run, as are its figures; so is the other."""
     other: float | None
+    shared: tuple[float, float] | None
+    """Both over the instances and seeds that both have; None where they share none."""
     difference: float | None
     """Other minus one, paired by instance and seed; None where they share none."""
     low: float | None
@@ -44,7 +51,13 @@ class ArmPair:
     p: float | None
     """How often chance makes a difference as large."""
     n: int
-    tokens: tuple[int, int]
+    tokens: tuple[int | None, int | None]
+    """None of a run that does not have the arm."""
+
+    @property
+    def shown(self) -> tuple[float | None, float | None]:
+        """What stands beside the difference: the means that it is of, where there is one."""
+        return self.shared or (self.one, self.other)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,39 +126,44 @@ def check_alike(one: RunRecord, other: RunRecord) -> None:
     """Raise `ConfigurationError` where figures of the two must not stand side by side."""
     if one.task != other.task:
         raise ConfigurationError(
-            f"run {one.id} is of {one.task}, run {other.id} of {other.task}; "
-            "only runs of one task can be compared"
+            f"{one.id} is of {one.task}, {other.id} of {other.task}; compare two of one task"
         )
     if one.simulated != other.simulated:
         fake = one.id if one.simulated else other.id
         raise ConfigurationError(
-            f"run {fake} is simulated and the other is not; their figures never stand side by side"
+            f"run {fake} is simulated and the other is not; compare two of a kind"
         )
 
 
 def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
-    """The settings that differ, with both values."""
+    """The settings that differ, with both values; what is told twice in a configuration once."""
     flat = [dict(_flat(config)) for config in (one, other)]
-    names = sorted(flat[0].keys() | flat[1].keys())
-    pairs = [(name, flat[0].get(name, "–"), flat[1].get(name, "–")) for name in names]
-    return tuple(pair for pair in pairs if pair[1] != pair[2])
+    pairs = {
+        name: (flat[0].get(name, "–"), flat[1].get(name, "–"))
+        for name in sorted(flat[0].keys() | flat[1].keys())
+    }
+    return tuple(
+        (name, *pair)
+        for name, pair in pairs.items()
+        if pair[0] != pair[1]
+        and not (name.startswith(_METHOD) and pairs.get(name.removeprefix(_METHOD)) == pair)
+    )
 
 
 def arms_table(found: Comparison) -> Table:
     """The arms of both runs."""
-    rows = tuple(
+    rows: list[tuple[Cell, ...]] = [
         (
             pair.arm,
-            figure(pair.one),
-            figure(pair.other),
-            figure(pair.difference, signed=True),
-            span((pair.low, pair.high), signed=True),
-            figure(pair.p),
+            *(figure(value, digits=_RATE) for value in pair.shown),
+            figure(pair.difference, signed=True, digits=_RATE),
+            span((pair.low, pair.high), signed=True, digits=_RATE),
+            odds(pair.p),
             pair.n,
             *pair.tokens,
         )
         for pair in found.arms
-    )
+    ]
     heads = (
         "arm",
         "first",
@@ -157,7 +175,33 @@ def arms_table(found: Comparison) -> Table:
         "tokens",
         "tokens 2",
     )
-    return Table(name="comparison", caption="Success by arm", heads=heads, rows=rows)
+    return Table(
+        name="comparison",
+        caption="Success by arm, over what both have",
+        heads=heads,
+        rows=tuple(rows),
+    )
+
+
+def whole(found: Comparison) -> tuple[str, ...]:
+    """A line for each arm of which the runs have more than they share: what all of that is."""
+    told: list[tuple[ArmPair | ReturnPair, str, str]] = [
+        *((pair, "solved", "instance") for pair in found.arms),
+        *((pair, "earned", "period") for pair in found.returns),
+    ]
+    return tuple(
+        f"{pair.arm}: over all of its own the first run {did} {_said(pair.one, did)}, the second"
+        f" {_said(pair.other, did)}; the table is over {plural(pair.n, f'shared {what}')}"
+        for pair, did, what in told
+        if pair.shared is not None
+        and [_said(value, did) for value in pair.shared]
+        != [_said(value, did) for value in (pair.one, pair.other)]
+    )
+
+
+def _said(value: float | None, did: str) -> str:
+    earned = did == "earned"
+    return figure(value, signed=earned, digits=RETURN if earned else _RATE)
 
 
 def settings_table(found: Comparison) -> Table:
@@ -201,24 +245,30 @@ def arm_pairs(store: Store, one: Side, other: Side) -> tuple[ArmPair, ...]:
     solved = [_solved(store, side) for side in (one, other)]
     arms = tuple(dict.fromkeys((*one.figures["arms"], *other.figures["arms"])))
     both = [(solved[1].get(arm), solved[0].get(arm)) for arm in arms]
+    first = [None if ours is None or theirs is None else shared_mean(theirs, ours)
+             for ours, theirs in both]  # fmt: skip
     apart = [[] if ours is None or theirs is None else differences(ours, theirs)
              for ours, theirs in both]  # fmt: skip
     sides = [[side.figures["arms"].get(arm) for side in (one, other)] for arm in arms]
-    return tuple(map(_arm, arms, sides, apart, intervals(apart)))
+    return tuple(map(_arm, arms, sides, first, apart, intervals(apart, DIFFERENCES)))
 
 
 def _arm(
     arm: str,
     sides: Sequence[Mapping[str, Any] | None],
+    first: float | None,
     means: Sequence[float],
     found: Interval | None,
 ) -> ArmPair:
     chance = sign_flip(means)
-    low, high = (None, None) if found is None else (round(found.low, 4), round(found.high, 4))
+    low, high = (None, None) if found is None else found.pair or (None, None)
     return ArmPair(
         arm=arm,
         one=sides[0]["success_rate"] if sides[0] else None,
         other=sides[1]["success_rate"] if sides[1] else None,
+        shared=None
+        if first is None or found is None
+        else (round(first, 4), round(first + found.mean, 4)),
         difference=None if found is None else round(found.mean, 4),
         low=low,
         high=high,
@@ -236,10 +286,10 @@ def _solved(store: Store, side: Side) -> dict[str, dict[tuple[str, int], float]]
     return {arm: store.solved(run, arm, split, k) for arm, k in trials.items() if k}
 
 
-def _tokens(arm: Mapping[str, Any] | None) -> int:
+def _tokens(arm: Mapping[str, Any] | None) -> int | None:
     if arm is None:
-        return 0
-    return sum(t["input"] + t["cached"] + t["output"] for t in arm["tokens"].values())
+        return None
+    return sum(int(t["input"] + t["cached"] + t["output"]) for t in arm["tokens"].values())
 
 
 def _flat(config: Mapping[str, Any], lead: str = "") -> Sequence[tuple[str, str]]:
@@ -248,5 +298,5 @@ def _flat(config: Mapping[str, Any], lead: str = "") -> Sequence[tuple[str, str]
         if isinstance(value, dict):
             found += _flat(value, f"{lead}{key}.")
         else:
-            found.append((f"{lead}{key}", value if isinstance(value, str) else json.dumps(value)))
+            found.append((f"{lead}{key}", setting(value)))
     return found

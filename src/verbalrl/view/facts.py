@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..records import Episode, RunRecord
 from ..result.curves import Curve, Gap
-from ..result.marks import label, remarks, roles_of
+from ..result.marks import FIRST_ATTEMPTS, label, paired_at, remarks, roles_of, versus_head
 from ..result.trading import chance
-from ..text import plural
+from ..text import natural, plural
 from .tables import Cell, Table
-from .wording import figure, outcome_word, span
+from .wording import figure, odds, outcome_word, setting, span
 
 SIMULATED = "offline apprentice: tests the loop, says nothing about LLMs"
 _LISTED = 500
 """Instances that a table lists."""
 
 
-def headline(figures: Mapping[str, Any], found: Sequence[Gap]) -> str:
-    """What came out, in one or two sentences; of what was traded the returns."""
+def learned(config: Mapping[str, Any]) -> bool:
+    """Whether a run set to `config` learned, rather than only read."""
+    return config.get("learn") is not False
+
+
+def headline(
+    figures: Mapping[str, Any], found: Sequence[Gap], config: Mapping[str, Any] | None = None
+) -> str:
+    """What came out, in one or two sentences; of what was traded the returns.
+
+    `config` is the run's: one that only read is told by what it was given.
+    """
+    config = config or {}
+    having = "With what it learned"
+    if not learned(config):
+        having = "With what it was given" if config.get("start") else "With nothing learned"
     arms: Mapping[str, Any] = figures["arms"]
     if (figures.get("trading") or {}).get("arms", {}).get("learned", {}).get("runs"):
-        return _earned(figures["trading"])
-    learned = arms.get("learned")
-    rate = None if learned is None else learned["success_rate"]
-    if learned is None or rate is None:
+        return _earned(figures["trading"], having)
+    own = arms.get("learned")
+    rate = None if own is None else own["success_rate"]
+    if own is None or rate is None:
         return "No success rate of the arm learned is known."
-    said = f"With what it learned the agent solved {rate:.0%} of the instances"
+    said = f"{having} the agent solved {rate:.0%} of the instances"
     gap = next((g for g in found if g.arm == "learned"), None)
     if gap is None:
         beside = [
@@ -40,29 +53,33 @@ def headline(figures: Mapping[str, Any], found: Sequence[Gap]) -> str:
         if beside:
             return f"{said}; {', '.join(beside)}. The arm retry, which would pair them, is absent."
         return f"{said}; nothing stands beside it to compare with."
-    shows = (learned.get("vs_retry") or {}).get("shows")
+    shows = (own.get("vs_retry") or {}).get("shows")
+    ends = ""
+    if gap.low is not None and gap.high is not None:
+        ends = f" (95 % interval {gap.low * 100:+.0f} to {gap.high * 100:+.0f})"
     # Runs of before there was the test have the interval alone.
-    clear = gap.low > 0 or gap.high < 0 if shows is None else shows != "neither"
-    sure = "that is hardly chance" if clear else "it may be chance"
-    return (
-        f"{said}: {gap.mean * 100:+.0f} points against retry at trial {gap.trial} "
-        f"(95 % interval {gap.low * 100:+.0f} to {gap.high * 100:+.0f}); {sure}."
-    )
+    apart = (gap.low or 0) > 0 or (gap.high or 0) < 0
+    sure = apart if shows is None else shows != "neither"
+    told = "that is hardly chance" if sure else "it may be chance"
+    if gap.p is not None:
+        told += f" ({chance(gap.p)})"
+    points = f"{gap.mean * 100:+.0f} points against retry at trial {gap.trial}"
+    return f"{said}: {points}{ends}; {told}."
 
 
-def _earned(found: Mapping[str, Any]) -> str:
+def _earned(found: Mapping[str, Any], having: str) -> str:
     """What the arm learned earned, beside what it is paired with."""
-    learned = found["arms"]["learned"]
+    own = found["arms"]["learned"]
     pairs = (("none", "vs_none"), ("buy-and-hold", "vs_buy_and_hold"))
     against = [
         f"{versus['diff'] * 100:+.1f} points against {name} ({chance(versus['p'])})"
         for name, key in pairs
-        if (versus := learned.get(key))
+        if (versus := own.get(key))
     ]
-    said = f"With what it learned the agent earned {learned['compounded']:+.1%} in a period"
+    said = f"{having} the agent earned {own['compounded']:+.1%} in a period"
     if not against:
         return f"{said}; what else was earned stands under Trading."
-    periods = f"{plural(learned['runs'], 'period')}, each seed's apart"
+    periods = f"{plural(own['runs'], 'period')}, each seed's apart"
     return f"{said}: {' and '.join(against)}, over {periods}."
 
 
@@ -74,23 +91,28 @@ def caveats(figures: Mapping[str, Any]) -> tuple[str, ...]:
         said.append(f"The run is {figures['status']}{reason}. These are the figures so far.")
     for name, arm in figures["arms"].items():
         if arm["unknown"]:
-            said.append(f"{arm['unknown']} episodes of {name} are of unknown success: left out.")
+            said.append(
+                f"{plural(arm['unknown'], 'episode')} of {name} of unknown success: left out."
+            )
     for line in remarks(figures["arms"]):
         # The name of an arm stays as it is.
         begins = line if line.partition(":")[0] in figures["arms"] else line[0].upper() + line[1:]
         said.append(f"{begins}.")
+    if paired_at(figures["arms"]) == 1:
+        said.append(f"{FIRST_ATTEMPTS}.")
     if leaks := (figures.get("leaks") or {}).get("count"):
-        said.append(f"{leaks} lessons hold words that only test instances hold.")
+        said.append(f"{plural(leaks, 'lesson')} with words that only test instances hold.")
     if redone := figures.get("discarded"):
-        said.append(f"{redone} pieces of work were done again: their journal held other requests.")
+        said.append(f"{redone}× work was done again: its journal held other requests.")
     return tuple(said)
 
 
 def arms_table(figures: Mapping[str, Any]) -> Table:
     """The arms side by side."""
     paid = any(arm.get("cost_usd") is not None for arm in figures["arms"].values())
-    versed = any(arm.get("vs_retry") for arm in figures["arms"].values())
-    heads = ["arm", "success", "95 %", "solved", *(["vs retry", "95 %"] if versed else [])]
+    versed = paired_at(figures["arms"]) is not None
+    heads = ["arm", "success", "95 %", "solved"]
+    heads += [versus_head(figures["arms"]), "95 %"] if versed else []
     heads += ["episodes", "errors", "tokens", *(["USD"] if paid else [])]
     rows = []
     for name, arm in figures["arms"].items():
@@ -137,12 +159,13 @@ def gap_table(found: Sequence[Gap]) -> Table:
             g.trial,
             figure(g.mean, signed=True),
             span((g.low, g.high), signed=True),
+            odds(g.p),
             g.n,
             g.of,
         )
         for g in found
     )
-    heads = ("arm", "trial", "minus retry", "95 %", "instances", "of")
+    heads = ("arm", "trial", "minus retry", "95 %", "p", "instances", "of")
     return Table(name="differences", caption="Paired differences", heads=heads, rows=rows)
 
 
@@ -173,10 +196,14 @@ def tokens_table(figures: Mapping[str, Any]) -> Table:
 
 
 def failures_table(figures: Mapping[str, Any]) -> Table:
-    """Why episodes broke, the commonest first."""
-    rows = tuple((f["count"], f["failure"]) for f in figures.get("failures") or ())
+    """Why episodes broke, the commonest first; last those that did so in part."""
+    rows: list[tuple[Cell, ...]] = [
+        (f["count"], f["failure"]) for f in figures.get("failures") or ()
+    ]
+    if lacking := sum(arm.get("lacking", 0) for arm in figures["arms"].values()):
+        rows.append((lacking, "in part: a call that asks which lessons apply"))
     heads = ("episodes", "what broke")
-    return Table(name="failures", caption="Episodes that broke", heads=heads, rows=rows)
+    return Table(name="failures", caption="Episodes that broke", heads=heads, rows=tuple(rows))
 
 
 def endings_table(episodes: Iterable[Episode]) -> Table:
@@ -208,6 +235,8 @@ def critics_table(figures: Mapping[str, Any]) -> Table:
                 rows.append((name, "failed: no usable reply", counts["failed"]))
         if counts.get("failed_curations"):
             rows.append((name, "curations that failed", counts["failed_curations"]))
+        if counts.get("lacking_curations"):
+            rows.append((name, "curations that failed in part", counts["lacking_curations"]))
         if counts.get("rejected_operations"):
             rows.append(
                 (name, "updates of a curator that were rejected", counts["rejected_operations"])
@@ -230,7 +259,7 @@ def instances_table(episodes: Iterable[Episode], figures: Mapping[str, Any]) -> 
     arms = [arm for arm in figures["arms"] if any(arm in of for of in first.values())]
     rows = tuple(
         (instance, *(_solved_at(of.get(arm, {})) for arm in arms))
-        for instance, of in sorted(first.items(), key=lambda pair: _natural(pair[0]))[:_LISTED]
+        for instance, of in sorted(first.items(), key=lambda pair: natural(pair[0]))[:_LISTED]
     )
     return Table(
         name="instances",
@@ -242,7 +271,7 @@ def instances_table(episodes: Iterable[Episode], figures: Mapping[str, Any]) -> 
 
 def settings_table(record: RunRecord) -> Table:
     """All that the run was set to."""
-    rows = tuple((key, _plain(value)) for key, value in sorted(record.config.items()))
+    rows = tuple((key, setting(value)) for key, value in sorted(record.config.items()))
     return Table(name="settings", caption="Settings", heads=("setting", "value"), rows=rows)
 
 
@@ -250,12 +279,3 @@ def _solved_at(seeds: Mapping[int, int | None]) -> str | None:
     if not seeds:
         return None
     return " · ".join("–" if trial is None else str(trial) for _, trial in sorted(seeds.items()))
-
-
-def _natural(name: str) -> tuple[object, ...]:
-    """`train/10` after `train/9`."""
-    return tuple((0, int(p), "") if p.isdecimal() else (1, 0, p) for p in name.split("/"))
-
-
-def _plain(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -10,7 +10,7 @@ from typing import Any
 from ..memory.editing import REWORDED
 from ..records import Critique, Evidence, Lesson, Status
 from ..store import Borne, Line, Version
-from .wording import about, outcome_word, rule
+from .wording import about, caveat, outcome_word, rule
 
 LISTED_EVIDENCE, LISTED_USES = 8, 12
 """Of one lesson; what is left is counted."""
@@ -49,6 +49,8 @@ class Carrier:
     """Of that episode, one for each role and step."""
     went: str
     """How the episode went."""
+    simulated: bool = False
+    """Whether it is of a run with a simulated model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,14 @@ class Uses:
     solved: int = 0
     failed: int = 0
     left_out: int = 0
+    simulated: int = 0
+    """Of the injected ones, those of runs with a simulated model."""
+    simulated_solved: int = 0
+
+    @property
+    def caveat(self) -> str:
+        """How much of this says nothing of real models; empty where all of it does."""
+        return caveat(self.injected, self.simulated, self.simulated_solved)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,9 +150,12 @@ def lesson_view(
     carried: Sequence[Borne],
     lines: Sequence[Line],
     measured: Sequence[str] = (),
+    run: str = "",
 ) -> LessonView:
-    """`lesson` with where it comes from and where it went."""
-    shown = sorted(carried, key=lambda use: use.outcome != "injected")[:LISTED_USES]
+    """`lesson` with where it comes from and where it went: in `run` first, the newest first."""
+    newest = reversed(carried)
+    shown = sorted(newest, key=lambda use: (use.outcome != "injected", use.run != run))
+    shown = shown[:LISTED_USES]
     return LessonView(
         id=lesson.id,
         branch=branch,
@@ -195,6 +208,7 @@ def carrier_of(use: Borne) -> Carrier:
         outcome=use.outcome,
         prompts=use.prompts,
         went=outcome_word(use.success),
+        simulated=use.simulated,
     )
 
 
@@ -208,6 +222,8 @@ def uses_of(carried: Sequence[Borne]) -> Uses:
         solved=judged[True],
         failed=judged[False],
         left_out=len(carried) - len(injected),
+        simulated=sum(use.simulated for use in injected),
+        simulated_solved=sum(use.simulated and use.success is True for use in injected),
     )
 
 

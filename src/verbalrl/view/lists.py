@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..memory.measured import effects_on, order_of, order_of_content
-from ..records import Episode, Lesson, LessonBody, LessonKind, RunRecord, Usage
-from ..store import Page, Store, Words, within
+from ..records import Episode, Lesson, LessonBody, LessonKind, Usage
+from ..store import Page, RunHead, Store, UseCounts, Words, as_it_is, within
 from .lineage import ORDER, support
 from .tables import Cell, Table
 from .wording import about, episode_word, rule
 
 ROWS = 50
 """On one page."""
+ARMS = ("none", "retry", "learned")
+"""Whose success the list of runs tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,8 @@ class RunRow:
     method: str
     model: str
     simulated: bool
-    rates: tuple[tuple[str, float | None], ...]
+    rates: Mapping[str, float]
+    """Of `ARMS`, where they have ended."""
     begun: str
 
 
@@ -60,25 +63,29 @@ class LessonRow:
     text: str
     about: str
     support: int
-    injected: int
-    solved: int
+    used: UseCounts
 
 
-def run_row(record: RunRecord) -> RunRow:
-    """`record` in the list of runs."""
-    arms: Any = (record.result or {}).get("arms") or {}
-    return RunRow(
-        id=record.id,
-        status=record.status,
-        task=record.task,
-        method=record.method,
-        model=record.model.removeprefix("ChatAgent(").removesuffix(")"),
-        simulated=record.simulated,
-        rates=tuple(
-            (a, arms[a]["success_rate"]) for a in ("none", "retry", "learned") if a in arms
-        ),
-        begun=record.created_at[:16].replace("T", " "),
-    )
+def run_rows(store: Store, heads: Iterable[RunHead]) -> list[RunRow]:
+    """`heads` in the list of runs, with the status that they have now."""
+    return [
+        RunRow(
+            id=head.id,
+            status=_status(store, head),
+            task=head.task,
+            method=head.method,
+            model=head.model.removeprefix("ChatAgent(").removesuffix(")"),
+            simulated=head.simulated,
+            rates=head.rates,
+            begun=head.created_at[:16].replace("T", " "),
+        )
+        for head in heads
+    ]
+
+
+def _status(store: Store, head: RunHead) -> str:
+    going = head.status == "running"
+    return as_it_is(store, store.run(head.id)).status if going else head.status
 
 
 def episode_row(episode: Episode, states: Mapping[str, str]) -> EpisodeRow:
@@ -96,9 +103,8 @@ def episode_row(episode: Episode, states: Mapping[str, str]) -> EpisodeRow:
     )
 
 
-def lesson_row(branch: str, lesson: Lesson, used: Mapping[str, tuple[int, int, int]]) -> LessonRow:
+def lesson_row(branch: str, lesson: Lesson, used: Mapping[str, UseCounts]) -> LessonRow:
     """`lesson` in a list; `used` as `Store.use_counts` gives it."""
-    injected, solved, _ = used.get(lesson.id, (0, 0, 0))
     return LessonRow(
         id=lesson.id,
         branch=branch,
@@ -110,8 +116,7 @@ def lesson_row(branch: str, lesson: Lesson, used: Mapping[str, tuple[int, int, i
         text=rule(lesson.body),
         about=about(lesson.body),
         support=support(lesson),
-        injected=injected,
-        solved=solved,
+        used=used.get(lesson.id, UseCounts()),
     )
 
 

@@ -11,7 +11,7 @@ from ..effects import Effect, in_words
 from ..errors import ConfigurationError
 from ..execution.tally import outcome_of
 from ..memory.editing import REWORDED
-from ..memory.measured import effects_on, order_of
+from ..memory.measured import caveat, effects_on, order_of
 from ..methods import LEARNED
 from ..records import SERVE, Critique, Episode, Lesson, RunRecord
 from ..result import Outcome
@@ -19,7 +19,7 @@ from ..result.beliefs import BeliefRound
 from ..store import Carried, Line, Store, as_it_is, borne
 from .beliefs import read_beliefs
 from .lineage import LessonView, as_in_the_run, first_of, lesson_view
-from .standing import figures_so_far
+from .so_far import figures_so_far
 
 LISTED = 300
 """Lessons of one branch that a report tells."""
@@ -108,17 +108,18 @@ def in_order(arms: Mapping[str, Any], record: RunRecord) -> dict[str, Any]:
 
 
 def measured_of(
-    store: Store, lesson: Lesson, effects: Mapping[str, Mapping[str, Effect]]
+    store: Store, lesson: Lesson, branch: str, effects: Mapping[str, Mapping[str, Effect]]
 ) -> tuple[str, ...]:
     """What is known of the effect of a lesson, a line for each role and each proof."""
     by_role = effects.get(lesson.body.content, {})
+    said = caveat(store, store.branch(branch).run) if by_role else ""
     return (
         *(
             f"{'' if role == 'actor' else role + ': '}{in_words(effect)}; "
-            f"{effect.rent:.0f} tokens a prompt"
+            f"{effect.rent:.0f} tokens a prompt{said}"
             for role, effect in sorted(by_role.items())
         ),
-        *(f"proof: {proof}" for proof in store.proofs(lesson.id)),
+        *(f"proof: {proof}{caveat(store, proof.run)}" for proof in store.proofs(lesson.id)),
     )
 
 
@@ -126,7 +127,7 @@ def lessons_of(
     store: Store, branch: str, critiques: Mapping[str, Critique], limit: int = LISTED
 ) -> tuple[tuple[LessonView, ...], int]:
     """The first lessons of a branch, and how many it has."""
-    every = store.current_lessons(branch)
+    every, run = store.current_lessons(branch), store.branch(branch).run or ""
     effects = effects_on(store, branch, frozenset(x.scope for x in every)) if every else {}
     shown = first_of(every, limit, partial(order_of, effects=effects))
     carried: dict[str, list[Carried]] = {}
@@ -138,8 +139,9 @@ def lessons_of(
     told = []
     for x in shown:
         made = lines.get(x.id, [])
-        measured = measured_of(store, x, effects)
-        view = lesson_view(x, branch, critiques, borne(carried.get(x.id, ())), made, measured)
+        measured = measured_of(store, x, branch, effects)
+        uses = borne(carried.get(x.id, ()))
+        view = lesson_view(x, branch, critiques, uses, made, measured, run)
         if any(line.update.reason == REWORDED for line in made):
             view = as_in_the_run(view, made, store.versions(x.id, branch))
         told.append(view)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
@@ -15,7 +15,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from ..text import plural
-from .wording import critique_word, judged, quoted, reader_word, rule
+from .trajectory import alike, steps_of
+from .wording import became, critique_word, judged, quoted, reader_word, recalled, reported, rule
+
+_TONES = {
+    **dict.fromkeys(("solved", "active"), "good"),
+    **dict.fromkeys(("failed", "error", "revoked"), "bad"),
+    **dict.fromkeys(("quarantined", "provisional"), "warn"),
+}
 
 
 def render(template: str, **values: Any) -> str:
@@ -41,6 +48,13 @@ def _quoted(value: str) -> str:
     return quote_plus(value)
 
 
+@lru_cache(maxsize=256)
+def state(word: str) -> Markup:
+    """`word`, which tells how something went or where it stands, as a tag of its colour."""
+    return Markup('<span class="tag {}">{}</span>').format(_TONES.get(word, ""), word)
+
+
+@lru_cache(maxsize=256)
 def breakable(text: str) -> Markup:
     """`text`, which may be an address, with places to break it that are not within a number."""
     return Markup("<wbr>").join(re.split(r"(?<=[/?&:])", text))
@@ -58,9 +72,35 @@ def style_hash() -> str:
     return f"sha256-{base64.b64encode(digest).decode()}"
 
 
+# A filter is called as it is; for a function Jinja looks first at what it may want to be handed.
+_FILTERS: Mapping[str, Callable[..., object]] = {
+    "alike": alike,
+    "became": became,
+    "breakable": breakable,
+    "here": here,
+    "judged": judged,
+    "plural": plural,
+    "quoted": quoted,
+    "reader_word": reader_word,
+    "recalled": recalled,
+    "reported": reported,
+    "rule": rule,
+    "state": state,
+    "steps_of": steps_of,
+    "thousands": "{:,}".format,
+    "word": critique_word,
+}
+
+
+class _Environment(Environment):
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> dict[str, Any]:
+        """One dictionary: a chain of them is gone through in Python again for every page."""
+        return {**self.globals, **(d or {})}
+
+
 @cache
 def _environment() -> Environment:
-    made = Environment(
+    made = _Environment(
         loader=PackageLoader(__package__, "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -69,16 +109,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["thousands"] = lambda number: f"{number:,}"
-    made.globals["number"] = lambda cell: isinstance(cell, int | float)
-    made.globals["here"] = here
-    made.globals["rule"] = rule
-    made.globals["reader_word"] = reader_word
-    made.globals["quoted"] = quoted
-    made.globals["plural"] = plural
-    made.globals["judged"] = judged
-    made.filters["breakable"] = breakable
-    made.globals["word"] = critique_word
+    made.filters |= _FILTERS
+    made.tests["number"] = lambda cell: isinstance(cell, int | float)
     made.globals["style"] = lambda: Markup(stylesheet())
     made.globals["style_hash"] = style_hash
+    # Macros know no request: pages need not import them anew. The second stand on the first.
+    made.globals["m"] = made.get_template("macros.html").module
+    made.globals["parts"] = made.get_template("page/parts.html").module
     return made

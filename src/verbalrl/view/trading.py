@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from ..result import trading
 from ..tasks.trading_paths import paired
 from .tables import Cell, Table
-from .wording import figure
+from .wording import figure, odds
 
 CAVEATS = (
     "FinCon's own figures (and all that are compared with them) bear reading with care: their "
@@ -18,6 +19,10 @@ CAVEATS = (
     "The same may hold here: a model that was trained after the days of a test may know how they "
     "went. Days after its cut-off, costs, several seeds and the controls above are what counts.",
 )
+
+
+RETURN = 3
+"""Digits of a return, as in the table of a run."""
 
 
 def caveats(figures: Mapping[str, Any]) -> tuple[str, ...]:
@@ -45,13 +50,21 @@ class ReturnPair:
 
     arm: str
     one: float | None
+    """Over all periods and seeds of the run; so is the other."""
     other: float | None
+    shared: tuple[float, float] | None
+    """Both over what both have; None where they share nothing."""
     difference: float | None
     """Other minus one, the mean over what both have; None where they share nothing."""
     p: float | None
     """The chance of Wilcoxon's signed-rank test."""
     n: int
     drawdown: tuple[float | None, float | None]
+
+    @property
+    def shown(self) -> tuple[float | None, float | None]:
+        """What stands beside the difference: the means that it is of, where there is one."""
+        return self.shared or (self.one, self.other)
 
 
 def return_pairs(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[ReturnPair, ...]:
@@ -70,6 +83,7 @@ def _pair(arm: str, one: Mapping[str, Any] | None, other: Mapping[str, Any] | No
         arm=arm,
         one=one["compounded"] if one else None,
         other=other["compounded"] if other else None,
+        shared=_shared(*earned),
         difference=test["diff"] if test else None,
         p=test["p"] if test else None,
         n=int(test["n"]) if test else 0,
@@ -80,26 +94,32 @@ def _pair(arm: str, one: Mapping[str, Any] | None, other: Mapping[str, Any] | No
     )
 
 
+def _shared(*earned: Mapping[Any, float]) -> tuple[float, float] | None:
+    both = sorted(earned[0].keys() & earned[1].keys())
+    if not both:
+        return None
+    one, other = (math.fsum(side[key] for key in both) / len(both) for side in earned)
+    return one, other
+
+
 def returns_table(found: Sequence[ReturnPair]) -> Table:
     """What the arms of two runs earned."""
-    rows = tuple(
+    rows: list[tuple[Cell, ...]] = [
         (
             pair.arm,
-            figure(pair.one, signed=True),
-            figure(pair.other, signed=True),
-            figure(pair.difference, signed=True),
-            figure(pair.p),
+            *(figure(value, signed=True, digits=RETURN) for value in pair.shown),
+            figure(pair.difference, signed=True, digits=RETURN),
+            odds(pair.p),
             pair.n,
-            figure(pair.drawdown[0]),
-            figure(pair.drawdown[1]),
+            *(figure(value, digits=RETURN) for value in pair.drawdown),
         )
         for pair in found
-    )
+    ]
     return Table(
         name="returns",
-        caption="Compounded return by arm; p: Wilcoxon's signed-rank test",
+        caption="Compounded return by arm, over what both have; p: Wilcoxon's signed-rank test",
         heads=("arm", "first", "second", "difference", "p", "paired", "drawdown", "drawdown 2"),
-        rows=rows,
+        rows=tuple(rows),
     )
 
 

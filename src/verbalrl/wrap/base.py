@@ -54,6 +54,12 @@ class EpisodeDoor(Protocol):
         The first call's text is the situation that lessons are recalled for.
         """
 
+    async def ready(self) -> None:
+        """Awaited on an event loop before `blocks` is asked for.
+
+        What takes long the first time is done elsewhere meanwhile, so that the loop goes on.
+        """
+
     def blocks(self) -> Blocks:
         """What every prompt of the episode gets: recalled at the first call, then the same."""
 

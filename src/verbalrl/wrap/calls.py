@@ -83,6 +83,12 @@ class Call:
         self._attempt = 0
         self._is_over = False
 
+    async def ready(self) -> None:
+        """Wait, on an event loop, for what recall needs at first; a retry waits for nothing."""
+        if self._blocks is None:
+            with _guarded(self._binding.coach, "guidance"):
+                await self._door.ready()
+
     def inject(self, options: Any) -> None:
         """Put the blocks into `options`, the SDK's own copy for one attempt."""
         with _guarded(self._binding.coach, "guidance"):

@@ -139,6 +139,9 @@ def _async_seams(base: Any) -> dict[str, Any]:
 
     @wraps(base._prepare_options)
     async def _prepare_options(self: Any, options: Any) -> Any:
+        call = _call.get()
+        if call is not None:
+            await call.ready()
         _inject(options)
         return await base._prepare_options(self, options)
 

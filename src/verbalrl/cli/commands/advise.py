@@ -107,6 +107,8 @@ def _read(file: TextIO) -> dict[str, list[ScopedFeedback]]:
         found = read_feedback(iter(file))
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{file.name} is no UTF-8 text ({error.reason})") from error
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{file.name}: {error}") from error
     if not found:
         raise ConfigurationError(f"{file.name} holds no feedback")
     return found

@@ -9,13 +9,12 @@ from typing import Any
 import click
 
 from ...effects import Effect
-from ...errors import UnknownNameError
-from ...memory.measured import effects_on, plain
+from ...memory.measured import caveat, effects_on, plain
 from ...records import SERVED, Episode, LaneKey, Use
 from ...store import MAIN, Store
 from ..options import reader
 from ..output import emit_json, heading, note, say, success_word
-from ..reading import find, opened
+from ..reading import find_episode, opened
 from ..telling import attempt, rule, tell_effects
 
 
@@ -30,11 +29,9 @@ def blame(episode: str, store: Path, as_json: bool) -> None:
     were never withheld: `prove` tries one.
     """
     with opened(store) as kept:
-        found = [x for x in find(kept, episode) if isinstance(x, Episode)]
-        if len(found) != 1:
-            raise UnknownNameError(f"{episode!r} names {len(found)} episodes; see `episodes`")
-        whole = kept.episode(found[0].id) or found[0]
+        whole = find_episode(kept, episode)
         rows = _rows(kept, whole)
+        said = "" if whole.arm == SERVED else caveat(kept, whole.run)
     if as_json:
         listed = [{k: v for k, v in row.items() if k != "found"} for row in rows]
         emit_json({"episode": whole.id, "success": whole.success, "lessons": listed})
@@ -43,7 +40,7 @@ def blame(episode: str, store: Path, as_json: bool) -> None:
     heading(f"{whole.id}  {case}: {success_word(whole.success)}")
     for row in rows:
         say(f"{row['lesson']} version {row['version']}: {row['text']}", indent=2)
-        tell_effects(row.pop("found"), ())
+        tell_effects(row.pop("found"), said=said)
         if row["conflict_with"]:
             say(f"disagrees with {row['conflict_with']}", indent=4)
     if not rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,12 @@ from ...errors import ConfigurationError
 from ...memory.editing import edit as reword
 from ...memory.rollback import Difference, differences
 from ...memory.rollback import rollback as go_back
+from ...records import Origin
 from ...store import LIVE, Store
-from ..options import json_option, reader, store_option, verbose_option
-from ..output import emit_json, heading, note, plural, say
+from ...text import natural
+from ...view.wording import became
+from ..options import command, json_option, reader, store_option, verbose_option
+from ..output import emit_json, heading, note, one_line, plural, say
 from ..reading import branch_of, check_scope, find_lesson, opened
 from ..telling import rule, tell_condition, tell_lesson
 
@@ -23,14 +26,14 @@ from ..telling import rule, tell_condition, tell_lesson
 @click.command()
 @click.argument("lesson")
 @click.option("--name", metavar="TEXT", help="A short title.")
-@click.option("--when", metavar="TEXT", help="When it applies.")
+@click.option("--when", metavar="TEXT", help='When it applies; "": always.')
 @click.option("--when-not", metavar="TEXT", help="When it does not.")
 @click.option("--instruction", metavar="TEXT", help="What to do.")
 @click.option(
     "--not-in", multiple=True, metavar="TEXT", help="A situation in which it does not apply; adds."
 )
 @click.option("--version", type=int, metavar="N", help="The version that you have read.")
-@click.option("--branch", metavar="BRANCH", help="On this branch. [where it was written]")
+@click.option("--branch", metavar="BRANCH", help="On this branch. [the one that lists name]")
 @store_option
 @json_option
 @verbose_option
@@ -45,7 +48,8 @@ def edit(
 ) -> None:
     """Give a lesson other words.
 
-    A new version, which keeps its status and what it rests on.
+    A new version, which keeps its status, its trust and what it rests on. A later run may still
+    change or retire it, unless `approve` gives it your trust.
     """
     changes = {name: text for name, text in texts.items() if text is not None}
     if not changes and not not_in:
@@ -55,41 +59,53 @@ def edit(
         done = asyncio.run(
             reword(kept, named, changes, not_in=not_in, version=version, branch=branch)
         )
+    remark = "; ".join(filter(None, (done.taken_out, done.otherwise, done.widened)))
     if as_json:
-        emit_json({"branch": done.branch, "lesson": done.lesson.model_dump(mode="json")})
+        told = {"branch": done.branch, "lesson": done.lesson.model_dump(mode="json")}
+        emit_json({**told, **({"remark": remark} if remark else {})})
         return
-    heading(f"{done.lesson.id}  version {done.lesson.version}  {done.lesson.status}")
+    version, status = done.lesson.version, done.lesson.status
+    heading(f"{done.lesson.id}  version {version}  {status} on branch {done.branch}")
     say(f"- {rule(done.before.body)}", indent=2)
     say(f"+ {rule(done.lesson.body)}", indent=2)
     tell_condition(done.lesson.body)
+    if remark:
+        note(one_line(remark))
     if not done.lesson.usable:
         note("it waits for `verbalrl approve`, as before")
+    elif done.lesson.trust is not Origin.OPERATOR:
+        way = command("approve", done.lesson.id, "--branch", done.branch, store=store)
+        note(f"a later run may change or retire it, as before; to keep it so:\n  {way}")
 
 
 @click.command()
 @click.argument("revision", type=int)
 @click.option("--scope", metavar="SCOPE", help="Of this scope. [the only one]")
-@click.option(
-    "--branch", metavar="BRANCH", default="main", show_default=True, help="Of this branch."
-)
+@click.option("--branch", metavar="BRANCH", help="Of this branch. [main, else the latest run's]")
 @store_option
 @json_option
 @verbose_option
-def rollback(revision: int, scope: str | None, branch: str, store: Path, as_json: bool) -> None:
+def rollback(
+    revision: int, scope: str | None, branch: str | None, store: Path, as_json: bool
+) -> None:
     """Go back to an earlier revision.
 
     The lessons of a scope become what they were then, as a new revision.
     What was revoked since stays revoked; evidence and votes stay.
     """
     with opened(store) as kept:
-        where = _scope(kept, branch, scope)
-        done = asyncio.run(go_back(kept, branch, where, revision))
+        chosen, why = branch_of(kept, branch, None)
+        where = _scope(kept, chosen, scope)
+        done = asyncio.run(go_back(kept, chosen, where, revision))
     if as_json:
         changed = [_pair(d) for d in done.changed]
-        told = {"branch": branch, "scope": where, "revision": done.revision}
+        told = {"branch": chosen, "why": why, "scope": where, "revision": done.revision}
         emit_json({**told, "changed": changed, "kept": done.kept})
         return
-    click.echo(f"{branch}, {where}: revision {done.revision} is as revision {revision} was")
+    heading(
+        f"branch {chosen} ({why}), scope {where}, "
+        f"revision {done.revision} is as revision {revision} was: {len(done.changed)} changed"
+    )
     _tell(done.changed)
     for name in done.kept:
         note(f"{name} stays as it is: it was touched by a revocation since")
@@ -109,7 +125,7 @@ def diff(
     BEFORE and AFTER are their numbers.
     """
     with opened(store) as kept:
-        chosen = branch_of(kept, branch, None).branch
+        chosen, why = branch_of(kept, branch, None)
         where = _scope(kept, chosen, scope)
         newest = kept.revision(chosen, where)
         if not (0 <= before <= newest and 0 <= after <= newest):
@@ -124,6 +140,7 @@ def diff(
         emit_json(
             {
                 "branch": chosen,
+                "why": why,
                 "scope": where,
                 "before": before,
                 "after": after,
@@ -131,7 +148,9 @@ def diff(
             }
         )
         return
-    heading(f"branch {chosen}, scope {where}, revision {before} → {after}: {len(found)} changed")
+    heading(
+        f"branch {chosen} ({why}), scope {where}, revision {before} → {after}: {len(found)} changed"
+    )
     _tell(found)
 
 
@@ -165,17 +184,21 @@ def conflicts(scope: str | None, branch: str | None, store: Path, as_json: bool)
 
 def _scope(store: Store, branch: str, asked: str | None) -> str:
     """The scope asked for; the branch's only one when none is."""
-    there = store.scopes(store.branch(branch).id)
-    if asked is not None:
+    there = sorted(store.scopes(store.branch(branch).id), key=natural)
+    if asked is not None and there:
         if asked not in there:
             raise ConfigurationError(f"branch {branch} has no scope {asked!r}{_list(there)}")
         return asked
+    if not there:
+        raise ConfigurationError(
+            f"branch {branch} has no lessons yet, so it has no revisions; see `verbalrl runs`"
+        )
     if len(there) != 1:
         raise ConfigurationError(f"say which --scope of branch {branch}{_list(there)}")
     return there[0]
 
 
-def _list(scopes: tuple[str, ...]) -> str:
+def _list(scopes: Sequence[str]) -> str:
     shown = ", ".join(scopes[:8]) + (", …" if len(scopes) > 8 else "")
     return f"; it has {shown}" if shown else "; it has none"
 
@@ -191,8 +214,7 @@ def _pair(found: Difference) -> dict[str, Any]:
 def _tell(found: Iterable[Difference]) -> None:
     for change in found:
         before, after = change.before, change.after
-        states = [x.status.value if x else "not there" for x in (before, after)]
-        heading(f"{change.lesson}  {states[0]} → {states[1]}")
+        heading(f"{change.lesson}  {became(before, after)}")
         if before is not None and (after is None or before.body != after.body):
             say(f"- {rule(before.body)}", indent=2)
         if after is not None and (before is None or before.body != after.body):

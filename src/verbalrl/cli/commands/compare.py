@@ -9,7 +9,16 @@ from typing import Any
 
 import click
 
-from ...view.compare import ArmPair, Comparison, arms_table, compare, read_side, settings_table
+from ...errors import ConfigurationError
+from ...view.compare import (
+    ArmPair,
+    Comparison,
+    arms_table,
+    compare,
+    read_side,
+    settings_table,
+    whole,
+)
 from ...view.facts import SIMULATED
 from ...view.trading import ReturnPair, returns_table
 from ..options import reader
@@ -31,6 +40,9 @@ def compare_runs(one: str, other: str, store: Path, as_json: bool) -> None:
     """
     with opened(store) as kept:
         first, second = (read_side(kept, find_run(kept, name).id) for name in (one, other))
+        same = first.record.id
+        if same == second.record.id:
+            raise ConfigurationError(f"both are run {same}; name two runs, see `verbalrl runs`")
         found = compare(kept, first, second)
     if as_json:
         emit_json(_summary(found))
@@ -38,12 +50,14 @@ def compare_runs(one: str, other: str, store: Path, as_json: bool) -> None:
     heading(f"{found.one.task}: {found.one.id} ({found.one.method}), then {found.other.id}"
             f" ({found.other.method})")  # fmt: skip
     arms = arms_table(found)
-    table(arms.heads, arms.rows)
+    table(arms.heads, arms.rows, counts=(6, 7, 8))
     if found.returns:
         say()
         earned = returns_table(found.returns)
         heading(earned.caption)
         table(earned.heads, earned.rows)
+    for line in whole(found):
+        say(line)
     if found.settings:
         say()
         heading("settings that differ")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from pathlib import Path
 
 import click
 
 from ...errors import ConfigurationError, DataError
-from ...tasks.datasets.load import KINDS, check_data, read_dataset
+from ...tasks.datasets.load import KINDS, check_data, path_of, read_dataset
 from ...tasks.datasets.math import PLAIN
 from ...tasks.datasets.rows import Dataset
 from ...tasks.questions import Questions
@@ -61,7 +62,8 @@ def check(file: Path, kind: str | None, as_json: bool) -> None:
         return
     for line in found.lines(file.name):
         say(line)
-    say(f"run it as: verbalrl run {ref}")
+    # Whole, so that it can be copied.
+    click.echo(f"run it as: verbalrl run {shlex.quote(ref)} --model P:NAME")
 
 
 def _named(file: Path, kind: str | None) -> tuple[Path, str | None]:
@@ -77,7 +79,7 @@ def _named(file: Path, kind: str | None) -> tuple[Path, str | None]:
             f"a file is checked without options; leave out ?{options}: "
             f"`verbalrl data check {named}:{path}`"
         )
-    return Path(place), named
+    return path_of(named, place), named
 
 
 def _read(file: Path, kind: str | None) -> Dataset[object]:
@@ -102,4 +104,6 @@ def _read(file: Path, kind: str | None) -> Dataset[object]:
 def _own(file: Path) -> Dataset[object]:
     world = Questions(file)
     rows = [world.problem(s, i) for s in ("train", "test") for i in range(world.size(s) or 0)]
-    return Dataset(OWN, "question and answer", tuple(rows), world.rejected, world.notes[1:2])
+    return Dataset(
+        OWN, "question and answer", tuple(rows), world.rejected, (world.notes[1], *world.doubts)
+    )

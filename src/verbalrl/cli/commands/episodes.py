@@ -61,7 +61,8 @@ def _tell(title: str, page: Page[Episode], served: Mapping[str, Served]) -> None
     """The table; what all rows share stands once in the heading, so that names stay whole."""
     title, found = f"{title}: {plural(page.total, 'episode')}", page.rows
     if not found:
-        heading(title)
+        past = f", none after the first {page.offset:,}" if page.total else ""
+        heading(f"{title}{past}")
         return
     if all(episode.id in served for episode in found):
         _tell_served(title, [(episode, served[episode.id]) for episode in found])

@@ -9,9 +9,10 @@ import click
 
 from ...records import Critique
 from ...store import Borne, Line, Store, Version, borne
+from ...view.lineage import uses_of
 from ..options import reader
 from ..output import emit_json, heading, one_line, plural, say, success_word
-from ..reading import find_lesson, opened
+from ..reading import find_lesson, opened, shown_lesson
 from ..telling import attempt, place, rule, tell_lesson, tell_update
 
 _SHOWN = 20
@@ -20,7 +21,7 @@ _SHOWN = 20
 @click.command()
 @click.argument("lesson")
 @click.option("--branch", metavar="BRANCH", help="Only on this branch.")
-@click.option("--all", "whole", is_flag=True, help=f"All it has, not the first {_SHOWN} of each.")
+@click.option("--all", "whole", is_flag=True, help=f"All it has, not {_SHOWN} of each.")
 @reader
 def history(lesson: str, branch: str | None, whole: bool, store: Path, as_json: bool) -> None:
     """Tell the life of a lesson.
@@ -32,7 +33,7 @@ def history(lesson: str, branch: str | None, whole: bool, store: Path, as_json: 
         if branch is not None:
             kept.branch(branch)
         found: dict[str, Any] = {
-            "lesson": kept.lesson(name, branch=branch),
+            "lesson": shown_lesson(kept, name, branch),
             "critiques": _critiques(kept, name),
             "versions": list(kept.versions(name, branch)),
             "lines": [x for x in kept.lines(lesson=name) if branch in (None, x.branch)],
@@ -85,14 +86,18 @@ def _tell_versions(versions: list[Version]) -> None:
 def _tell_uses(uses: tuple[Borne, ...], shown: int | None) -> None:
     injected = [u for u in uses if u.outcome == "injected"]
     prompts, episodes = sum(u.prompts for u in injected), plural(len(injected), "episode")
-    left = len(uses) - len(injected)
-    heading(f"in {plural(prompts, 'prompt')} of {episodes}, left out of {left}")
-    for use in uses[:shown]:
+    left, said = len(uses) - len(injected), uses_of(uses).caveat
+    told = bool(said) and all(use.simulated for use in uses)
+    """Whether the heading says it of all."""
+    heading(
+        f"in {plural(prompts, 'prompt')} of {episodes}, left out of {left}{said and '; ' + said}"
+    )
+    for use in uses[::-1][:shown]:
         chance = "" if use.probability == 1.0 else f", probability {use.probability:g}"
         say(
             f"{use.episode}  version {use.version} {use.outcome}{chance}, "
             f"{plural(use.prompts, 'prompt')}: {attempt(use.episode, use.instance, use.trial)}, "
-            f"{success_word(use.success)}",
+            f"{success_word(use.success)}{' (simulated)' if use.simulated and not told else ''}",
             indent=2,
         )
     _tell_more(len(uses), shown)

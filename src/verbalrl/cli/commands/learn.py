@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ...errors import ConfigurationError
+from ...errors import ConfigurationError, UnknownNameError
 from ...models import Model, asks_server, load_model, run_sync
 from ...records import SERVE, RunRecord
 from ...serving import Coach, Learned, ServeRules, serve
@@ -17,7 +17,7 @@ from ...store import Store
 from ..budgets import budget_of, budget_options
 from ..building import server_options, servers_in
 from ..options import json_option, store_option, verbose_option
-from ..output import emit_json, note
+from ..output import emit_json, note, say
 from ..reading import opened
 
 _GATES = ("none", "measured", "review")
@@ -83,7 +83,7 @@ def _tell(store: Path, reports: Mapping[str, Learned], as_json: bool) -> None:
         emit_json({"store": str(store), "scopes": {s: _summary(r) for s, r in reports.items()}})
         return
     for scope, report in reports.items():
-        click.echo(f"{scope}: {report}")
+        say(f"{scope}: {report}", hanging=2)
     if not reports:
         note("nothing waits: feedback comes by coach.feedback or `verbalrl feedback EPISODE`")
 
@@ -109,6 +109,9 @@ def _coach(store: Store, scope: str, session: RunRecord | None, asked: dict[str,
     changes |= {name: value for name, value in given.items() if value is not None}
     critic = asked["critic"] or asked["model"] or config.get("critic")
     curator = asked["curator"] or asked["model"] or asked["critic"] or config.get("curator")
+    if not critic and session is None:
+        known = {r.task for r in store.runs() if r.method == SERVE}
+        raise UnknownNameError.of("scope", scope, known, "nothing was served under that name")
     if not critic:
         raise ConfigurationError(
             f"serving named no model that can be loaded for {scope!r}; give --model P:NAME"

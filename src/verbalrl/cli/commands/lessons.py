@@ -10,21 +10,17 @@ from typing import Any, TypeVar
 import click
 
 from ...effects import Effect
-from ...memory.measured import effects_on, order_of, plain
+from ...memory.measured import caveat, effects_on, order_of, plain
 from ...records import BranchRecord, Lesson, LessonKind, Status
 from ...store import within
+from ...text import natural
 from ..options import branch_options, command, limit_of, more_rows, paging, reader
 from ..output import emit_json, heading, note, plural, say
 from ..reading import branch_of, check_instance, check_scope, instance_matches, opened
-from ..telling import rule, tell_effects, tell_lesson
+from ..telling import ORDER, by_status, rule, tell_effects, tell_lesson
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_ORDER = (
-    *(Status.ACTIVE, Status.PROVISIONAL, Status.QUARANTINED, Status.SUPERSEDED),
-    *(Status.RETIRED, Status.REVOKED, Status.PURGED),
-)
-"""What matters most to a reader first."""
 _WAITS = {
     Status.PROVISIONAL: "prompts carry them, on trial",
     Status.QUARANTINED: "no prompt carries them",
@@ -32,7 +28,7 @@ _WAITS = {
 
 
 _SORTS: dict[str, Callable[[Lesson], Any]] = {
-    "status": lambda le: (_ORDER.index(le.status), -le.votes.get("support", 0)),
+    "status": lambda le: (ORDER.index(le.status), -le.votes.get("support", 0)),
     "support": lambda le: -le.votes.get("support", len(le.evidence)),
     "new": lambda le: (-le.born, -le.position),
     "old": lambda le: (le.born, le.position),
@@ -108,6 +104,7 @@ def _list(kind: LessonKind, folder: Path, as_json: bool, asked: dict[str, Any]) 
         wanted = asked["sort"] == "effect"
         scopes = frozenset(x.scope for x in found)
         effects = effects_on(store, source.branch, scopes) if wanted else {}
+        said = caveat(store, store.branch(source.branch).run)
     found = tuple(
         lesson
         for lesson in found
@@ -118,7 +115,7 @@ def _list(kind: LessonKind, folder: Path, as_json: bool, asked: dict[str, Any]) 
     order, offset = _SORTS[asked["sort"]], asked["offset"]
     if asked["sort"] == "effect":
         order = partial(order_of, effects=effects)
-    found = tuple(sorted(found, key=lambda le: (le.scope, order(le))))
+    found = tuple(sorted(found, key=lambda le: (natural(le.scope), order(le))))
     limit = limit_of(asked, as_json)
     shown = found[offset:] if limit is None else found[offset : offset + limit]
     if as_json:
@@ -132,7 +129,8 @@ def _list(kind: LessonKind, folder: Path, as_json: bool, asked: dict[str, Any]) 
             }
         )
         return
-    count = f"{plural(len(found), kind.value)}{_by_status(found)}"
+    listed = by_status(found)
+    count = f"{plural(len(found), kind.value)}{f': {listed},' if listed else ''}"
     heading(f"{count} on branch {source.branch} ({source.why})")
     if seeds:
         say(f"other seeds: {', '.join(f'--branch {name}' for name in seeds)}", indent=2)
@@ -142,7 +140,7 @@ def _list(kind: LessonKind, folder: Path, as_json: bool, asked: dict[str, Any]) 
             scope = lesson.scope
             heading(f"— {scope}")
         tell_lesson(lesson)
-        tell_effects(effects.get(lesson.body.content, {}))
+        tell_effects(effects.get(lesson.body.content, {}), said=said)
     if more := more_rows(len(shown), len(found), offset):
         note(more)
     for line in _waiting(found, folder):
@@ -164,13 +162,6 @@ def _waiting(lessons: Sequence[Lesson], folder: Path) -> list[str]:
             way = command("approve", first, store=folder)
             lines.append(f"{count} {status} ({state}); to make one active: {way}")
     return lines
-
-
-def _by_status(lessons: Sequence[Lesson]) -> str:
-    """`: 9 active, 6 retired`."""
-    counts = [(status, sum(le.status is status for le in lessons)) for status in _ORDER]
-    listed = ", ".join(f"{number} {status}" for status, number in counts if number)
-    return f": {listed}," if listed else ""
 
 
 def _other_seeds(branches: Sequence[BranchRecord], chosen: str) -> list[str]:

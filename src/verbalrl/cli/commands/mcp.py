@@ -7,12 +7,10 @@ from pathlib import Path
 
 import click
 
-from ...errors import StorageError
 from ...mcp import run_stdio
 from ...store import open_store
 from ..options import store_option, verbose_option
 from ..output import note
-from ..reading import Unopened
 
 
 @click.command()
@@ -34,11 +32,7 @@ def mcp(scopes: tuple[str, ...], allow_write: bool, store: Path) -> None:
     propose_critique: what they take is untrusted, and no prompt carries what is learned from it
     before you have approved it. Needs the extra verbalrl[mcp].
     """
-    try:
-        kept = open_store(store, create=allow_write and bool(scopes))
-    except StorageError as error:
-        raise Unopened(str(error)) from error
-    with kept:
+    with open_store(store, create=allow_write and bool(scopes)) as kept:
         if sys.stdin.isatty():
             note(
                 "speaks MCP on stdin and stdout, so it is for a host of agents to start; ^C ends it"

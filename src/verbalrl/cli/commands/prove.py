@@ -13,17 +13,22 @@ from ...errors import ConfigurationError
 from ...integrations import load_task
 from ...learner import Learner
 from ...memory.changing import find
+from ...memory.measured import caveat
 from ...memory.review import review
 from ...models import Budget
-from ...proving import Planned, done, kept, loser, method_of, plan_of, planned, prove
+from ...proving import Planned, done, kept, loser, method_of, plan_of, planned, probed
 from ...records import Proof
+from ...result.table import causes
 from ...store import Store
-from ...tasks import Task
+from ..app import DONE
 from ..budgets import budget_of, budget_options
 from ..building import Setup, learner_of, server_options
-from ..options import command, json_option, store_option, verbose_option
-from ..output import emit_json, note, say
+from ..drive import conclude, drive
+from ..options import json_option, store_option, verbose_option
+from ..output import emit_json, note, note_wrapped, say
 from ..reading import find_lesson, opened
+
+_STORED = "the proof is stored with {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,8 @@ class ProveOptions:
 @store_option
 @json_option
 @verbose_option
-def prove_command(**options: Any) -> None:
+@click.pass_context
+def prove_command(context: click.Context, /, **options: Any) -> None:
     """Try a lesson off and on; keep what it shows.
 
     Every instance is attempted without it and with it, again and again. The instances are
@@ -87,10 +93,11 @@ def prove_command(**options: Any) -> None:
     rest of the memory is there on both sides.
     """
     options["budget"] = budget_of(options)
-    _prove(ProveOptions(**{field.name: options[field.name] for field in fields(ProveOptions)}))
+    given = ProveOptions(**{field.name: options[field.name] for field in fields(ProveOptions)})
+    context.exit(_prove(given))
 
 
-def _prove(given: ProveOptions) -> None:
+def _prove(given: ProveOptions) -> int:
     with opened(given.store) as store:
         home, found = find(store, find_lesson(store, given.lesson), given.branch)
         task = load_task(
@@ -109,21 +116,30 @@ def _prove(given: ProveOptions) -> None:
         )
         note(str(plan))
         if given.dry_run:
-            return
-        proof = asyncio.run(_proved(_learner(store, plan, given), store, task, plan, given.seed))
+            return DONE
+        learner = _learner(store, plan, given)
+        work = probed(learner, task, plan, given.seed)
+        ended = drive(learner, work, given.store, max_seconds=given.budget.seconds)
+        if ended.result is None:
+            return conclude(ended, learner, given.store)
+        proof = kept(store, plan, ended.result.run)
         whole = done(store, proof.run)
         lost = _settled(store, proof, home) if whole else ""
+        said = caveat(store, proof.run)
     if given.as_json:
-        emit_json(proof.model_dump(mode="json"))
+        emit_json({**proof.model_dump(mode="json"), "simulated": bool(said)})
     else:
-        say(str(proof))
+        say(f"{proof}{said}")
         if lost:
             say(f"{lost} is retired", indent=2)
         if whole:
-            say(f"kept with {found.id}; its episodes are those of {proof.run}", indent=2)
+            say(f"{_STORED.format(found.id)}; its episodes are those of {proof.run}", indent=2)
+    if ended.result.figures["status"] != "failed":  # else its reason follows
+        for line in causes(ended.result.figures):
+            note_wrapped(line)
     if not whole:
-        go_on = command("resume", proof.run, store=given.store)
-        note(f"not all was tried, so nothing is kept yet; go on with: {go_on}")
+        note("not all was tried, so no proof is stored yet")
+    return conclude(ended, learner, given.store)
 
 
 def tell_resumed(folder: Path, run: str) -> None:
@@ -135,7 +151,8 @@ def tell_resumed(folder: Path, run: str) -> None:
         known = any(proof.run == run for proof in store.proofs(plan.lesson.id))
         proof = kept(store, plan, run)
         lost = "" if known else _settled(store, proof, plan.branch)
-    note(f"{proof}; kept with {proof.lesson}")
+        said = caveat(store, run)
+    note(f"{proof}{said}; {_STORED.format(proof.lesson)}")
     if lost:
         note(f"{lost} is retired")
 
@@ -145,13 +162,6 @@ def _settled(store: Store, proof: Proof, branch: str) -> str:
     if lost := loser(proof):
         asyncio.run(review(store, (lost,), "retire", branch=branch))
     return lost
-
-
-async def _proved(learner: Learner, store: Store, task: Task, plan: Planned, seed: int) -> Proof:
-    try:
-        return await prove(learner, store, task, plan, seed)
-    finally:
-        await learner.aclose()
 
 
 def _learner(store: Store, plan: Planned, given: ProveOptions) -> Learner:

@@ -53,7 +53,10 @@ def publish(run: str, store: Path, as_json: bool, **asked: Any) -> None:
         note(f"left out: {kept_back}; --reflections copies them too")
     elif not any(counts.values()):
         note(f"there was nothing to publish: {_why_nothing(branch, there)}")
-    if counts.get("added") and not asked["approve"]:
+    touched = counts["added"] + counts["merged"]
+    if touched and asked["approve"]:
+        note(f"active on {MAIN} now, where prompts may carry them: {plural(touched, 'lesson')}")
+    if counts["added"] and not asked["approve"]:
         note(
             "quarantined until a person approves: read them, then publish again with --approve, "
             "or approve single ones"

@@ -42,7 +42,12 @@ def report(run: str | None, output: Path, store: Path, as_json: bool) -> None:
     if not rows.episodes:
         raise ConfigurationError(f"run {rows.record.id} has no episodes yet; nothing to report")
     html = report_html(rows)
-    output.write_text(html, encoding="utf-8")
+    try:
+        output.write_text(html, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"{output}: cannot be written ({error.strerror}); name another file"
+        ) from error
     if as_json:
         emit_json({"run": rows.record.id, "file": str(output), "bytes": len(html.encode())})
         return

@@ -22,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def _of_lessons(command: F) -> F:
     command = click.argument("lessons", nargs=-1, required=True, metavar="LESSON...")(command)
     branch = click.option(
-        "--branch", metavar="BRANCH", help="On this branch. [where each was written]"
+        "--branch", metavar="BRANCH", help="On this branch. [the one that lists name]"
     )
     return branch(store_option(json_option(verbose_option(command))))
 
@@ -33,7 +33,8 @@ def approve(lessons: tuple[str, ...], branch: str | None, store: Path, as_json: 
     """Make lessons active that wait for a person.
 
     LESSON is an id as `behaviors` prints it, or the start of one. Read it first: what you approve
-    has your trust.
+    has your trust, so that no run changes or retires it. Give one that is active already to
+    keep it so, as after an `edit`.
     """
     _review("approve", lessons, branch, store, as_json)
 
@@ -60,8 +61,11 @@ def _review(
         return
     for one in found:
         lesson = one.lesson
-        changed = one.before is not lesson.status
-        what = f"{one.before} → {lesson.status}" if changed else f"{lesson.status} already"
+        what = f"{lesson.status} already"
+        if one.before is not lesson.status:
+            what = f"{one.before} → {lesson.status}"
+        elif one.held is not lesson.trust:
+            what = f"{lesson.status}, trust {one.held} → {lesson.trust},"
         click.echo(f"{lesson.id}  {what} on branch {one.branch}")
         click.echo(f"  {rule(lesson.body)}")
     if verdict == "approve" and any(one.branch != MAIN for one in found):

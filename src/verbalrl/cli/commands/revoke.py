@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from ...memory.revoke import revoke as revoke_all
 from ...store import Store
 from ..options import json_option, store_option, verbose_option
 from ..output import emit_json, heading, note, plural, say
-from ..reading import find_lesson, opened
+from ..reading import find_id, opened
 from ..telling import attempt
 
+_READ = ("episode", "critique")
 _UNASKED = "purge erases for good, and nobody answers on stdin: say --yes"
 
 
@@ -39,19 +41,19 @@ def revoke(lesson: str | None, store: Path, as_json: bool, **asked: Any) -> None
     influence go back to the last one that was not. Says which prompts had carried them.
     """
     with opened(store) as kept:
-        named = None if lesson is None else find_lesson(kept, lesson)
-        done = asyncio.run(revoke_all(kept, lesson=named, **asked))
+        named = _named(kept, {"lesson": lesson, **{kind: asked.pop(kind) for kind in _READ}})
+        done = asyncio.run(revoke_all(kept, **named, **asked))
     if as_json:
         emit_json(_summary(done))
         return
-    heading(done.reason)
+    heading(f"{done.reason} (it was revoked before)" if done.again else done.reason)
     for (branch, scope), made in done.places.items():
         say(f"branch {branch}, scope {scope}", indent=2)
         for word in ("fallen", "reverted", "lessened", "restored"):
             for name in getattr(made, word):
                 say(f"{word}: {name}", indent=4)
     if not done.places:
-        say("no lesson rests on it", indent=2)
+        say("nothing more falls" if done.again else "no lesson rests on it", indent=2)
     episodes = {use.episode: use for use in done.carried}
     if episodes:
         heading(f"{plural(len(episodes), 'episode')} had it in a prompt")
@@ -81,13 +83,15 @@ def purge(
     """
     if sum(x is not None for x in (lesson, source, asked["episode"])) != 1:
         raise ConfigurationError("name one lesson, or one source or episode")
+    if not yes and as_json:
+        raise ConfigurationError("purge erases for good: say --yes")
+    with opened(store) as kept:
+        named = _named(kept, {"lesson": lesson, **asked})
     if not yes:
-        if as_json:
-            raise ConfigurationError("purge erases for good: say --yes")
+        # No store is held while a person thinks.
         _confirm("This erases for good. Go on?")
     with opened(store) as kept:
-        named = _named(kept, lesson)
-        done = asyncio.run(purge_all(kept, lesson=named, source=source, **asked))
+        done = asyncio.run(purge_all(kept, source=source, **named))
     if as_json:
         emit_json(done._asdict())
         return
@@ -109,8 +113,9 @@ def _confirm(question: str) -> None:
         raise ConfigurationError(_UNASKED) from error
 
 
-def _named(store: Store, lesson: str | None) -> str | None:
-    return None if lesson is None else find_lesson(store, lesson)
+def _named(store: Store, asked: Mapping[str, str | None]) -> dict[str, Any]:
+    """By kind, the ids that begin with what was asked for."""
+    return {kind: find_id(store, kind, name) for kind, name in asked.items() if name is not None}
 
 
 def _counts(done: Purged) -> str:
@@ -131,4 +136,10 @@ def _summary(done: Revocation) -> dict[str, Any]:
         for (branch, scope), made in done.places.items()
     ]
     carried = [use._asdict() for use in done.carried]
-    return {"reason": done.reason, "places": places, "carried": carried, "ended": done.ended}
+    return {
+        "reason": done.reason,
+        "places": places,
+        "carried": carried,
+        "ended": done.ended,
+        "again": done.again,
+    }

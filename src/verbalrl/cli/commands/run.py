@@ -9,10 +9,10 @@ from typing import Any, Literal, TypeVar
 
 import click
 
-from ...errors import ConfigurationError, StorageError
+from ...errors import ConfigurationError
 from ...execution import Forecast, roles_of
 from ...integrations import load_task
-from ...memory.memos import POLICIES
+from ...memory.memos import MEMO_RULES
 from ...methods import ALL_ARMS, ARMS, METHODS, Method, default_for, method
 from ...models import Budget
 from ...records import Split
@@ -24,7 +24,7 @@ from ..building import Setup, cache_option, learner_of, say_notes, server_option
 from ..drive import drive, report
 from ..options import Names, Span, json_option, settings, store_option, verbose_option
 from ..output import emit_json, note, plural, say
-from ..reading import Unopened, opened
+from ..reading import opened
 
 F = TypeVar("F", bound=Callable[..., Any])
 POSITIVE = click.IntRange(min=1)
@@ -82,7 +82,7 @@ def _models(command: F) -> F:
         ),
         click.option(
             "--memos",
-            type=click.Choice(list(POLICIES)),
+            type=click.Choice(list(MEMO_RULES)),
             help="How the manager of a team recalls what was said on earlier days. [not at all]",
         ),
         click.option(
@@ -280,11 +280,7 @@ def _run(given: RunOptions, how: Method, task: Task) -> int:
         "learn": not given.no_learn,
     }
     if given.dry_run:
-        try:
-            found = learner.forecast_sync(task, **chosen)
-        except StorageError as error:
-            raise Unopened(str(error)) from error
-        return _dry(found, as_json=given.as_json)
+        return _dry(learner.forecast_sync(task, **chosen), as_json=given.as_json)
     ended = drive(
         learner, learner.run(task, **chosen), given.store, max_seconds=given.budget.seconds
     )

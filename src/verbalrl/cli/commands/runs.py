@@ -9,7 +9,7 @@ import click
 
 from ...records import RunRecord
 from ..options import limit_of, more_rows, paging, reader
-from ..output import emit_json, note, table
+from ..output import emit_json, note, plural, table
 from ..reading import as_it_is, opened
 
 _HEADS = ("run", "status", "task", "method", "model", "none", "retry", "learned", "begun (UTC)")
@@ -23,7 +23,8 @@ _HEADS = ("run", "status", "task", "method", "model", "none", "retry", "learned"
 def runs(store: Path, as_json: bool, **asked: Any) -> None:
     """List the runs of a store.
 
-    The figures are success rates of the arms; `verbalrl show RUN` has their intervals.
+    The figures are success rates of the arms; `verbalrl show RUN` has their intervals. When a run
+    began is told where there is room for it, else by `show` and --json.
     """
     with opened(store) as kept:
         every = [run for run in kept.runs() if _asked_for(run, asked)]
@@ -36,13 +37,13 @@ def runs(store: Path, as_json: bool, **asked: Any) -> None:
             {"store": str(store), "total": len(every), "runs": [_summary(run) for run in found]}
         )
     elif found:
-        table(_HEADS, [_row(run) for run in found], flexible=4, whole=(8,))
+        table(_HEADS, [_row(run) for run in found], flexible=4, whole=(1, 8), spare=True)
         if any("*" in str(figure) for run in found for figure in _row(run)[5:8]):
             note("* the run was cut short: not all of its instances are finished")
         if more := more_rows(len(found), len(every), offset):
             note(more)
     elif every:
-        note(f"there are {len(every)} runs, none from {offset} on")
+        note(f"the list has {plural(len(every), 'run')}, none from {offset} on")
     else:
         named = asked["task"] or asked["method"]
         note(f"no such runs in {store}" if named else f"no runs in {store} yet")

@@ -72,7 +72,8 @@ def _attempted(task: Task, given: dict[str, Any]) -> tuple[str, list[tuple[str, 
     result = asyncio.run(_run(learner, task, given))
     with opened(store) as kept:
         episodes = sorted(kept.episodes(run=result.run, steps=False), key=lambda e: e.seed)
-    judged = [(e.instance, float(e.success)) for e in episodes if e.success is not None]
+    known = (e for e in episodes if e.success is not None and not e.broke)
+    judged = [(e.instance, float(e.success is True)) for e in known]
     if len(judged) < LOOK:
         raise ConfigurationError(
             f"selftest: {len(judged)} outcomes are known, and a look needs {LOOK}; "

@@ -10,7 +10,7 @@ import click
 
 from ...errors import ConfigurationError, StorageError, UnknownNameError
 from ...execution.plan import RunPlan
-from ...exports import MARKS, PROVENANCE, Source, dataset, write
+from ...exports import MARKS, PROVENANCE, Source, dataset, standing, write
 from ...integrations import load_task
 from ...records import RunRecord, Status
 from ...store import Store
@@ -48,6 +48,7 @@ def export_rows(
     made = dataset(form, source, asked.held_out, asked.allowed)
     told: dict[str, Any] = {"format": form, "arm": asked.arm, "held_out": asked.held_out}
     told["with"] = sorted(asked.allowed)
+    replaced = standing(output)
     try:
         provenance = write(made, output, record, told)
     except OSError as error:
@@ -61,6 +62,8 @@ def export_rows(
         f"{plural(counts['train'], 'row')} to train on, {counts['test']} kept apart, "
         f"of {record.id} → {output}; {PROVENANCE} says where each comes from"
     )
+    if replaced:
+        note(f"it took the place of {replaced}")
     if made.left_out:
         reasons = ", ".join(f"{n} {why}" for why, n in sorted(made.left_out.items()))
         asked_for = any(mark in made.left_out for mark in MARKS)

@@ -138,7 +138,8 @@ def _export_lessons(
         told = {"branch": chosen, "format": form, "lessons": shown, "left_out": left_out}
         emit_json({**told, "file": str(output)})
         return
-    click.echo(f"{plural(shown, 'lesson')} of branch {chosen} → {output}")
+    place = output if output.exists() else "nothing to write"
+    click.echo(f"{plural(shown, 'lesson')} of branch {chosen} → {place}")
     if left_out:
         note(f"{left_out} of them did not fit; the best supported ones are there")
 

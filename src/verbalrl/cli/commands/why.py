@@ -9,13 +9,12 @@ from typing import Any
 
 import click
 
-from ...errors import UnknownNameError
 from ...records import Episode, Guidance, GuidanceLine, LessonBody, LessonKind, Use
 from ...store import Store
 from ...view.trajectory import alike, steps_of
 from ..options import reader
 from ..output import emit_json, heading, plural, say, success_word
-from ..reading import opened
+from ..reading import find_episode, opened
 from ..telling import attempt, rule
 
 REASONS: Mapping[str, str] = {
@@ -39,7 +38,7 @@ def why(episode: str, store: Path, as_json: bool) -> None:
     of those left out, the 50 best.
     """
     with opened(store) as kept:
-        found = _episode(kept, episode)
+        found = find_episode(kept, episode)
         told = {role: _told(kept, found, given) for role, given in found.guidance.items()}
     if as_json:
         emit_json({"episode": found.id, "instance": found.instance, "guidance": told})
@@ -52,19 +51,6 @@ def why(episode: str, store: Path, as_json: bool) -> None:
         say("no lesson was asked for: its arm or method gives none", indent=2)
     for role, one in told.items():
         _say_role(role, one)
-
-
-def _episode(store: Store, identity: str) -> Episode:
-    found = store.episode(identity)
-    if found is not None:
-        return found
-    near = store.ids_beginning(identity)["episodes"]
-    if len(near) != 1:
-        hint = f"; it may be: {', '.join(near[:8])}" if near else "; see `verbalrl episodes`"
-        raise UnknownNameError(f"no single episode of {store.path} has the id {identity!r}{hint}")
-    only = store.episode(near[0])
-    assert only is not None
-    return only
 
 
 def _told(store: Store, episode: Episode, given: Guidance) -> dict[str, Any]:
@@ -121,7 +107,8 @@ def _body(line: GuidanceLine) -> LessonBody:
 
 def _say_role(role: str, told: Mapping[str, Any]) -> None:
     say()
-    heading(f"{role}: {told['injected']} in ({told['tokens']} tokens), {told['left_out']} left out")
+    tokens = plural(told["tokens"], "token")
+    heading(f"{role}: {told['injected']} in ({tokens}), {told['left_out']} left out")
     for text in told["texts"]:
         say(f"given word for word: {text}", indent=2)
     for use in told["uses"]:

@@ -31,6 +31,7 @@ from .passes import one_round as one_round
 from .passes import read as read
 from .searches import actions_of as actions_of
 from .searches import best as best
+from .searches import heard_in as heard_in
 from .searches import output_of as output_of
 from .searches import refinement as refinement
 from .searches import search as search

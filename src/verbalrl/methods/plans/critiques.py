@@ -90,8 +90,9 @@ def credits_of(view: InstanceView) -> dict[str, float]:
     """By critique what the trial after it earned more than the trial that it judged.
 
     That is the reward of a reflection in Retroformer (Yao et al. 2023). A critique whose attempt or
-    whose next attempt has no reward has no credit; chance has its part in every difference.
+    whose next attempt has no reward, or broke, has no credit; chance has its part in every
+    difference.
     """
-    by_trial = {e.trial: e.reward.value for e in view.attempts}
+    by_trial = {e.trial: None if e.broke else e.reward.value for e in view.attempts}
     pairs = {c.id: (by_trial.get(c.trial), by_trial.get(c.trial + 1)) for c in view.critiques}
     return {c: g - f for c, (f, g) in pairs.items() if f is not None and g is not None}

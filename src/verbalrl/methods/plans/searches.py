@@ -11,6 +11,7 @@ from ...records import (
     EpisodeSpec,
     InstanceView,
     Previous,
+    Report,
     RunEpisode,
     SelectCandidate,
 )
@@ -78,6 +79,7 @@ def submit(view: InstanceView, chosen: Episode, candidates: tuple[Episode, ...])
         round=view.number,
         trial=chosen.trial,
         prefix=actions,
+        heard=heard_in(chosen),
         selected_from=tuple(e.id for e in candidates),
         max_steps=len(actions) or None,
     )
@@ -87,6 +89,12 @@ def submit(view: InstanceView, chosen: Episode, candidates: tuple[Episode, ...])
 def actions_of(episode: Episode) -> tuple[Action, ...]:
     """What the agent did, step by step."""
     return tuple(step.action for step in episode.trajectory.steps)
+
+
+def heard_in(episode: Episode) -> tuple[tuple[Report, ...], ...]:
+    """What its agent heard from a team's analysts, step by step; empty where it has no team."""
+    heard = tuple(step.reports for step in episode.trajectory.steps)
+    return heard if any(heard) else ()
 
 
 def output_of(episode: Episode) -> str:

@@ -59,12 +59,12 @@ def attempt_of_round(view: InstanceView) -> Episode | None:
 
 
 def once(
-    view: InstanceView, guidance: Mapping[str, GuidanceSpec], max_steps: int | None
+    view: InstanceView, guidance: Mapping[str, GuidanceSpec], max_steps: int | None, **more: Any
 ) -> Batch | Done:
-    """One attempt in the open round, and nothing is learned from it."""
+    """One attempt in the open round, and nothing is learned from it; `more` as of `attempt`."""
     if attempt_of_round(view):
         return Done(reason="round")
-    return attempt(view, view.round.trial, guidance, max_steps)
+    return attempt(view, view.round.trial, guidance, max_steps, **more)
 
 
 def next_trial(

@@ -151,6 +151,13 @@ def check_data(path: Path) -> Dataset[Any]:
     raise DataError(f"{path}: rows with {keys} are of no known kind ({', '.join(KINDS)})")
 
 
+def path_of(kind: str, place: str) -> Path:
+    """The path of `kind:PATH`; raises `DataError` where there is none: `.` must be meant."""
+    if not place:
+        raise DataError(f"{kind}: names no file; write {kind}:PATH")
+    return Path(place)
+
+
 def load_dataset(ref: str, options: Mapping[str, Any], *, untrusted: bool = False) -> WorldTask:
     """The task behind `kind:PATH`.
 
@@ -159,7 +166,7 @@ def load_dataset(ref: str, options: Mapping[str, Any], *, untrusted: bool = Fals
         DataError: The file cannot be used.
     """
     kind, _, place = ref.partition(":")
-    path = Path(place)
+    path = path_of(kind, place)
     known = _OPTIONS.get(kind, frozenset())
     for option in options:
         if option not in known:

@@ -102,6 +102,9 @@ def read_prices(path: Path, how: Reading | None = None) -> Dataset[PriceDay]:
     )
     layout = f"{first.layout}, {', '.join(names)}, {first.basis}"
     notes = [f"{days[0].day} to {days[-1].day}"]
+    for file, quotes in zip(files, found, strict=True):
+        place = f"{file.name}: " if len(files) > 1 else ""
+        notes += [f"{place}{note}" for note in quotes.notes]
     if any(any(day.news) for day in days):
         notes.append(f"days without news: {sum(not any(day.news) for day in days)}")
     return Dataset(KIND, layout, days, (), tuple(notes))

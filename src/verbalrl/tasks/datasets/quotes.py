@@ -21,6 +21,7 @@ from pydantic import Field
 
 from ...errors import DataError, first_line
 from ...records import Record
+from ...text import plural
 from .rows import Refused, read_text
 
 _DATES = ("date", "datetime", "timestamp", "day")
@@ -29,6 +30,9 @@ _BAND = 0.001
 """What rounding may put between a close and the day's low or high, as a share of it."""
 _BANDS = ("open", "high", "low")
 _FEWEST = 10
+_JUMP = 3.0
+"""Times the price of the day before, or a part of it, beyond which it is more likely a slip."""
+_NAMED = 3
 _FILINGS = (("10k", "10-K"), ("10q", "10-Q"))
 
 Basis = Literal["adjusted", "close"]
@@ -58,12 +62,20 @@ class Quotes(NamedTuple):
     closes: tuple[float, ...]
     news: tuple[tuple[str, ...], ...]
     filings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What can be used and is strange all the same."""
+
+
+_OPEN = "unexpected end of data"
+"""What the reader of csv says of a quote that is still open at the end of the file."""
 
 
 class _Table(NamedTuple):
     """A csv below its header: column names without case and spaces, rows with their lines."""
 
     layout: str
+    header: tuple[str, ...]
+    """The names of the columns as they stand there."""
     columns: tuple[str, ...]
     rows: tuple[tuple[int, tuple[str, ...]], ...]
     tickers: frozenset[str]
@@ -88,11 +100,29 @@ def read_quotes(path: Path, how: Reading, today: date) -> Quotes:
         quotes, marked = found
         _check_days(marked, how, today)
         if len(marked) < _FEWEST:
-            raise Refused(f"only {len(marked)} days; at least {_FEWEST} are wanted")
+            raise Refused(f"only {plural(len(marked), 'day')}; at least {_FEWEST} are wanted")
     except Refused as error:
         raise DataError(f"{path}: {error}") from error
     _check_name(quotes.name, how, path)
-    return quotes._replace(name=quotes.name or _name_of(path, how))
+    strange = tuple(_strange(marked, quotes.closes))
+    return quotes._replace(name=quotes.name or _name_of(path, how), notes=strange)
+
+
+def _strange(marked: Sequence[tuple[str, date]], closes: Sequence[float]) -> Iterable[str]:
+    """What is said of prices that are hardly those of a market; a line each."""
+    if min(closes) == max(closes):
+        flat = f"{closes[0]:g} on all {len(closes)} days"
+        yield f"the price never changes: {flat}; is it the right file?"
+    days = itertools.pairwise(zip(marked, closes, strict=True))
+    jumps = [
+        f"{place}: {'×' if close > last else '÷'}{max(close / last, last / close):.4g} in "
+        f"{'a day' if (day - before).days == 1 else f'{(day - before).days} days'}"
+        for ((_, before), last), ((place, day), close) in days
+        if max(close / last, last / close) >= _JUMP
+    ]
+    if jumps:
+        more = f" and {len(jumps) - _NAMED} more" if len(jumps) > _NAMED else ""
+        yield f"prices jump: {', '.join(jumps[:_NAMED])}{more}; is it a split, or a slip?"
 
 
 def _csv(text: str, how: Reading) -> tuple[Quotes, list[tuple[str, date]]]:
@@ -102,12 +132,12 @@ def _csv(text: str, how: Reading) -> tuple[Quotes, list[tuple[str, date]]]:
     _check_columns(table)
     dates = table.cells(*_DATES)
     if dates is None:
-        raise _without("date", table.columns)
+        raise _without("date", table.header)
     closes, adjusted = table.cells("close"), table.cells("adjclose")
     chosen = adjusted if adjusted is not None and how.price != "close" else closes
     if chosen is None or (how.price == "adjusted" and adjusted is None):
         wanted = "adj close" if how.price == "adjusted" else "close"
-        raise _without(wanted, table.columns)
+        raise _without(wanted, table.header)
     places = [f"line {line}" for line, _ in table.rows]
     marked = [(place, _day(cell, place)) for place, cell in zip(places, dates, strict=True)]
     prices = tuple(_price(c, p, "close") for p, c in zip(places, chosen, strict=True))
@@ -146,23 +176,36 @@ def _without(wanted: str, columns: Sequence[str]) -> Refused:
 
 
 def _table(text: str) -> _Table:
-    try:
-        lines = list(enumerate(csv.reader(io.StringIO(text), strict=True), start=1))
-    except csv.Error as error:
-        raise Refused(f"not csv: {first_line(str(error))}") from error
-    rows = [(n, tuple(row)) for n, row in lines if any(cell.strip() for cell in row)]
+    rows = [(n, row) for n, row in _lines(text) if any(cell.strip() for cell in row)]
     if not rows:
         raise Refused("the file is empty; a header and a row per day are wanted")
-    columns = tuple(re.sub(r"[\s_*]", "", cell.lower()) for cell in rows[0][1])
+    header = tuple(cell.strip() for cell in rows[0][1])
+    columns = tuple(re.sub(r"[\s_*]", "", cell.lower()) for cell in header)
     second = rows[1][1] if len(rows) > 1 else ()
     if not second or second[0].strip().lower() not in (*_TICKERS, "") or _number(second[-1:]):
-        return _Table("plain header", columns, tuple(rows[1:]), frozenset())
+        return _Table("plain header", header, columns, tuple(rows[1:]), frozenset())
     # yfinance: names of columns, then the ticker below each, then perhaps a line for the index.
     tickers = frozenset(cell.strip() for cell in second[1:] if cell.strip())
     body = rows[2:]
     if body and body[0][1][0].strip().lower() in _DATES:
         body = body[1:]
-    return _Table("yfinance's header", ("date", *columns[1:]), tuple(body), tickers)
+    return _Table("yfinance's header", header, ("date", *columns[1:]), tuple(body), tickers)
+
+
+def _lines(text: str) -> list[tuple[int, tuple[str, ...]]]:
+    """The rows of a csv, each with the line on which it begins."""
+    found: list[tuple[int, tuple[str, ...]]] = []
+    reader, begins = csv.reader(io.StringIO(text), strict=True), 1
+    try:
+        for row in reader:
+            found.append((begins, tuple(row)))
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        said = first_line(str(error))
+        if said == _OPEN:
+            said = "a quote opens in this row and is never closed; close it"
+        raise Refused(f"line {begins}: not csv: {said}") from error
+    return found
 
 
 def _check_columns(table: _Table) -> None:
@@ -200,8 +243,10 @@ def _price(value: object, place: str, column: str) -> float:
             f"{place}: the {column} {text[:40]!r} is no number; write it with digits and one point,"
             " such as 1234.5"
         ) from error
-    if not math.isfinite(found) or found <= 0:
+    if found <= 0:
         raise Refused(f"{place}: the {column} is {text}; prices must be above zero")
+    if not math.isfinite(found):
+        raise Refused(f"{place}: the {column} {text[:40]} is no price: too large; mend it")
     return found
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from ...errors import DataError, first_line
+from ...text import plural
 from ..jsonl import Rejected, Row, summary
 
 MAX_BYTES = 2 << 30
@@ -37,7 +38,7 @@ class Dataset(NamedTuple, Generic[T]):
 
     def lines(self, name: str) -> tuple[str, ...]:
         """What is said of it before a run, and by `data check`."""
-        found = [f"{name}: {self.kind}, {self.layout}; {len(self.rows)} rows can be used"]
+        found = [f"{name}: {self.kind}, {self.layout}; {plural(len(self.rows), 'row')} can be used"]
         found += self.notes
         if self.rejected:
             found.append(f"rows rejected: {len(self.rejected)}: {summary(self.rejected)}")

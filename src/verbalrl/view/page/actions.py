@@ -41,8 +41,8 @@ async def edit(request: Request) -> Response:
     name, branch = _checked(request, given)
     texts = {key: given[key] for key in FIELDS if key in given}
     version = _version(given)
-    await reword(store_of(request), name, texts, version=version, branch=branch)
-    return _back(given, name, branch)
+    done = await reword(store_of(request), name, texts, version=version, branch=branch)
+    return _back(given, name, branch, taken="yes" if done.taken_out else "")
 
 
 async def take_out(request: Request) -> Response:
@@ -57,6 +57,8 @@ async def _form(request: Request) -> dict[str, str]:
     given = await fields(request)
     if not check_form(given, keys_of(request)):
         raise HTTPException(403, "This form is not of this session; open the page anew.")
+    # A refusal shows what was written in it.
+    request.state.given = given
     return given
 
 
@@ -80,10 +82,10 @@ def _version(given: Mapping[str, str]) -> int:
     return int(value)
 
 
-def _back(given: Mapping[str, str], name: str, branch: str) -> Response:
+def _back(given: Mapping[str, str], name: str, branch: str, taken: str = "") -> Response:
     """To where the form stood, which is a path of this page, else to the lesson."""
     wanted = given.get("next", "")
     parts = urlsplit(wanted)
     ours = wanted.startswith("/review") and not parts.scheme and not parts.netloc
-    to = wanted if ours else here(f"/lessons/{name}", branch=branch)
+    to = wanted if ours else here(f"/lessons/{name}", branch=branch, taken=taken)
     return RedirectResponse(to, status_code=303)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,11 +15,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ...errors import ConfigurationError, StorageError, UnknownNameError
+from ...memory.editing import FIELDS
 from ...store import Store
 from ..compare import Kept
-from ..templating import stylesheet
+from ..templating import here, stylesheet
 from . import actions, lessons, runs
-from .asking import one_state, page
+from .asking import at_once, in_two, one_state, page
 from .guard import Guard, Keys
 
 
@@ -42,12 +45,12 @@ def _routes() -> list[Route]:
     post = ["POST"]
     one = "/lessons/{lesson}"
     return [
-        Route("/", one_state(runs.front)),
+        Route("/", at_once(runs.front)),
         Route("/runs/{run}", one_state(runs.run)),
         Route("/runs/{run}/progress", one_state(runs.progress)),
         Route("/runs/{run}/episodes", one_state(runs.episodes)),
-        Route("/episodes/{episode}", one_state(runs.episode)),
-        Route("/critiques/{critique}", one_state(runs.critique)),
+        Route("/episodes/{episode}", in_two(runs.episode, runs.is_long)),
+        Route("/critiques/{critique}", at_once(runs.critique)),
         Route("/compare", one_state(runs.comparison)),
         Route("/lessons", one_state(lessons.lessons)),
         Route(one, one_state(lessons.lesson)),
@@ -65,15 +68,15 @@ def _routes() -> list[Route]:
     ]
 
 
-def _style(_: Request) -> Response:
+async def _style(_: Request) -> Response:
     return Response(stylesheet(), media_type="text/css")
 
 
-def _script(_: Request) -> Response:
+async def _script(_: Request) -> Response:
     return Response(_live(), media_type="text/javascript")
 
 
-def _no_icon(_: Request) -> Response:
+async def _no_icon(_: Request) -> Response:
     """Every browser asks for it; without an answer it would say that something is missing."""
     return Response(status_code=204)
 
@@ -84,15 +87,26 @@ def _live() -> str:
 
 
 def _missing(request: Request, error: Exception) -> Response:
-    return page(request, "error.html", "Not found", 404, message=str(error))
+    return _said(request, "Not found", 404, error)
 
 
 def _refused(request: Request, error: Exception) -> Response:
-    return page(request, "error.html", "Not done", 400, message=str(error))
+    return _said(request, "Not done", 400, error)
 
 
 def _conflict(request: Request, error: Exception) -> Response:
-    return page(request, "error.html", "Not done", 409, message=str(error))
+    return _said(request, "Not done", 409, error)
+
+
+def _said(request: Request, title: str, status: int, error: Exception) -> Response:
+    """Why not; of a form also the way back to its lesson, and what was written in it."""
+    given: Mapping[str, str] = getattr(request.state, "given", {})
+    name = request.path_params.get("lesson", "")
+    place = f"/lessons/{quote(name, safe='')}"
+    back = here(place, branch=given["branch"]) if name and given.get("branch") else ""
+    typed = {field.replace("_", " "): given[field] for field in FIELDS if given.get(field)}
+    message = str(error)
+    return page(request, "error.html", title, status, message=message, back=back, typed=typed)
 
 
 def _http(request: Request, error: Exception) -> Response:
@@ -100,4 +114,5 @@ def _http(request: Request, error: Exception) -> Response:
     status, said = 500, "This did not work."
     if isinstance(error, HTTPException):
         status, said = error.status_code, known.get(error.status_code, error.detail)
-    return page(request, "error.html", "Not done", status, message=said)
+    title = "Not found" if status == 404 else "Not done"
+    return page(request, "error.html", title, status, message=said)

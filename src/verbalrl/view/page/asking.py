@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from functools import wraps
 from typing import Any
 from urllib.parse import parse_qsl
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -35,6 +36,48 @@ def one_state(answer: Callable[[Request], Response]) -> Callable[[Request], Resp
             return answer(request)
 
     return within
+
+
+def at_once(
+    answer: Callable[[Request], Response],
+) -> Callable[[Request], Coroutine[None, None, Response]]:
+    """`one_state` of an answer of a few rows, without a change of threads, which takes as long.
+
+    While others read it waits in a thread as all do: the loop never waits for the store.
+    """
+    within = one_state(answer)
+
+    @wraps(answer)
+    async def here(request: Request) -> Response:
+        with store_of(request).snapshot_now() as alone:
+            if alone:
+                return answer(request)
+        return await run_in_threadpool(within, request)
+
+    return here
+
+
+def in_two(
+    read: Callable[[Request], Callable[[], Response]], is_long: Callable[[Request], bool]
+) -> Callable[[Request], Coroutine[None, None, Response]]:
+    """`at_once` where that is short; what is long is made in a thread, and holds nobody up.
+
+    `read` gives what makes the answer, which needs the store no more: others read meanwhile.
+    """
+
+    def apart(request: Request) -> Response:
+        with store_of(request).snapshot():
+            make = read(request)
+        return make()
+
+    @wraps(read)
+    async def here(request: Request) -> Response:
+        with store_of(request).snapshot_now() as alone:
+            if alone and not is_long(request):
+                return read(request)()
+        return await run_in_threadpool(apart, request)
+
+    return here
 
 
 def keys_of(request: Request) -> Keys:

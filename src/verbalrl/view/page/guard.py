@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -35,6 +35,8 @@ HEADERS: Mapping[str, str] = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+_RAW = tuple((name.encode(), value.encode()) for name, value in HEADERS.items())
+_NAMES = frozenset(name for name, _ in _RAW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +75,9 @@ class Guard:
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers[name] = value
+                given = message.get("headers", ())
+                kept = [pair for pair in given if pair[0].lower() not in _NAMES]
+                message["headers"] = [*kept, *_RAW]
             await send(message)
 
         await answer(scope, receive, sent)
@@ -91,7 +93,7 @@ class Guard:
             return self._entered(request) if _same(given, self._keys.token) else _without()
         if not _same(request.cookies.get(self._cookie, ""), self._keys.cookie):
             return _without()
-        if request.method == "POST" and not own_form(request.headers, self._hosts):
+        if request.method == "POST" and not own_form(request.headers):
             return _no(403, "this form comes from another place; open the page anew")
         return None
 
@@ -108,12 +110,17 @@ class Guard:
         return answer
 
 
-def own_form(headers: Headers, hosts: frozenset[str]) -> bool:
-    """Whether a form was sent by a page of ours, as far as the browser says."""
-    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return False
-    origin = headers.get("origin")
-    return origin is None or origin.removeprefix("http://") in hosts
+def own_form(headers: Headers) -> bool:
+    """Whether the browser says that a form was sent by a page of ours, whose host is known.
+
+    Browsers name the origin of every form that is posted (Fetch standard, "append a request
+    `Origin` header"); one that names neither it nor the site was sent by something else.
+    """
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+    if origin is None:
+        return site == "same-origin"
+    # The port too: what else is served on this machine is another's.
+    return site in (None, "same-origin", "none") and origin == f"http://{headers['host']}"
 
 
 def check_form(fields: Mapping[str, str], keys: Keys) -> bool:

@@ -6,11 +6,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...errors import ConfigurationError, UnknownNameError
+from ...memory.changing import places
+from ...memory.editing import FIELDS, otherwise
 from ...memory.measured import effects_on
 from ...memory.revoke import foreseen
 from ...memory.rollback import Difference, differences
-from ...records import Critique, Lesson, LessonKind, Operation, Status
-from ...store import LESSON_SORTS, LIVE, TRANSITIONS, Line, Store, borne, source_of
+from ...records import Critique, Lesson, LessonKind, Operation, Origin, Status
+from ...store import LESSON_SORTS, LIVE, TRANSITIONS, Line, Store, borne, learning, source_of
+from ...text import natural
 from ..lineage import lesson_view
 from ..lists import ROWS, LessonRow, lesson_row, lessons_page, lessons_table
 from ..rows import measured_of
@@ -66,7 +69,7 @@ def lesson(request: Request) -> Response:
         _behind(store, found),
         borne(store.carried([found.id])),
         lines,
-        measured_of(store, found, effects),
+        measured_of(store, found, branch, effects),
     )
     return page(
         request,
@@ -77,6 +80,10 @@ def lesson(request: Request) -> Response:
         versions=store.versions(found.id, branch),
         may=allowed(found),
         closed=closed(store, branch),
+        start=started(store, branch),
+        # Of stored words it can be told at any time what prompts make of them.
+        otherwise=otherwise(getattr(found.body, field) for field in FIELDS),
+        taken=text(request, "taken") == "yes",
     )
 
 
@@ -140,7 +147,7 @@ def memory(request: Request) -> Response:
     """What a scope of a branch held at a revision, and what changed since another."""
     store = store_of(request)
     branch = text(request, "branch") or source_of(store, None, None).branch
-    scopes = store.scopes(store.branch(branch).id)
+    scopes = sorted(store.scopes(store.branch(branch).id), key=natural)
     scope = text(request, "scope") or (scopes[0] if scopes else "")
     if scope and scope not in scopes:
         raise UnknownNameError(f"branch {branch} has no scope {scope!r}")
@@ -200,15 +207,24 @@ def allowed(lesson: Lesson) -> frozenset[str]:
         "revoke": (Operation.REVOKE, Status.REVOKED),
     }
     may = {name for name, (op, to) in ways.items() if to in TRANSITIONS[op].get(lesson.status, ())}
-    if lesson.status is Status.ACTIVE:
+    if lesson.status is Status.ACTIVE and lesson.trust is Origin.OPERATOR:
         may.discard("approve")
     return frozenset(may | ({"edit"} if lesson.status in LIVE else set()))
+
+
+def started(store: Store, branch: str) -> str:
+    """The branch on which to change what a branch that does not learn has; empty of others."""
+    record = store.branch(branch)
+    start = None if record.learns else learning(store, record)
+    return "" if start is None else start.id
 
 
 def closed(store: Store, branch: str) -> str:
     """Why lessons of a branch cannot be changed now; empty where they can."""
     if not store.writable:
         return "This store can only be read."
+    if not store.branch(branch).learns:
+        return "This branch does not learn: it keeps what its run was given."
     run = store.open_run(branch)
     if run is not None:
         return f"Run {run} can still be resumed, so its memory stays as it is until then."
@@ -216,9 +232,9 @@ def closed(store: Store, branch: str) -> str:
 
 
 def _one(request: Request) -> tuple[Store, str, Lesson]:
-    """The lesson that an address names, on the branch that it names, else where it was written."""
+    """The lesson that an address names, on the branch that it names, else the one lists name."""
     store, name = store_of(request), request.path_params["lesson"]
-    branch = text(request, "branch") or store.home(name)
+    branch = text(request, "branch") or next(iter(places(store, name)), None)
     found = None if branch is None else store.lesson(name, branch=store.branch(branch).id)
     if branch is None or found is None:
         raise UnknownNameError(f"there is no lesson {name!r}")

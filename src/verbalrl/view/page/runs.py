@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 from markupsafe import Markup
@@ -17,12 +18,12 @@ from ...store import EPISODE_SORTS, MAIN, OUTCOMES, Group, as_it_is
 from .. import facts, trading
 from ..again import command_line
 from ..charts import svg
-from ..compare import arms_table, compare, read_side, settings_table
-from ..lists import ROWS, episode_row, episodes_table, run_row
+from ..compare import arms_table, compare, read_side, settings_table, whole
+from ..lists import ARMS, ROWS, episode_row, episodes_table, run_rows
 from ..rows import ordered
 from ..tables import Table
-from ..trajectory import alike, citations, steps_of
-from ..wording import episode_word, recalled, reported, tokens_text
+from ..trajectory import citations
+from ..wording import episode_word, supplied, tokens_text
 from .asking import chosen, number, page, sheet, store_of, text
 
 
@@ -30,9 +31,9 @@ def front(request: Request) -> Response:
     """The runs, the newest first."""
     store = store_of(request)
     offset = number(request, "offset", 0) or 0
-    found = store.run_page(limit=ROWS, offset=offset)
-    shown = [run_row(as_it_is(store, r)) for r in found.rows]
-    return page(request, "runs.html", "Runs", rows=shown, total=found.total, offset=offset)
+    found = store.run_page(ARMS, limit=ROWS, offset=offset)
+    rows = run_rows(store, found.rows)
+    return page(request, "runs.html", "Runs", rows=rows, total=found.total, offset=offset)
 
 
 def run(request: Request) -> Response:
@@ -47,7 +48,8 @@ def run(request: Request) -> Response:
         f"{record.task} under {record.method}",
         record=record,
         figures=figures,
-        headline=facts.headline(figures, gaps(figures)) if figures else "",
+        headline=facts.headline(figures, gaps(figures), record.config) if figures else "",
+        learned=facts.learned(record.config),
         caveats=facts.caveats(figures) if figures else simulated(record),
         arms=facts.arms_table(figures) if figures else None,
         plots=plots_of(figures) if figures else (),
@@ -104,8 +106,13 @@ def episodes(request: Request) -> Response:
     )
 
 
-def episode(request: Request) -> Response:
-    """One episode, step by step."""
+def is_long(request: Request) -> bool:
+    """Whether the episode asked for is one that takes long to tell."""
+    return store_of(request).is_long(request.path_params["episode"])
+
+
+def episode(request: Request) -> Callable[[], Response]:
+    """What makes the page of one episode, step by step."""
     store, name = store_of(request), request.path_params["episode"]
     found = store.episode(name)
     if found is None:
@@ -114,7 +121,8 @@ def episode(request: Request) -> Response:
         raise UnknownNameError(f"there is no episode {name!r}")
     critiques = store.critiques_of(found.id)
     served = found.arm == SERVED
-    return page(
+    return partial(
+        page,
         request,
         "episode.html",
         f"{found.instance} trial {found.trial}",
@@ -124,13 +132,10 @@ def episode(request: Request) -> Response:
         served=store.served(found.id) if served else None,
         feedback=store.feedback(found.id) if served else (),
         went=episode_word(found),
+        supplied=supplied(found),
         critiques=critiques,
         cited=citations(found, critiques),
         usage={role: tokens_text(of) for role, of in found.usage.items()},
-        reported=reported,
-        alike=alike,
-        steps_of=steps_of,
-        recalled=recalled,
     )
 
 
@@ -154,9 +159,13 @@ def comparison(request: Request) -> Response:
     """Two runs of one task side by side."""
     store = store_of(request)
     names = [text(request, "one"), text(request, "other")]
-    known = [run_row(r) for r in store.runs()[::-1] if r.method != SERVE]
-    found = None
+    known = [r for r in store.run_page().rows if r.method != SERVE]
+    found, same = None, ""
     if all(names):
+        ids = {store.run(name).id for name in names}
+        # Zeros in every row would pass for a finding.
+        same = ids.pop() if len(ids) == 1 else ""
+    if all(names) and not same:
         one, other = (read_side(store, name) for name in names)
         found = compare(store, one, other, request.app.state.compared)
     return page(
@@ -166,8 +175,10 @@ def comparison(request: Request) -> Response:
         names=names,
         known=known,
         found=found,
+        same=same,
         arms=arms_table(found) if found else None,
         returns=trading.returns_table(found.returns) if found else None,
+        whole=whole(found) if found else (),
         settings=settings_table(found) if found else None,
         caveats=simulated(found.one) if found else (),
     )
@@ -179,7 +190,9 @@ def groups_of(request: Request, record: RunRecord) -> tuple[Group, ...]:
     What was served changes also later, by what is said of it.
     """
     known: dict[str, tuple[Group, ...]] = request.app.state.groups
-    found = known.get(record.id) or store_of(request).groups(record.id)
+    store = store_of(request)
+    # A proof makes no attempts: all that it has are probes.
+    found = known.get(record.id) or store.groups(record.id) or store.groups(record.id, "probe")
     if record.status == "done" and record.method != SERVE:
         known[record.id] = found
     return found

@@ -23,7 +23,7 @@ _SQL = (
 )
 
 
-class Standing(NamedTuple):
+class Footing(NamedTuple):
     """How things stand for a commit."""
 
     parent: str | None
@@ -40,13 +40,13 @@ class Standing(NamedTuple):
     """(revision, number) of the branch's own newest update in the scope."""
 
 
-def standing(connection: sqlite3.Connection, commit: Commit) -> Standing:
+def footing(connection: sqlite3.Connection, commit: Commit) -> Footing:
     """How things stand; raises `UnknownNameError` when there is no such branch."""
     row = connection.execute(_SQL, (commit.branch, commit.scope, commit.id)).fetchone()
     if row is None:
         runs.branch(connection, commit.branch)
     parent, pinned, learns, *lease, stored, barred, last, n, revision = row
-    return Standing(
+    return Footing(
         parent=parent,
         pinned=load_json(pinned),
         learns=bool(learns),
