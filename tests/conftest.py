@@ -10,6 +10,9 @@ from hypothesis import settings
 settings.register_profile("house", deadline=None, derandomize=True)
 settings.load_profile("house")
 
+SLOW_S = 900
+"""After so long a slow test hangs; a machine that is slow and shared may need a part of it."""
+
 _LOCAL_NAMES = frozenset({"localhost", "::1", "0.0.0.0", "::", ""})
 _ENVIRONMENT = (
     "ANTHROPIC_API_KEY",
@@ -19,6 +22,13 @@ _ENVIRONMENT = (
     "OPENAI_BASE_URL",
     "VERBALRL_STORE",
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give slow tests that name no time of their own more than the quick ones have."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_S))
 
 
 def is_loopback(host: object) -> bool:

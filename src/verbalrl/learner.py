@@ -123,7 +123,7 @@ class Learner:
             kit = self._kit(store, task, self._limits)
             record = self._create(store, task, plan, config)
             self._left(stack, began, self._limits)
-            return await self._drive(kit, plan, record)
+            return await self._drive(kit, plan, record, begins=True)
 
     def run_sync(self, task: tasks.Task, **settings: Any) -> result.RunResult:
         """`run` for sync code; works where a loop is running already."""
@@ -285,12 +285,13 @@ class Learner:
         plan: execution.RunPlan,
         record: RunRecord,
         *,
+        begins: bool = False,
         retry_failed: bool = False,
     ) -> result.RunResult:
         """Run every stream to its end, whatever ends it, and store the figures."""
         store, task = kit.store, kit.task
         with ExitStack() as leases, execution.patient():
-            bench = self._bench = execution.Bench(kit, plan, record)
+            bench = self._bench = execution.Bench(kit, plan, record, begins=begins)
             for lane, _ in plan.lanes(record.id):
                 # Control arms too: two processes that resume one run would pay twice.
                 lease = leases.enter_context(store.acquire_lease(lane.branch, record.id))

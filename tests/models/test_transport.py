@@ -15,7 +15,7 @@ from tests.models.faultd import APIS, Faultd
 from verbalrl.cli.building import Setup, learner_of
 from verbalrl.errors import ConfigurationError
 from verbalrl.models import Message, Request, load_model
-from verbalrl.models.transport import Transport, http_client
+from verbalrl.models.transport import Transport, http_client, of_one_address
 
 
 class SlowServer(Faultd):
@@ -64,6 +64,25 @@ def test_requests_are_those_of_the_sdks_own_client(sdk: Any) -> None:
                 assert made.headers.raw == wanted.headers.raw
                 assert made.extensions == wanted.extensions
                 assert made.read() == wanted.read()
+
+
+@pytest.mark.parametrize(
+    "address", ["http://localhost:1/v1", "https://a.example/b/c/", "http://[::1]:2"]
+)
+@pytest.mark.parametrize("client", [openai.AsyncOpenAI, anthropic.AsyncAnthropic])
+def test_an_address_is_joined_once_with_each_path(client: Any, address: str) -> None:
+    ours = of_one_address(client(api_key="k", base_url=address))
+    theirs = client(api_key="k", base_url=address)
+    for path in ("/chat/completions", "/v1/messages", "http://b.example/d?e=f", "x"):
+        joined = ours._prepare_url(path)
+        assert joined == theirs._prepare_url(path)
+        assert ours._prepare_url(path) is joined
+
+
+def test_a_client_that_joins_otherwise_is_left_as_it_is() -> None:
+    client = SimpleNamespace()
+    assert of_one_address(client) is client
+    assert not vars(client)
 
 
 @pytest.mark.parametrize("sdk", [openai, anthropic])

@@ -62,7 +62,9 @@ _MAX_DISCARDS = 3
 class Bench:
     """Does the work of one run; implements the protocol that lanes drive."""
 
-    def __init__(self, kit: Kit, plan: RunPlan, record: RunRecord) -> None:
+    def __init__(self, kit: Kit, plan: RunPlan, record: RunRecord, *, begins: bool = False) -> None:
+        """`begins`: this is the first session of the run, whose work has no rows yet."""
+        self._begins = begins
         self.kit = replace(kit, goals=plan.goals, topics=plan.topics)
         self.plan, self.record = plan, record
         self.spending = Spending(plan)
@@ -205,20 +207,12 @@ class Bench:
             stop_reason=self.stop_reason,
             status=status,
             discarded=self.discarded,
-            leaks=self._leaks(),
+            leaks=leaked(self.kit.store, plan, self.record.id, task.id),
         )
         outcomes = [o for t in self.tallies.values() for o in t.outcomes]
         made = summarise(facts, outcomes, {arm: self._arm_facts(arm) for arm in plan.arms})
         more = beside(self.account.figures(), self.kit.store, task, plan, self.record.id)
         return made.replace(figures=made.figures | more)
-
-    def _leaks(self) -> tuple[str, ...] | None:
-        """Lessons that hold words of the test split alone; None where none is kept apart."""
-        if self.plan.reported != "test":
-            return None
-        lanes = [lane for lane, learns in self.plan.lanes(self.record.id) if learns]
-        scope = self.kit.task.id
-        return tuple(x for lane in lanes for x in leaked(self.kit.store, self.plan, lane, scope))
 
     def _arm_facts(self, arm: str) -> ArmFacts:
         store, tally, known = self.kit.store, self.tallies[arm], self._past.lines
@@ -241,7 +235,7 @@ class Bench:
 
     async def _episode(self, work: RunEpisode, place: Place) -> Episode | None:
         key = work.id(place.lane)
-        episode = self.kit.store.episode(key)
+        episode = self._earlier(self.kit.store.episode, key)
         if episode is None:
             pinned = episodes.pinned(work.spec, place)
             async with self._open_episodes.hold("actor", lane=place.lane.branch):
@@ -266,7 +260,7 @@ class Bench:
 
     async def _critique(self, work: WriteCritique, place: Place) -> Critique:
         key = work.id(place.lane)
-        critique = self.kit.store.critique(key)
+        critique = self._earlier(self.kit.store.critique, key)
         if critique is None:
             # The seed leaves out run and arm, like those of episodes.
             seed = critiques.sample_seed(work, place)
@@ -290,7 +284,7 @@ class Bench:
 
     async def _curate(self, work: CurateLessons, place: Place) -> growth.Curated:
         key, branch, base = work.id(place.lane), place.lane.branch, place.base
-        commit = self.kit.store.commit(key)
+        commit = self._earlier(self.kit.store.commit, key)
         if commit is None:
             seed = seed_from("curate", place.lane.seed, work.scope, base)
             lessons = self.kit.store.lessons(branch, work.scope, revision=base)
@@ -314,7 +308,7 @@ class Bench:
         return self._curated(commit, place)
 
     async def _judge(self, work: JudgeLessons, place: Place) -> growth.Curated:
-        commit = self.kit.store.commit(work.id(place.lane))
+        commit = self._earlier(self.kit.store.commit, work.id(place.lane))
         if commit is None:
             commit = judging.judged(self.kit.store, work, place.lane, place.base)
             await self.kit.store.put_commit(commit, self.fences.get(place.lane.branch))
@@ -328,7 +322,7 @@ class Bench:
     async def _decide(
         self, work: SelectCandidate | CompareEpisodes | FreezeMemory, place: Place, made: Decision
     ) -> Decision:
-        stored = self.kit.store.decision(work.id(place.lane))
+        stored = self._earlier(self.kit.store.decision, work.id(place.lane))
         if stored is None:
             await self.kit.store.put_decision(made)
         self.tallies[place.lane.arm].decision(stored or made)
@@ -346,7 +340,7 @@ class Bench:
         owner = work.id(place.lane)
         cache = self.kit.cache
         shelf = Shelf(cache, run_free(work, place.lane, seed)) if cache else Shelf()
-        journaled = self.kit.store.generation(owner)
+        journaled = self._earlier(self.kit.store.generation, owner)
         generation = journaled or 0
         self.discarded += generation
         for _ in range(_MAX_DISCARDS):
@@ -384,6 +378,10 @@ class Bench:
         raise MethodError(
             f"{owner}: its requests differ at every replay; is the agent's prompt random?"
         )
+
+    def _earlier(self, read: Callable[[str], T | None], key: str) -> T | None:
+        """What an earlier session has left of the work `key`."""
+        return None if self._begins else read(key)
 
     def _learned(self, role: str, why: str) -> None:
         """Hear how a critique or a curation of this session ended."""

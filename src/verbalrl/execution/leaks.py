@@ -30,7 +30,15 @@ def leaks(lessons: Mapping[str, str], train: Iterable[str], test: Iterable[str])
     return tuple(name for name, runs in own.items() if runs & held)
 
 
-def leaked(store: Store, plan: RunPlan, lane: LaneKey, scope: str) -> tuple[str, ...]:
+def leaked(store: Store, plan: RunPlan, run: str, scope: str) -> tuple[str, ...] | None:
+    """The lessons of a run that leak; None where no test split is kept apart."""
+    if plan.reported != "test":
+        return None
+    lanes = [lane for lane, learns in plan.lanes(run) if learns]
+    return tuple(x for lane in lanes for x in _leaked(store, plan, lane, scope))
+
+
+def _leaked(store: Store, plan: RunPlan, lane: LaneKey, scope: str) -> tuple[str, ...]:
     """The usable shared lessons of a lane that leak; of its own episodes it reads what was shown.
 
     What the environment said to actions counts for train: lessons may quote it.

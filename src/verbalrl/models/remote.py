@@ -31,7 +31,7 @@ from .faults import decoded, of_status
 from .limiter import limiter_of
 from .messages import Message, Reply, Request, estimated_usage
 from .retry import RetryPolicy, Transient
-from .transport import Transport, http_client, response_type
+from .transport import Transport, http_client, of_one_address, response_type
 
 MAX_BODY = 8 << 20
 """Bytes of an answer: reading stops there, and the answer counts as cut at its length limit."""
@@ -127,13 +127,14 @@ class RemoteModel(Model):
         """A new client that neither retries nor follows redirects with our key."""
         sdk, silence = self.sdk(), self._place.policy.silence_s
         timeout = sdk.module.Timeout(silence, connect=min(10.0, silence))
-        return sdk.client(
+        client = sdk.client(
             api_key=self._key,
             base_url=self._place.base_url,
             max_retries=0,
             timeout=timeout,
             http_client=http_client(sdk.module, self._place.transport, timeout),
         )
+        return of_one_address(client)
 
     @abstractmethod
     def written(self, request: Request, schema: Mapping[str, Any] | None) -> dict[str, Any]:

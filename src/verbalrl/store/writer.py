@@ -1,6 +1,7 @@
 """The one writer of a store in this process: a thread, a queue, and one fsync for many rows.
 
-Whatever is asked for while a commit is under way goes into the next one together. Where one fails,
+Whatever is asked for while a commit is under way goes into the next one together, and so does what
+is asked for on an event loop that is busy, for a few milliseconds at most. Where one fails,
 all are done again, each in a savepoint of its own, so that it takes nobody else along. A caller
 hears back once its rows are on the disk. What is patient stays first in line while another process
 holds the store, for as long as that takes.
@@ -34,6 +35,10 @@ Work = Callable[[sqlite3.Connection], T]
 """Statements of one item. It may run twice, so it must have no effect but on the database."""
 
 _BATCH = 512
+_HELD_S = 0.01
+"""So long rows wait for more while their event loop has others to serve."""
+_IDLE_TURN_S = 0.0003
+"""A turn of an event loop that has nobody else to serve takes a tenth of it."""
 # What an item may fail with on its own account; anything else is our bug and ends the thread.
 _OF_THE_ITEM = (
     VerbalRLError,
@@ -59,6 +64,10 @@ class _Herald:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self.asked = 0.0
+        """Since when something waits to be handed to the writer; 0 when nothing does."""
+        self.looked = 0.0
+        """When that was last looked at."""
         self._waiting: deque[tuple[asyncio.Future[Any], Any]] = deque()
 
     def tell(self, pairs: list[tuple[asyncio.Future[Any], Any]]) -> None:
@@ -96,7 +105,9 @@ class Writer:
         self._path = path
         self._connect = connect
         self._lock = lock
-        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Item] | None] = queue.SimpleQueue()
+        self._held: list[_Item] = []
+        """What was asked for on event loops and is not in the queue yet; behind the gate."""
         self._gate = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -116,8 +127,29 @@ class Writer:
         if herald is None:
             herald = self._heralds[loop] = _Herald(loop)
         future: asyncio.Future[T] = loop.create_future()
-        self._enqueue(_Item(work, future, herald))
+        with self._gate:
+            self._check_open()
+            self._held.append(_Item(work, future, herald))
+        if not herald.asked:
+            herald.asked = herald.looked = loop.time()
+            loop.call_soon(self._look, herald)
         return future
+
+    def _look(self, herald: _Herald) -> None:
+        """Hand over what is held once the loop is idle, or has been busy for long.
+
+        A commit takes the interpreter from the loop several times, however many rows it has. So
+        while the loop is behind with its work, rows wait for those that it is about to ask for.
+        """
+        now = herald.loop.time()
+        if now - herald.looked > _IDLE_TURN_S and now - herald.asked < _HELD_S:
+            herald.looked = now
+            herald.loop.call_soon(self._look, herald)
+            return
+        herald.asked = 0.0
+        with self._gate:
+            if self._held and not self._closed:
+                self._hand_over()
 
     def do(self, work: Work[T]) -> T:
         """The same for callers outside an event loop, or that can wait for a few milliseconds."""
@@ -154,6 +186,8 @@ class Writer:
         """Write what was asked for so far, then end; a second call does nothing."""
         with self._gate:
             already, self._closed = self._closed, True
+            if self._held and not already:
+                self._hand_over()
             thread = self._thread
             if thread is not None and not already:
                 self._queue.put(None)
@@ -162,14 +196,21 @@ class Writer:
 
     def _enqueue(self, item: _Item) -> None:
         with self._gate:
-            if self._closed:
-                raise StorageError(f"{self._path} is closed")
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="verbalrl-writer", daemon=True
-                )
-                self._thread.start()
-            self._queue.put(item)
+            self._check_open()
+            self._held.append(item)
+            self._hand_over()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StorageError(f"{self._path} is closed")
+
+    def _hand_over(self) -> None:
+        """Put what is held into the queue, in its order; called behind the gate."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="verbalrl-writer", daemon=True)
+            self._thread.start()
+        held, self._held = self._held, []
+        self._queue.put(held)
 
     def _run(self) -> None:
         batch: list[_Item] = []
@@ -186,12 +227,12 @@ class Writer:
         batch, room = list(left), len(left) + _BATCH
         if left and self._queue.empty():
             return batch, True
-        item = self._queue.get()
-        while item is not None:
-            batch.append(item)
-            if len(batch) == room or self._queue.empty():
+        items = self._queue.get()
+        while items is not None:
+            batch += items
+            if len(batch) >= room or self._queue.empty():
                 return batch, True
-            item = self._queue.get()
+            items = self._queue.get()
         return batch, False
 
     def _settled(self, batch: list[_Item], outcomes: list[Any], *, is_last: bool) -> list[_Item]:
@@ -269,10 +310,10 @@ class Writer:
     def _end(self, unfinished: list[_Item]) -> None:
         with self._gate:
             self._closed = True
+            held, self._held = self._held, []
         while not self._queue.empty():
-            item = self._queue.get()
-            if item is not None:
-                unfinished.append(item)
+            unfinished += self._queue.get() or ()
+        unfinished += held
         stopped = _Failed(StorageError(f"the writer of {self._path} has stopped"))
         _settle(unfinished, [stopped] * len(unfinished))
         if self._connection is not None:
