@@ -20,7 +20,7 @@ def patient_writer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def asked_while_busy(store: Store) -> list[asyncio.Future[None]]:
     """One row asked for in each of some turns of the loop, all of which take a while."""
-    asked = []
+    asked: list[asyncio.Future[None]] = []
     for n in range(ROWS):
         asked.append(asyncio.ensure_future(store.append(a_call(f"k{n}"))))
         await asyncio.sleep(0)
