@@ -11,7 +11,7 @@ HEAVY = {
     "structlog",
 }  # fmt: skip
 LEARNER = "import verbalrl as v; v.Learner(v.ChatAgent(v.ScriptedModel([])))"
-HELP = "import sys; sys.argv[1:] = ['--help']; from verbalrl.__main__ import run; run()"
+HELP = "import sys; sys.argv[1:] = ['--help']; from verbalrl.__main__ import run; assert not run()"
 YARDSTICK = "import pydantic; pydantic.BaseModel"
 """What every cost is compared with."""
 
@@ -27,8 +27,6 @@ def count(frame, event, arg):
 sys.setprofile(count)
 try:
     exec(sys.argv.pop(1), {"__name__": "counted"})
-except SystemExit:
-    pass
 finally:
     sys.setprofile(None)
     print(calls, file=sys.stderr)

@@ -79,6 +79,13 @@ def test_an_address_is_joined_once_with_each_path(client: Any, address: str) -> 
         assert ours._prepare_url(path) is joined
 
 
+@pytest.mark.parametrize("api", APIS)
+def test_a_model_asks_through_a_client_that_does_so(api: str) -> None:
+    model = load_model(f"{api}:any", base_url="http://localhost:1/v1", offline=True)
+    client = model.client()  # type: ignore[attr-defined]
+    assert client._prepare_url("/x") is client._prepare_url("/x")
+
+
 def test_a_client_that_joins_otherwise_is_left_as_it_is() -> None:
     client = SimpleNamespace()
     assert of_one_address(client) is client

@@ -1,15 +1,19 @@
 """What a busy event loop asks for is written together; an idle one waits for nothing."""
 
 import asyncio
+import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from tests.store.builders import a_call, new_store, wait
+from verbalrl.errors import StorageError
 from verbalrl.store import Store, open_store, writer
 
 ROWS = 6
+HELD_S = writer._HELD_S
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +47,9 @@ def test_nothing_is_held_for_longer(store: Store, monkeypatch: pytest.MonkeyPatc
 
     async def run() -> None:
         first = (await asked_while_busy(store))[0]
-        while not first.done():
+        for _ in range(500):
+            if first.done():
+                break
             await asyncio.sleep(0)
             time.sleep(0.002)
 
@@ -107,3 +113,68 @@ def test_what_a_loop_that_ended_had_asked_for_goes_with_the_next(store: Store) -
     assert store._writer._held
     wait(store.append(a_call("k")))
     assert done == [1]
+
+
+def test_rows_are_held_for_milliseconds() -> None:
+    assert writer._IDLE_TURN_S < HELD_S <= 0.02
+
+
+def test_a_transaction_stays_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_BATCH", 4)
+    store._do(lambda _: None)
+    before = store._writer.transactions
+
+    async def run() -> None:
+        await asyncio.gather(*(store.append(a_call(f"k{n}")) for n in range(40)))
+
+    wait(run())
+    assert store._writer.transactions - before >= 40 / 8
+
+
+class Bug(BaseException):
+    """What no item may raise."""
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_writer_that_dies_lets_go_of_what_is_held(store: Store) -> None:
+    def broken(_: object) -> None:
+        raise Bug
+
+    async def run() -> None:
+        held = store._writer.begin(lambda _: None)
+        # Ahead of it, so that the thread ends before the loop looks.
+        store._writer._queue.put([writer._Item(broken, Future())])
+        thread = store._writer._thread
+        assert thread is not None
+        thread.join(10)
+        with pytest.raises(StorageError, match="has stopped"):
+            await asyncio.wait_for(held, 5)
+
+    wait(run())
+
+
+def test_whoever_asks_a_closed_store_hears_it(store: Store) -> None:
+    store.close()
+
+    async def run() -> None:
+        await asyncio.wait_for(store.append(a_call("k")), 5)
+
+    with pytest.raises(StorageError, match="closed"):
+        wait(run())
+
+
+def test_a_thread_that_cannot_start_is_an_error_of_the_caller(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def run() -> None:
+        await asyncio.wait_for(store.append(a_call("k")), 5)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        with pytest.raises(RuntimeError, match="new thread"):
+            wait(run())
+    wait(run())
+    assert store.lookup("k", 0)

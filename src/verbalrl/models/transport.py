@@ -57,7 +57,7 @@ def http_client(sdk: Any, transport: Transport, timeout: Any) -> Any:
 def of_one_address(client: Any) -> Any:
     """`client` of an SDK, that joins its address with a path but once: 0.08 ms of each request.
 
-    One that has another way to do so is left as it is.
+    Its address must not change later. One that has another way to do so is left as it is.
     """
     joined = getattr(client, "_prepare_url", None)
     if joined is not None:

@@ -129,6 +129,7 @@ class Writer:
         future: asyncio.Future[T] = loop.create_future()
         with self._gate:
             self._check_open()
+            self._start()
             self._held.append(_Item(work, future, herald))
         if not herald.asked:
             herald.asked = herald.looked = loop.time()
@@ -197,6 +198,7 @@ class Writer:
     def _enqueue(self, item: _Item) -> None:
         with self._gate:
             self._check_open()
+            self._start()
             self._held.append(item)
             self._hand_over()
 
@@ -204,13 +206,18 @@ class Writer:
         if self._closed:
             raise StorageError(f"{self._path} is closed")
 
+    def _start(self) -> None:
+        """Start the thread at the first item: whoever asks hears where that cannot be done."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name="verbalrl-writer", daemon=True)
+            thread.start()
+            self._thread = thread
+
     def _hand_over(self) -> None:
         """Put what is held into the queue, in its order; called behind the gate."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="verbalrl-writer", daemon=True)
-            self._thread.start()
         held, self._held = self._held, []
-        self._queue.put(held)
+        for n in range(0, len(held), _BATCH):
+            self._queue.put(held[n : n + _BATCH])
 
     def _run(self) -> None:
         batch: list[_Item] = []
