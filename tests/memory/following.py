@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +113,15 @@ def ask(made: Recaller, store: Store, about: str, budget: int = 120) -> Guidance
         store.lessons(BRANCH, SCOPE), (), GuidanceSpec(**spec), about, prompts=PROMPTS
     )
     return asyncio.run(work)
+
+
+@contextmanager
+def without_room(folder: Path) -> Iterator[None]:
+    """Within, the state of an index cannot be written to the store in `folder`."""
+    with closing(sqlite3.connect(folder / "verbalrl.db")) as other:
+        other.execute(
+            "CREATE TRIGGER full BEFORE UPDATE ON index_state"
+            " BEGIN SELECT RAISE(FAIL, 'no room'); END"
+        )
+        yield
+        other.execute("DROP TRIGGER full")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.memory.following import ask, asked_until_it_serves, commit, far, recaller
+from tests.memory.following import ask, asked_until_it_serves, commit, far, recaller, without_room
 from tests.memory.silence import silent_server
 from verbalrl._logging import bound
 from verbalrl.memory import following
@@ -51,15 +49,10 @@ def test_who_stood_aside_goes_on_from_what_is_newest(
     made = recaller(store, tmp_path / "i")
     far(made).again_s = 0.0
     asked_until_it_serves(made, store, "topic7")
-    with closing(sqlite3.connect(tmp_path / "store" / "verbalrl.db")) as other:
-        other.execute(
-            "CREATE TRIGGER full BEFORE UPDATE ON index_state"
-            " BEGIN SELECT RAISE(FAIL, 'no room'); END"
-        )
+    with without_room(tmp_path / "store"):
         commit(store, "zebra1")
         ask(made, store, "zebra1")
         assert "no room" in far(made).reason
-        other.execute("DROP TRIGGER full")
     for folder in (tmp_path / "i").glob("vr-*-g1"):
         (folder / SUMS_NAME).write_text("{}", "utf-8")
     made_anew(store, tmp_path / "i")

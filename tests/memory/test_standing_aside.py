@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from tests.memory.following import (
     commit,
     far,
     recaller,
+    without_room,
 )
 from tests.memory.ports import free_port
 from verbalrl.errors import ModelError
@@ -135,15 +135,10 @@ def test_a_store_that_cannot_be_written_for_a_moment_costs_no_generation(
     made = recaller(store, tmp_path / "i")
     far(made).again_s = 0.0
     asked_until_it_serves(made, store, "topic7")
-    with closing(sqlite3.connect(tmp_path / "store" / "verbalrl.db")) as other:
-        other.execute(
-            "CREATE TRIGGER full BEFORE UPDATE ON index_state"
-            " BEGIN SELECT RAISE(FAIL, 'no room'); END"
-        )
+    with without_room(tmp_path / "store"):
         commit(store, "zebra1")
         assert "rule zebra1" in ask(made, store, "zebra1").text
         assert "no room" in far(made).reason
-        other.execute("DROP TRIGGER full")
     asked_until_it_serves(made, store, "zebra1")
     assert (far(made).reason, far(made).generation) == ("", 1)
     made.close()

@@ -55,7 +55,7 @@ def http_client(sdk: Any, transport: Transport, timeout: Any) -> Any:
 
 
 def of_one_address(client: Any) -> Any:
-    """`client` of an SDK, that joins its address with a path but once: 0.08 ms of each request.
+    """`client` of an SDK, that joins its address with a path but once, not at each request.
 
     Its address must not change later. One that has another way to do so is left as it is.
     """
