@@ -105,8 +105,39 @@ def test_several_intervals_are_those_of_each() -> None:
     assert intervals([*samples, []]) == (*map(interval, samples), None)
 
 
+def mixed(count: int, *values: float) -> list[float]:
+    return [values[n * n % 7 % len(values)] for n in range(count)]
+
+
+@pytest.mark.parametrize("values", [(0.0, 1.0), (-1.0, 0.0, 1.0), (0.0, 1 / 3, 2 / 3, 1.0)])
+def test_of_many_instances_how_often_each_value_is_drawn_tells_the_same(
+    monkeypatch: pytest.MonkeyPatch, values: tuple[float, ...]
+) -> None:
+    few, many = mixed(stats.EXACT, *values), mixed(stats.EXACT + 1, *values)
+    counted = interval(many)
+    usual = interval(few)
+    monkeypatch.setattr(stats, "EXACT", len(many))
+    drawn = interval(many)
+    assert interval(few) == usual
+    assert counted is not None
+    assert drawn is not None
+    assert counted != drawn
+    assert counted.mean == drawn.mean
+    width = (drawn.high or 0) - (drawn.low or 0)
+    # Ends of 2,000 draws wander by some hundredths of the width.
+    assert counted.low == pytest.approx(drawn.low, abs=0.1 * width)
+    assert counted.high == pytest.approx(drawn.high, abs=0.1 * width)
+
+
+def test_intervals_of_many_are_those_of_each_whatever_values_they_have() -> None:
+    count = stats.EXACT + 500
+    samples = [mixed(count, 0.0, 1.0), [n * 0.37 % 1 for n in range(count)], mixed(count, 0.0, 0.5)]
+    samples.append([n * 0.11 % 1 for n in range(count)])
+    assert intervals(samples) == tuple(map(interval, samples))
+
+
 def test_an_interval_over_many_instances_needs_little_memory() -> None:
-    values = [0.0, 1.0] * 5_000
+    values = [n * 0.37 % 1 for n in range(10_000)]
     interval(values[:2])  # numpy is imported
     tracemalloc.start()
     try:

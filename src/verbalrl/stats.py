@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DRAWS = 2_000
 _SEED = 20_260_101
 EXACT = 1_000
-"""Instances up to which a test counts all ways in which signs can fall."""
+"""Instances up to which a test counts all ways in which signs can fall, and each draw is made."""
 LEVEL = 0.05
 _Z = 1.959964
 _SAME = 1e-12
@@ -27,6 +27,8 @@ _STEPS = 2_520
 _SEEDS = 1_000
 """The most that a difference may be a mean of."""
 _WIDEST = 200_000
+_FEW = 64
+"""Values, such as means of so many outcomes, whose numbers are drawn instead of theirs."""
 _AT_ONCE = 1 << 16
 """Values that are drawn at a time."""
 
@@ -76,7 +78,7 @@ def intervals(
     for n in sorted({len(sample) for i, sample in enumerate(samples) if i not in whole} - {0}):
         alike = [i for i, x in enumerate(samples) if len(x) == n and i not in whole]
         values = [np.asarray(samples[i], dtype=float) for i in alike]
-        for i, here, means in zip(alike, values, _drawn(values), strict=True):
+        for i, here, means in zip(alike, values, _means(values), strict=True):
             low, high = np.percentile(means, (2.5, 97.5))
             found[i] = Interval(float(here.mean()), float(low), float(high), n)
     return tuple(found.get(i) for i in range(len(samples)))
@@ -99,6 +101,29 @@ def agreed(values: Sequence[float], ends: Ends | None) -> Interval:
 
 def _alike(values: Sequence[float]) -> bool:
     return len(values) > 0 and max(values) - min(values) < _SAME
+
+
+def _means(values: Sequence[Floats]) -> list[Floats]:
+    """Of each of `values`, all of length n, the means of `DRAWS` draws of n."""
+    counted = [_counted(of) if len(of) > EXACT else None for of in values]
+    rest = [of for of, means in zip(values, counted, strict=True) if means is None]
+    drawn = iter(_drawn(rest) if rest else ())
+    return [next(drawn) if means is None else means for means in counted]
+
+
+def _counted(of: Floats) -> Floats | None:
+    """The means of draws of many that have few values; None where they have not.
+
+    How often each value is drawn is multinomial: the same bootstrap, without a draw of each.
+    """
+    import numpy as np
+
+    values, counts = np.unique(of, return_counts=True)
+    if len(values) > _FEW:
+        return None
+    rng = np.random.default_rng(_SEED)
+    means: Floats = rng.multinomial(len(of), counts / len(of), size=DRAWS) @ values / len(of)
+    return means
 
 
 def _drawn(values: Sequence[Floats]) -> list[Floats]:

@@ -110,5 +110,25 @@ def test_places_are_those_of_the_lessons_and_lead_to_them(tmp_path: Path) -> Non
         assert [(p.id, p.scope, p.content, p.born, p.position) for p in places] == [
             (x.id, x.scope, x.body.content, x.born, x.position) for x in lessons
         ]
-        ids = [x.id for x in lessons][::-1]
-        assert store.lessons_of(home, [*ids, "le_none"]) == lessons[::-1]
+        gone = places[0]._replace(id="le_none")
+        assert store.lessons_of(home, [*places[::-1], gone]) == lessons[::-1]
+
+
+def test_a_place_leads_to_its_lesson_where_another_scope_has_one_of_that_name(
+    tmp_path: Path,
+) -> None:
+    with new_store(tmp_path) as store:
+        home = open_lane(store)
+        wait(store.put_commit(a_commit(home, 0, add("le_1", "here"), scope="s")))
+        wait(store.put_commit(a_commit(home, 0, add("le_1", "there"), scope="t")))
+        places = store.places(home, {})
+        assert [p.scope for p in places] == ["s", "t"]
+        assert [x.scope for x in store.lessons_of(home, places)] == ["s", "t"]
+        asked: list[str] = []
+        store._reader.set_trace_callback(asked.append)
+        store.lessons_of(home, places)
+        store._reader.set_trace_callback(None)
+        look = next(x for x in asked if "FROM lessons" in x)
+        plan = store._reader.execute(f"EXPLAIN QUERY PLAN {look}").fetchone()
+        # Not a walk through the branch.
+        assert "(branch=? AND scope=? AND id=?)" in plan[3]

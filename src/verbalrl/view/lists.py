@@ -159,12 +159,12 @@ def _by_effect(
     found = [x for x in store.places(branch, named) if _says(x.name, x.words, words)]
     if scope is not None:
         # What a reflection is about its evidence says, which is in the body.
-        far = [x.id for x in found if x.scope != scope and x.kind == LessonKind.REFLECTION]
-        near = {x.id for x in store.lessons_of(branch, far) if within(x, scope)}
-        found = [x for x in found if x.scope == scope or x.id in near]
+        far = [x for x in found if x.scope != scope and x.kind == LessonKind.REFLECTION]
+        near = {(x.scope, x.id) for x in store.lessons_of(branch, far) if within(x, scope)}
+        found = [x for x in found if x.scope == scope or (x.scope, x.id) in near]
     effects = effects_on(store, branch, frozenset(x.scope for x in found))
     found.sort(key=lambda x: (order_of_content(x.content, effects), x.born, x.position))
-    shown = store.lessons_of(branch, [x.id for x in found[cut]])
+    shown = store.lessons_of(branch, found[cut])
     return Page(tuple((branch, x) for x in shown), len(found), cut.start)
 
 
