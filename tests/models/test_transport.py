@@ -15,7 +15,7 @@ from tests.models.faultd import APIS, Faultd
 from verbalrl.cli.building import Setup, learner_of
 from verbalrl.errors import ConfigurationError
 from verbalrl.models import Message, Request, load_model
-from verbalrl.models.transport import Transport, http_client, of_one_address
+from verbalrl.models.transport import Transport, _options, http_client, of_one_address, post
 
 
 class SlowServer(Faultd):
@@ -52,18 +52,81 @@ def test_the_pool_keeps_twenty(sdk: Any) -> None:
     assert not client.follow_redirects
 
 
+GIVEN: tuple[dict[str, Any], ...] = (
+    {"content": b"{}", "headers": [("accept", "x")]},
+    {"params": {"n": "1"}},
+    {"content": b"{}", "headers": {"User-Agent": "x", "X-A": "1", "Accept-Encoding": "br"}},
+    {"content": b"{}", "headers": [("X-A", "1"), ("x-a", "2"), (b"accept", b"y")]},
+    {"content": b"{}", "headers": {"host": "b.example"}},
+    {"content": b"{}", "headers": {"Content-Length": "2"}},
+    {"content": b"{}", "headers": {"transfer-encoding": "chunked"}},
+    {"content": b"{}", "params": {"n": "1"}},
+    {"content": b"{}", "cookies": {"a": "b"}},
+    {"content": b"{}", "extensions": {"sni_hostname": "b.example"}},
+    {"content": b"", "headers": None},
+    {"content": "{}"},
+    {"json": {"a": 1}},
+)
+
+
 @pytest.mark.parametrize("sdk", [openai, anthropic])
-def test_requests_are_those_of_the_sdks_own_client(sdk: Any) -> None:
+@pytest.mark.parametrize("cookies", [{}, {"c": "d"}])
+@pytest.mark.parametrize("timed", [False, True])
+def test_requests_are_those_of_the_sdks_own_client(
+    sdk: Any, cookies: dict[str, str], *, timed: bool
+) -> None:
     ours = http_client(sdk, "fastest", None)
     theirs = type(ours).__mro__[1](timeout=None)
-    for url in ("http://localhost:1/v1/chat", "http://localhost:2/v1/chat", "http://a/b?c=d"):
-        for given in ({"content": b"{}", "headers": [("accept", "x")]}, {"params": {"n": "1"}}):
+    for client in (ours, theirs):
+        client.cookies.update(cookies)
+    timeout = {"timeout": type(ours.timeout)(7, connect=2)} if timed else {}
+    for url in ("http://localhost:1/v1/chat", "http://localhost:2/v1/chat", "http://a/b?c=d", "/e"):
+        for given in GIVEN:
+            if url == "/e" and (cookies or "cookies" in given):
+                # Cookies are for a host.
+                continue
             for _ in range(2):
-                made, wanted = (c.build_request("POST", url, **given) for c in (ours, theirs))
+                made, wanted = (
+                    c.build_request("post", url, **given, **timeout) for c in (ours, theirs)
+                )
+                assert made.method == wanted.method
                 assert str(made.url) == str(wanted.url)
                 assert made.headers.raw == wanted.headers.raw
                 assert made.extensions == wanted.extensions
-                assert made.read() == wanted.read()
+                assert made.read() == wanted.read() == made.content
+                assert type(made.stream) is type(wanted.stream)
+
+
+@pytest.mark.parametrize("client", [openai.AsyncOpenAI, anthropic.AsyncAnthropic])
+@pytest.mark.parametrize("known", [True, False])
+def test_an_sdk_is_asked_as_by_its_own_post(
+    monkeypatch: pytest.MonkeyPatch, client: Any, *, known: bool
+) -> None:
+    sdk = client.__module__.partition(".")[0]
+    asked: list[Any] = []
+
+    class Asked(client):  # type: ignore[misc]
+        async def request(self, cast_to: Any, options: Any, **given: Any) -> Any:
+            # As text, because what is not given is unlike itself.
+            told = {k: v for k, v in given.items() if v}
+            asked.append((cast_to, str(options.model_dump()), told))
+
+    Asked.__module__ = client.__module__
+    if not known:
+        monkeypatch.delattr(f"{sdk}._models.FinalRequestOptions")
+    _options.cache_clear()
+    own = Asked(api_key="k", base_url="http://localhost:1")
+    for body, headers in (({"a": 1}, {"x": "1"}), ({"b": [2]}, {})):
+        asyncio.run(post(own, "/path", body, headers))
+        response = asked[-1][0]
+        asyncio.run(
+            own.post(
+                "/path", cast_to=response, body=body, options={"headers": headers}, stream=True
+            )
+        )
+        assert asked[-2] == asked[-1]
+    assert response.__name__ == "Response"
+    _options.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from .faults import decoded, of_status
 from .limiter import limiter_of
 from .messages import Message, Reply, Request, estimated_usage
 from .retry import RetryPolicy, Transient
-from .transport import Transport, http_client, of_one_address, response_type
+from .transport import Transport, http_client, of_one_address, post
 
 MAX_BODY = 8 << 20
 """Bytes of an answer: reading stops there, and the answer counts as cut at its length limit."""
@@ -176,16 +176,10 @@ class RemoteModel(Model):
     ) -> Answer:
         """The answer to what is `written`, its body not read yet; the caller closes it.
 
-        By the client's `post` rather than the method of the protocol, which would look at each
+        By the client itself rather than the method of the protocol, which would look at each
         argument in search of what to translate, on a body that is in the protocol's words already.
         """
-        answer: Answer = await client.post(
-            self.path,
-            cast_to=response_type(type(client).__module__.partition(".")[0]),
-            body=written,
-            options={"headers": headers},
-            stream=True,
-        )
+        answer: Answer = await post(client, self.path, written, headers)
         return answer
 
     async def _attempt(self, request: Request) -> Reply:

@@ -11,6 +11,7 @@ import importlib
 import os
 import ssl
 import sys
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any, Literal
 
@@ -26,6 +27,11 @@ _KEPT = 20
 """Idle connections that are kept."""
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """Where the environment may say that other certificates are trusted."""
+_MERGED = ("params", "data", "files", "json", "cookies", "extensions")
+_IMPLIED = (b"host", b"content-length", b"transfer-encoding")
+
+Fields = list[tuple[bytes, bytes]]
+"""Headers as they are sent."""
 
 
 def http_client(sdk: Any, transport: Transport, timeout: Any) -> Any:
@@ -65,10 +71,29 @@ def of_one_address(client: Any) -> Any:
     return client
 
 
-@cache
-def response_type(sdk: str) -> Any:
-    """The class of the responses that the SDK of this name gets."""
-    return _httpx(sys.modules[sdk]).Response
+async def post(client: Any, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Any:
+    """The answer of `client` of an SDK to `body`, not read yet; the caller closes it.
+
+    As the client's `post` does it, with options that are made but once: 0.03 ms of each request.
+    """
+    response, options = _options(type(client).__module__.partition(".")[0], path)
+    if options is None:
+        return await client.post(
+            path, cast_to=response, body=body, options={"headers": headers}, stream=True
+        )
+    own = options.model_copy(update={"json_data": body, "headers": headers})
+    return await client.request(response, own, stream=True)
+
+
+@lru_cache(maxsize=64)
+def _options(sdk: str, path: str) -> tuple[Any, Any]:
+    """The class of an SDK's responses, and what its client is asked with for `path`, if anything.
+
+    The SDKs keep the latter to themselves: of one that has no such thing it is None.
+    """
+    options = getattr(sys.modules.get(f"{sdk}._models"), "FinalRequestOptions", None)
+    made = options.construct(method="post", url=path) if options else None
+    return _httpx(sys.modules[sdk]).Response, made
 
 
 @lru_cache(maxsize=4)
@@ -80,15 +105,43 @@ def _verified(httpx: Any, _certificates: tuple[str, ...]) -> ssl.SSLContext:
 
 @cache
 def _of_known_addresses(client: Any, httpx: Any) -> Any:
-    """The class `client`, that parses an address but once: 0.06 ms of each request."""
+    """The class `client`, that parses an address but once: 0.06 ms of each request.
+
+    A request with nothing to merge but headers it puts together itself, which takes httpx 0.05 ms
+    longer.
+    """
     address = lru_cache(maxsize=64)(httpx.URL)
 
     class Client(client):  # type: ignore[misc]
         def build_request(self, method: str, url: Any, **given: Any) -> Any:
             """The request as httpx builds it."""
-            return super().build_request(method, address(url), **given)
+            known = address(url)
+            own = httpx.Headers(given.get("headers")).raw
+            timeout, content = given.get("timeout"), given.get("content")
+            if (
+                not isinstance(timeout, httpx.Timeout)
+                or not (content and isinstance(content, bytes))
+                or any(given.get(name) for name in _MERGED)
+                or self.cookies
+                or self.params
+                or not (headers := _headers(known, self.headers.raw, own, len(content)))
+            ):
+                return super().build_request(method, known, **given)
+            limits, body = {"timeout": timeout.as_dict()}, httpx.ByteStream(content)
+            made = httpx.Request(method, known, headers=headers, stream=body, extensions=limits)
+            made.read()
+            return made
 
     return Client
+
+
+def _headers(url: Any, usual: Fields, own: Fields, size: int) -> Fields:
+    """All that httpx would send with a body of `size` bytes; none where it has to decide."""
+    names = {name.lower() for name, _ in own}
+    if url.is_relative_url or not names.isdisjoint(_IMPLIED):
+        return []
+    kept = [field for field in usual if field[0].lower() not in names]
+    return [(b"Host", url.netloc), *kept, *own, (b"Content-Length", b"%d" % size)]
 
 
 def _limits(sdk: Any) -> Any:
