@@ -145,6 +145,10 @@ def _drawn(values: Sequence[Floats]) -> list[Floats]:
 
 def mean_by_instance(values: Mapping[tuple[str, int], float]) -> dict[str, float]:
     """`values` by (instance, seed) → the mean over seeds by instance, in sorted order."""
+    alone = {key[0]: values[key] for key in sorted(values)}
+    if len(alone) == len(values):
+        # Of one seed, which is the usual case, there is no mean to take.
+        return alone
     grouped: dict[str, list[float]] = {}
     for key in sorted(values):
         grouped.setdefault(key[0], []).append(values[key])

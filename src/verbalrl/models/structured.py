@@ -131,7 +131,7 @@ def _decoded(text: str) -> JsonValue:
     if not text.strip():
         raise _Unusable("the answer is empty; a JSON object was expected")
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         value = _embedded(text, error)
     _check_shape(value)
@@ -142,7 +142,6 @@ _FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)```", re.DOTALL)
 
 
 def _embedded(text: str, error: Exception) -> JsonValue:
-    decoder = json.JSONDecoder(parse_constant=_no_constant)
     if fenced := _FENCED.search(text):
         text = fenced.group(1)
     # A brace in prose may come first; a few starts are enough and keep this linear.
@@ -152,7 +151,7 @@ def _embedded(text: str, error: Exception) -> JsonValue:
         if start < 0:
             break
         try:
-            value, _end = decoder.raw_decode(text, start)
+            value, _end = _DECODER.raw_decode(text, start)
         except (ValueError, RecursionError):
             continue
         return cast(JsonValue, value)
@@ -161,6 +160,9 @@ def _embedded(text: str, error: Exception) -> JsonValue:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def _check_shape(value: JsonValue, depth: int = 0) -> None:

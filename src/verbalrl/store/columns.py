@@ -77,10 +77,11 @@ class Columns:
         asked = (run, arm, split, trial)
 
         def read(c: sqlite3.Connection) -> dict[tuple[str, int], float]:
-            rows = c.execute(_KNOWN, asked).fetchall()
-            if any(row[2] == _UNKNOWN for row in rows):
-                rows = c.execute(_SOLVED, asked).fetchall()
-            return {(row[0], row[1]): row[2] for row in rows}
+            found = {(instance, seed): value for instance, seed, value in c.execute(_KNOWN, asked)}
+            if _UNKNOWN in found.values():
+                rows = c.execute(_SOLVED, asked)
+                return {(instance, seed): value for instance, seed, value in rows}
+            return found
 
         return self._read(read)
 
