@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import statistics
 import tracemalloc
 from typing import Any
 
@@ -106,7 +108,15 @@ def test_several_intervals_are_those_of_each() -> None:
 
 
 def mixed(count: int, *values: float) -> list[float]:
-    return [values[n * n % 7 % len(values)] for n in range(count)]
+    draw = random.Random(1)
+    return [draw.choice(values) for _ in range(count)]
+
+
+def ends(found: stats.Interval | None) -> tuple[float, float]:
+    assert found is not None
+    assert found.low is not None
+    assert found.high is not None
+    return found.low, found.high
 
 
 @pytest.mark.parametrize("values", [(0.0, 1.0), (-1.0, 0.0, 1.0), (0.0, 1 / 3, 2 / 3, 1.0)])
@@ -114,19 +124,50 @@ def test_of_many_instances_how_often_each_value_is_drawn_tells_the_same(
     monkeypatch: pytest.MonkeyPatch, values: tuple[float, ...]
 ) -> None:
     few, many = mixed(stats.EXACT, *values), mixed(stats.EXACT + 1, *values)
-    counted = interval(many)
-    usual = interval(few)
+    counted, usual = ends(interval(many)), interval(few)
     monkeypatch.setattr(stats, "EXACT", len(many))
-    drawn = interval(many)
+    drawn = ends(interval(many))
     assert interval(few) == usual
-    assert counted is not None
-    assert drawn is not None
     assert counted != drawn
-    assert counted.mean == drawn.mean
-    width = (drawn.high or 0) - (drawn.low or 0)
     # Ends of 2,000 draws wander by some hundredths of the width.
-    assert counted.low == pytest.approx(drawn.low, abs=0.1 * width)
-    assert counted.high == pytest.approx(drawn.high, abs=0.1 * width)
+    assert counted == pytest.approx(drawn, abs=0.1 * (drawn[1] - drawn[0]))
+
+
+def test_counted_draws_have_the_width_of_the_normal_interval() -> None:
+    values = mixed(20_000, -1.0, 0.0, 0.0, 1.0)
+    low, high = ends(interval(values, DIFFERENCES))
+    wanted = 2 * 1.959964 * statistics.pstdev(values) / len(values) ** 0.5
+    assert high - low == pytest.approx(wanted, rel=0.05)
+
+
+@pytest.mark.parametrize(("different", "counts"), [(4, True), (64, True), (65, False)])
+def test_only_few_values_are_counted(
+    monkeypatch: pytest.MonkeyPatch, different: int, *, counts: bool
+) -> None:
+    many = [n % different / different for n in range(stats.EXACT + 1)]
+    found = interval(many)
+    monkeypatch.setattr(stats, "EXACT", len(many))
+    assert (interval(many) != found) is counts
+
+
+@pytest.mark.parametrize("shares", [(7, 2, 6), (1, 2, 3), (5, 5, 1)])
+def test_the_second_less_the_first_mirrors_the_first_less_the_second(
+    shares: tuple[int, int, int],
+) -> None:
+    plus, zero, minus = (100 * share for share in shares)
+    values = [1.0] * plus + [0.0] * zero + [-1.0] * minus
+    low, high = ends(interval(values, DIFFERENCES))
+    mirrored = ends(interval([-x for x in values], DIFFERENCES))
+    assert mirrored == pytest.approx((-high, -low), abs=1e-12)
+
+
+def test_means_over_seeds_are_sorted_and_are_means() -> None:
+    several = {("b", 1): 1.0, ("a", 2): 1.0, ("a", 1): 0.0}
+    assert list(mean_by_instance(several).items()) == [("a", 0.5), ("b", 1.0)]
+    assert list(mean_by_instance({("b", 1): 1.0, ("a", 2): 0.5}).items()) == [
+        ("a", 0.5),
+        ("b", 1.0),
+    ]
 
 
 def test_intervals_of_many_are_those_of_each_whatever_values_they_have() -> None:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 DRAWS = 2_000
 _SEED = 20_260_101
 EXACT = 1_000
-"""Instances up to which a test counts all ways in which signs can fall, and each draw is made."""
+"""Instances up to which a test counts all ways in which signs can fall, and draws are made one by
+one.
+"""
 LEVEL = 0.05
 _Z = 1.959964
 _SAME = 1e-12
@@ -28,7 +30,7 @@ _SEEDS = 1_000
 """The most that a difference may be a mean of."""
 _WIDEST = 200_000
 _FEW = 64
-"""Values, such as means of so many outcomes, whose numbers are drawn instead of theirs."""
+"""The most different values of which it is drawn how often each falls."""
 _AT_ONCE = 1 << 16
 """Values that are drawn at a time."""
 
@@ -121,6 +123,9 @@ def _counted(of: Floats) -> Floats | None:
     values, counts = np.unique(of, return_counts=True)
     if len(values) > _FEW:
         return None
+    # In an order that does not turn with all signs: one less the other mirrors the other less one.
+    order = np.lexsort((np.abs(values), counts))
+    values, counts = values[order], counts[order]
     rng = np.random.default_rng(_SEED)
     means: Floats = rng.multinomial(len(of), counts / len(of), size=DRAWS) @ values / len(of)
     return means
@@ -145,12 +150,13 @@ def _drawn(values: Sequence[Floats]) -> list[Floats]:
 
 def mean_by_instance(values: Mapping[tuple[str, int], float]) -> dict[str, float]:
     """`values` by (instance, seed) → the mean over seeds by instance, in sorted order."""
-    alone = {key[0]: values[key] for key in sorted(values)}
-    if len(alone) == len(values):
+    ordered = sorted(values)
+    alone = {key[0]: values[key] for key in ordered}
+    if len(alone) == len(ordered):
         # Of one seed, which is the usual case, there is no mean to take.
         return alone
     grouped: dict[str, list[float]] = {}
-    for key in sorted(values):
+    for key in ordered:
         grouped.setdefault(key[0], []).append(values[key])
     return {instance: sum(found) / len(found) for instance, found in grouped.items()}
 

@@ -61,6 +61,16 @@ def test_what_was_solved_is_what_the_outcomes_say(
     assert len(wanted) < 24 or judges
 
 
+def test_what_becomes_known_later_is_not_known_before(tmp_path: Path) -> None:
+    unknown = an_episode(lane(), "i1", 2, success=None, truncated=False)
+    with new_store(tmp_path) as store:
+        open_lane(store)
+        wait(store.put_episode(unknown))
+        assert store.solved("r1", "learned", "train", 1) == {}
+        outcomes = judged([outcome_of(unknown)])
+        assert store.solved("r1", "learned", "train", 2) == solved_by(outcomes, "train", 2)
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_where_success_is_always_known_the_index_tells_it(tmp_path: Path, seed: int) -> None:
     made = [e for e in attempts(seed, judges=True) if e.success is not None]

@@ -36,6 +36,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     about = add("le_about", body=body("about", LessonKind.REFLECTION), evidence=(seen("s/i1"),))
     wait(store.put_commit(a_commit(home, 0, *made)))
     wait(store.put_commit(a_commit(home, 0, about, scope="s/i1")))
+    # Of the same name, and about an instance of another task.
+    wait(store.put_commit(a_commit(home, 0, about.replace(evidence=(seen("t/i1"),)), scope="t/i1")))
     tried = []
     for n in range(60):
         for text, rate in RATES.items():

@@ -27,8 +27,10 @@ _KEPT = 20
 """Idle connections that are kept."""
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """Where the environment may say that other certificates are trusted."""
-_MERGED = ("params", "data", "files", "json", "cookies", "extensions")
+_PLAIN = frozenset(("content", "headers", "timeout"))
+"""All that a request with a body has to be given; what else is, httpx merges or refuses."""
 _IMPLIED = (b"host", b"content-length", b"transfer-encoding")
+"""Headers that httpx adds only where they are not given."""
 
 Fields = list[tuple[bytes, bytes]]
 """Headers as they are sent."""
@@ -89,10 +91,12 @@ async def post(client: Any, path: str, body: Mapping[str, Any], headers: Mapping
 def _options(sdk: str, path: str) -> tuple[Any, Any]:
     """The class of an SDK's responses, and what its client is asked with for `path`, if anything.
 
-    The SDKs keep the latter to themselves: of one that has no such thing it is None.
+    The SDKs keep the latter to themselves: of one that has no such thing, or calls its parts
+    otherwise, it is None.
     """
     options = getattr(sys.modules.get(f"{sdk}._models"), "FinalRequestOptions", None)
-    made = options.construct(method="post", url=path) if options else None
+    has = {"json_data", "headers"} <= getattr(options, "model_fields", {}).keys()
+    made = options.construct(method="post", url=path) if options and has else None
     return _httpx(sys.modules[sdk]).Response, made
 
 
@@ -120,7 +124,7 @@ def _of_known_addresses(client: Any, httpx: Any) -> Any:
             if (
                 not isinstance(timeout, httpx.Timeout)
                 or not (content and isinstance(content, bytes))
-                or any(given.get(name) for name in _MERGED)
+                or any(given[name] is not None for name in given.keys() - _PLAIN)
                 or self.cookies
                 or self.params
                 or not (headers := _headers(known, self.headers.raw, own, len(content)))
@@ -137,9 +141,10 @@ def _of_known_addresses(client: Any, httpx: Any) -> Any:
 def _headers(url: Any, usual: Fields, own: Fields, size: int) -> Fields:
     """All that httpx would send with a body of `size` bytes; none where it has to decide."""
     names = {name.lower() for name, _ in own}
+    kept = [field for field in usual if field[0].lower() not in names]
+    names.update(name.lower() for name, _ in kept)
     if url.is_relative_url or not names.isdisjoint(_IMPLIED):
         return []
-    kept = [field for field in usual if field[0].lower() not in names]
     return [(b"Host", url.netloc), *kept, *own, (b"Content-Length", b"%d" % size)]
 
 

@@ -28,8 +28,8 @@ FROM (SELECT e.seed, e.instance, e.trial, e.success, e.status,
 GROUP BY seed, instance
 HAVING max(known) AND (max(known AND trial <= ?4) OR NOT max(NOT known AND trial <= ?4))"""
 
-# Where success is always known, the index has all that it takes; 2 tells that it is not. One column
-# made of three is worth it: of a hundred thousand rows, the aggregates are what takes long.
+# Where success is always known, the index has all that it takes. Whether it was solved, and with 2
+# that this is not known, are one number: of a hundred thousand rows each aggregate takes its time.
 _KNOWN = """
 SELECT instance, seed, max(CASE WHEN status <> 'finished' THEN 0 WHEN success IS NULL THEN 2
   WHEN trial <= ?4 THEN success ELSE 0 END) + 0.0
