@@ -1,10 +1,12 @@
 """One fsync for many rows, one failure for one caller, and no thread that hangs."""
 
 import asyncio
+import gc
 import shutil
 import sqlite3
 import threading
 from pathlib import Path
+from weakref import WeakSet
 
 import pytest
 
@@ -152,6 +154,20 @@ def test_loop_that_ended_does_not_stop_the_writer(store: Store) -> None:
     go.set()
     wait(store.append(a_call("k")))
     assert store.lookup("k", 0) is not None
+
+
+def test_a_store_does_not_keep_loops_that_ended(store: Store) -> None:
+    loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+
+    async def run(key: str) -> None:
+        loops.add(asyncio.get_running_loop())
+        await store.append(a_call(key))
+
+    for n in range(5):
+        asyncio.run(run(f"k{n}"))
+    gc.collect()
+    assert len(loops) <= 1  # the writer's thread may still be at the last
+    assert len(store._writer._heralds) <= 1
 
 
 def test_closing_writes_what_is_under_way(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from .._logging import get_logger
 from ..errors import StorageError, StoreHeldError, VerbalRLError
@@ -63,7 +63,8 @@ class _Herald:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
+        self.loop = ref(loop)
+        """Not held: a store may outlive many loops."""
         self.asked = 0.0
         """Since when something waits to be handed to the writer; 0 when nothing does."""
         self.looked = 0.0
@@ -84,7 +85,7 @@ class _Herald:
                 _resolve(future, outcome)
                 break
         if self._waiting:
-            self.loop.call_soon(self._next)
+            asyncio.get_running_loop().call_soon(self._next)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +143,11 @@ class Writer:
         A commit takes the interpreter from the loop several times, however many rows it has. So
         while the loop is behind with its work, rows wait for those that it is about to ask for.
         """
-        now = herald.loop.time()
+        loop = asyncio.get_running_loop()
+        now = loop.time()
         if now - herald.looked > _IDLE_TURN_S and now - herald.asked < _HELD_S:
             herald.looked = now
-            herald.loop.call_soon(self._look, herald)
+            loop.call_soon(self._look, herald)
             return
         herald.asked = 0.0
         with self._gate:
@@ -348,10 +350,11 @@ def _settle(batch: Iterable[_Item], outcomes: Iterable[Any]) -> None:
         else:
             _resolve(item.future, outcome)
     for herald, pairs in by_loop.items():
-        try:
-            herald.loop.call_soon_threadsafe(herald.tell, pairs)
-        except RuntimeError:
-            continue  # the loop is closed: nobody waits, and the rows are there
+        loop = herald.loop()
+        # A loop that is closed or gone: nobody waits, and the rows are there.
+        with suppress(RuntimeError):
+            if loop is not None:
+                loop.call_soon_threadsafe(herald.tell, pairs)
 
 
 def _resolve(future: Future[Any] | asyncio.Future[Any], outcome: Any) -> None:
