@@ -97,6 +97,7 @@ LINES = (
     "SELECT u.*, c.at FROM updates u JOIN commits c ON c.id = u.commit_id WHERE u.lesson = ?"
     " ORDER BY u.n"
 )
+ONE_LESSON = "SELECT body FROM lessons WHERE branch = ? AND scope = ? AND id = ?"
 REVISIONS = (
     "SELECT c.revision, (SELECT count(*) FROM updates u WHERE u.commit_id = c.id), c.at"
     " FROM commits c WHERE c.branch = ? AND c.scope = ? AND c.revision > c.base"
@@ -259,14 +260,14 @@ def lesson_pages(store: Store, branch: str) -> list[Case]:
              ((f"{LESSONS} LIMIT 50", (branch,)), used(x.id for _, x in listed), every,
               ("SELECT count(*) FROM lessons WHERE branch = ?", (branch,)))),
         Case("page lesson", f"/lessons/{lesson.id}?branch={branch}",
-             (("SELECT body FROM lessons WHERE branch = ? AND id = ?", (branch, lesson.id)),
+             ((ONE_LESSON, (branch, lesson.scope, lesson.id)),
               (LINES, (lesson.id,)), (CARRIED, (lesson.id,)),
               (f"SELECT body FROM critiques WHERE id IN ({marks})", tuple(critiques)),
               ("SELECT body FROM proofs WHERE lesson = ?", (lesson.id,)), (STATE, (branch,)))),
         Case("page by effect", f"/lessons?branch={branch}&sort=effect", by_effect),
         Case("page by effect, first", f"/lessons?branch={branch}&sort=effect", by_effect, True),
         Case("page what would fall", f"/lessons/{lesson.id}/revoke?branch={branch}",
-             (("SELECT body FROM lessons WHERE branch = ? AND id = ?", (branch, lesson.id)),
+             ((ONE_LESSON, (branch, lesson.scope, lesson.id)),
               (LINKS, ()), (LINES, (lesson.id,)), ("SELECT * FROM tombstones", ()), every,
               ("SELECT id FROM lessons WHERE content = ?", (lesson.body.content,)),
               (CARRIED, (lesson.id,)), (STATE, (branch,)))),
