@@ -7,6 +7,7 @@ Resampling episodes as if they were independent would make every interval too na
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
@@ -184,13 +185,8 @@ def shared_mean(
 
     The mean of all of ours is over other instances where the two do not have the same.
     """
-    # Unsorted, as of a mean the order does not matter; of a hundred thousand it is what takes long.
-    grouped: dict[str, list[float]] = {}
-    for key, value in ours.items():
-        if key in theirs:
-            grouped.setdefault(key[0], []).append(value)
-    means = [sum(found) / len(found) for found in grouped.values()]
-    return math.fsum(means) / len(means) if means else None
+    means = mean_by_instance({key: value for key, value in ours.items() if key in theirs})
+    return math.fsum(means.values()) / len(means) if means else None
 
 
 def paired_chance(
@@ -226,10 +222,11 @@ def sign_flip(means: Sequence[float]) -> float | None:
 def _whole(means: Sequence[float]) -> list[int]:
     """`means` as multiples of one step, so that sums which are equal are equal."""
     # Of thousands of instances only a few differ.
-    known = {mean: Fraction(mean).limit_denominator(_SEEDS) for mean in set(means)}
+    often = Counter(means)
+    known = {mean: Fraction(mean).limit_denominator(_SEEDS) for mean in often}
     shared = math.lcm(*(f.denominator for f in known.values()))
     steps = {mean: round(f * shared) for mean, f in known.items()}
-    if sum(abs(steps[mean]) for mean in means) > _WIDEST:
+    if sum(abs(steps[mean]) * n for mean, n in often.items()) > _WIDEST:
         steps = {mean: round(f * _STEPS) for mean, f in known.items()}
     return [steps[mean] for mean in means]
 
