@@ -85,10 +85,11 @@ OF_CLIENT: tuple[dict[str, Any], ...] = (
 @pytest.mark.parametrize("sdk", [openai, anthropic])
 @pytest.mark.parametrize("of_client", OF_CLIENT)
 @pytest.mark.parametrize("timed", [False, True])
+@pytest.mark.parametrize("transport", ["httpx", "fastest"])
 def test_requests_are_those_of_the_sdks_own_client(
-    sdk: Any, of_client: dict[str, Any], *, timed: bool
+    sdk: Any, of_client: dict[str, Any], transport: Transport, *, timed: bool
 ) -> None:
-    ours = http_client(sdk, "fastest", None)
+    ours = http_client(sdk, transport, None)
     theirs = type(ours).__mro__[1](timeout=None)
     for client in (ours, theirs):
         client.cookies.update(of_client.get("cookies", {}))
@@ -116,8 +117,11 @@ def test_requests_are_those_of_the_sdks_own_client(
 
 
 @pytest.mark.parametrize("sdk", [openai, anthropic])
-def test_what_is_plain_is_not_merged_by_httpx(sdk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    ours = http_client(sdk, "fastest", None)
+@pytest.mark.parametrize("transport", ["httpx", "fastest"])
+def test_what_is_plain_is_not_merged_by_httpx(
+    sdk: Any, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = http_client(sdk, transport, None)
     merged: list[Any] = []
     theirs: Any = type(ours).__mro__[1]
     merge = theirs.build_request

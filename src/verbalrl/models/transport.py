@@ -60,7 +60,7 @@ def http_client(sdk: Any, transport: Transport, timeout: Any) -> Any:
                     f"transport='aiohttp': {sdk.__name__} {sdk.__version__} cannot use aiohttp "
                     "here; pip install 'verbalrl[aiohttp]', or leave it out"
                 ) from None
-    return sdk.DefaultAsyncHttpxClient(**settings)
+    return _sparing(sdk.DefaultAsyncHttpxClient, _httpx(sdk))(**settings)
 
 
 def of_one_address(client: Any) -> Any:
