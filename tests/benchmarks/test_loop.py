@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from benchmarks.flat import Sample, measure, slope
 from benchmarks.loop import (
     Round,
     bare,
+    bare_client,
     bare_wall,
     ideal_waves,
     model_at,
@@ -58,6 +60,22 @@ def test_the_bare_sdk_sends_what_the_run_sent() -> None:
         done = asyncio.run(run(task, model, reflexion(trials=1), 2, arms=("none",)))
         assert len(requests) == done.calls == 4
         assert asyncio.run(bare(model_at("anthropic", port), requests, 2)) > 0
+
+
+@pytest.mark.parametrize("api", _server.APIS)
+def test_nothing_of_ours_is_below_the_bare_sdk(api: str) -> None:
+    async def look() -> None:
+        model: Any = model_at(api, 1)
+        sdk = model.sdk().module
+        ours, theirs = model.client(), bare_client(model)
+        assert type(theirs._client) is sdk.DefaultAioHttpClient
+        assert type(bare_client(model, as_it_comes=True)._client) is sdk.DefaultAsyncHttpxClient
+        assert (theirs.base_url, theirs.max_retries) == (ours.base_url, 0)
+        # What is joined but once for ours.
+        assert "_prepare_url" in vars(ours)
+        assert "_prepare_url" not in vars(theirs)
+
+    asyncio.run(look())
 
 
 def test_the_bare_sdk_keeps_to_the_plan_of_the_run() -> None:
