@@ -20,10 +20,11 @@ in whole waves of one latency, taken from the journal: in each round of an arm a
 lane (the calls of one instance come one after the other) or all its calls over the slots, whichever
 is more; then its curation, groups side by side and the merging call after them; summed over rounds,
 and never less than all calls of the run over the slots. Beside it, what the bare SDK reaches: the
-same requests in the same rounds, lanes and curations, with as many in flight and nothing between a
-reply and the next request. It tells a slow loop from a busy machine. It is not a ceiling: requests
-that are begun together advance together in an event loop, and all leave late; with one built after
-the other it gets further (`docs/performance.md`).
+same requests in the same rounds, lanes and curations, by as many tasks and with nothing between a
+reply and the next request (a run has at most 100 requests in flight, the SDK's own client 1,000).
+It tells a slow loop from a busy machine. It is not a ceiling: requests that are begun together
+advance together in an event loop, and all leave late; with one built after the other it gets
+further (`docs/performance.md`).
 """
 
 from __future__ import annotations

@@ -78,6 +78,20 @@ def test_nothing_of_ours_is_below_the_bare_sdk(api: str) -> None:
     asyncio.run(look())
 
 
+def test_the_bare_sdk_is_asked_by_its_own_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[bool] = []
+
+    def recording(model: Any, *, as_it_comes: bool = False) -> Any:
+        made.append(as_it_comes)
+        return bare_client(model, as_it_comes=as_it_comes)
+
+    monkeypatch.setattr("benchmarks.loop.bare_client", recording)
+    asyncio.run(bare(model_at("openai", 1), [], 1))
+    asyncio.run(bare(model_at("openai", 1), [], 1, as_it_comes=True))
+    asyncio.run(bare_wall(model_at("openai", 1), [], [], 1))
+    assert made == [False, True, False]
+
+
 def test_the_bare_sdk_keeps_to_the_plan_of_the_run() -> None:
     latency, streams = 0.02, [[Round([2, 1, 1], 3), Round([1])], [Round([3])]]
     with _server.running(latency) as port:
